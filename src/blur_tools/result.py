@@ -1,0 +1,83 @@
+"""`BlurResult`: what became of one picture."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blur_tools.detections import Detections
+from blur_tools.errors import DetectionsError
+
+__all__ = ["BlurResult"]
+
+
+@dataclass(frozen=True)
+class BlurResult:
+    """What became of one picture.
+
+    Attributes
+    ----------
+    detections : Detections
+        What was found, in pixels of the stored picture.
+    data : bytes or None
+        The redacted file; None when no rendering was asked for.
+    content_type : str or None
+        MIME type of the picture, None if unknown.
+    filename : str
+        The picture's name.
+    method : str
+        How the file was written: ``"lossless"`` (the format stores pixels exactly), ``"reencode-keep"`` (JPEG
+        with its own quantisation tables and sampling), ``"reencode"`` (lossy); ``""`` when nothing was written.
+    engine : str
+        Who detected; ``""`` when the detections were given.
+    versions : mapping of str to str
+        Versions of this package and of the models.
+    warnings : tuple of str
+        What a person should know: parameters that were not used, metadata that could not be copied.
+    """
+
+    detections: Detections
+    data: bytes | None = None
+    content_type: str | None = None
+    filename: str = ""
+    method: str = ""
+    engine: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        size = "no picture" if self.data is None else f"{len(self.data):,} bytes of {self.content_type}"
+        return f"<BlurResult {self.filename!r}: {self.detections!r}, {size}>"
+
+    def to_api(self) -> dict[str, Any]:
+        """The API's exact JSON: ``plates``, ``faces`` and ``blur`` (null without a picture)."""
+        blur = None
+        if self.data is not None:
+            blur = {
+                "content_type": self.content_type,
+                "filename": self.filename,
+                "base64": base64.b64encode(self.data).decode("ascii"),
+            }
+        return {**self.detections.to_api(), "blur": blur}
+
+    @classmethod
+    def from_api(cls, answer: Mapping[str, Any], source: str = "") -> BlurResult:
+        """Read the API's answer; `source` says which engine gave it.
+
+        Raises
+        ------
+        DetectionsError
+            The answer has not the documented shape.
+        """
+        detections = Detections.from_api(answer, source)
+        blur = answer.get("blur")
+        if blur is None:
+            return cls(detections, engine=source)
+        try:
+            data = base64.b64decode(blur["base64"], validate=True)
+            return cls(detections, data, blur.get("content_type"), str(blur.get("filename") or ""), engine=source)
+        except (KeyError, TypeError, AttributeError, binascii.Error, ValueError) as error:
+            raise DetectionsError(f"not an answer of the Blur API: blur: {error!r}") from error
