@@ -1,0 +1,75 @@
+"""Find and blur number plates and faces, in the tools that data scientists live in; local by default.
+
+Importing the package gives every DataFrame a ``.blur`` accessor and loads nothing heavy; the rest is loaded when it
+is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+from blur_tools.detections import Detection, Detections
+from blur_tools.errors import (
+    BlurError,
+    DetectionsError,
+    EngineError,
+    ExtraMissingError,
+    FetchError,
+    ModelError,
+    NotYetError,
+    OutputError,
+    PictureError,
+    SettingsError,
+)
+from blur_tools.frames import pandas as _pandas  # noqa: F401  (registers df.blur)
+from blur_tools.result import BlurResult
+from blur_tools.settings import BlurSettings
+
+if TYPE_CHECKING:
+    from blur_tools.engines import Engine, engine
+    from blur_tools.pipeline import blur, detect, redact
+
+__all__ = [
+    "BlurError",
+    "BlurResult",
+    "BlurSettings",
+    "Detection",
+    "Detections",
+    "DetectionsError",
+    "Engine",
+    "EngineError",
+    "ExtraMissingError",
+    "FetchError",
+    "ModelError",
+    "NotYetError",
+    "OutputError",
+    "PictureError",
+    "SettingsError",
+    "blur",
+    "detect",
+    "engine",
+    "redact",
+]
+
+_LAZY = {
+    "Engine": "blur_tools.engines",
+    "engine": "blur_tools.engines",
+    "blur": "blur_tools.pipeline",
+    "detect": "blur_tools.pipeline",
+    "redact": "blur_tools.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""What was hidden, and how sure one can be of it."""

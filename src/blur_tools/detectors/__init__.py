@@ -1,0 +1,1 @@
+"""Networks that find plates and faces in upright pixels, and what joins their passes."""

@@ -1,0 +1,85 @@
+"""Plates by our own network, which gives the four corners of each."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import numpy as np
+
+from blur_tools.detections import Box, Polygon
+from blur_tools.detectors._network import Floats, Network
+from blur_tools.detectors.tiles import Candidate, merge
+from blur_tools.picture import Picture
+
+__all__ = ["NETWORK", "find_plates"]
+
+NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
+
+LONG_SIDE = 640
+SECOND_LONG_SIDE = 960
+LARGE = 1_000_000
+"""A picture of more pixels is searched a second time, at the second size."""
+
+STRIDE = 8
+MULTIPLE = 32
+PADDING = 114  # the grey that the network was trained with
+SAME_PLATE_IOU = 0.4
+
+
+def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate]:
+    """Plates in one part of a picture.
+
+    Parameters
+    ----------
+    picture : Picture
+        Where to look.
+    part : (xmin, ymin, xmax, ymax)
+        Which part of it, in pixels of the upright picture.
+    threshold : float
+        Lowest score that counts.
+
+    Returns
+    -------
+    list of Candidate
+        Quadrilaterals clockwise from the plate's top left, in pixels of the upright picture.
+    """
+    width, height = part[2] - part[0], part[3] - part[1]
+    sides = (LONG_SIDE, SECOND_LONG_SIDE) if width * height > LARGE else (LONG_SIDE,)
+    return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
+
+
+def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Candidate]:
+    left, top, right, bottom = part
+    width, height = right - left, bottom - top
+    scale = min(side / max(width, height), 1)
+    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    canvas = np.full((_padded(rows), _padded(columns), 3), PADDING, np.float32)
+    canvas[:rows, :columns] = np.asarray(picture.view((columns, rows), part))[:, :, ::-1]  # it wants BGR
+    corners, scores = _decode(NETWORK.run(np.ascontiguousarray(canvas.transpose(2, 0, 1)[None])), threshold)
+    corners = corners * [width / columns, height / rows] + [left, top]
+    return [
+        Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
+        for quad, score in zip(corners, scores, strict=True)
+    ]
+
+
+def _padded(length: int) -> int:
+    return math.ceil(length / MULTIPLE) * MULTIPLE
+
+
+def _decode(outputs: list[Floats], threshold: float) -> tuple[Floats, Floats]:
+    """Corners ``(n, 4, 2)`` in network pixels and scores ``(n,)``: one plate for each local maximum."""
+    heat, offsets = outputs[0][0, 0], outputs[1][0]
+    rows, columns = np.nonzero((heat >= _neighbourhood_maximum(heat)) & (heat >= threshold))
+    centers = (np.stack([columns, rows], axis=1)[:, None] + 0.5) * STRIDE
+    corners = offsets[:, rows, columns].T.reshape(-1, 4, 2) + centers
+    return corners.astype(np.float32), heat[rows, columns]
+
+
+def _neighbourhood_maximum(heat: Floats) -> Floats:
+    """Maximum over each cell's 3 x 3 neighbourhood."""
+    padded = np.pad(heat, 1, constant_values=-np.inf)
+    rows, columns = heat.shape
+    shifted = [padded[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+    return np.maximum.reduce(shifted)

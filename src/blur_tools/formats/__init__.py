@@ -1,0 +1,1 @@
+"""Label files of other tools, keyed by the picture's relative path."""

@@ -1,0 +1,308 @@
+"""Labels in COCO's JSON: what is truly in each picture, and everything in the file that could not be used.
+
+The format is COCO's object detection (https://cocodataset.org/#format-data): ``images``, ``annotations`` and
+``categories``. Coordinates are pixels of the stored picture; ``bbox`` is ``[left, top, width, height]``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from blur_tools.detections import Detection, Detections, Kind, Polygon, box_polygon
+from blur_tools.errors import DetectionsError
+
+__all__ = ["CocoLabels", "PictureLabels", "Problem", "ProblemKind", "read_coco"]
+
+ProblemKind = Literal[
+    "unknown category",
+    "unknown image",
+    "degenerate box",
+    "outline reduced",
+    "repeated picture",
+    "missing file",
+    "size differs",
+]
+"""What can be wrong with one entry of a label file.
+
+The labels of a picture under ``repeated picture``, and annotations under the three before it but ``outline
+reduced`` (which stands for its box), are left out of the pictures' labels; the last two are found later, on disk.
+"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One entry of a label file that could not be used as it stands.
+
+    Attributes
+    ----------
+    kind : str
+        One of `ProblemKind`.
+    picture : str
+        Relative path of the picture; ``""`` where the entry does not lead to one.
+    annotation : object
+        Identifier of the annotation; None when the picture itself is meant.
+    detail : str
+        What is wrong, for a person.
+    """
+
+    kind: ProblemKind
+    picture: str
+    annotation: Any
+    detail: str
+
+
+@dataclass(frozen=True)
+class PictureLabels:
+    """What is truly in one picture.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height of the stored picture in pixels.
+    objects : Detections
+        The objects, with ``source="label"`` when they were read from a file.
+    neutral : tuple of bool
+        For each object, whether it is real but no target: it need not be found, and finding it is no mistake.
+        Empty means that all are targets.
+    """
+
+    size: tuple[int, int]
+    objects: Detections
+    neutral: tuple[bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.neutral:
+            object.__setattr__(self, "neutral", (False,) * len(self.objects))
+        if len(self.neutral) != len(self.objects):
+            raise DetectionsError(f"{len(self.objects)} objects with {len(self.neutral)} neutral flags")
+
+
+@dataclass(frozen=True)
+class CocoLabels:
+    """A label file as it was read.
+
+    Attributes
+    ----------
+    pictures : mapping of str to PictureLabels
+        By the picture's relative path (COCO's ``file_name``), in the file's order; pictures without objects too.
+    problems : tuple of Problem
+        Every entry that could not be used as it stands.
+    """
+
+    pictures: Mapping[str, PictureLabels]
+    problems: tuple[Problem, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many problems of each kind there are; kinds without any are not in it."""
+        return dict(Counter(problem.kind for problem in self.problems))
+
+    def missing_files(self, folder: str | os.PathLike[str]) -> tuple[Problem, ...]:
+        """Labelled pictures that are not files below `folder`, each as a `Problem`."""
+        return tuple(
+            Problem("missing file", name, None, f"there is no file {os.path.join(folder, name)}")
+            for name in self.pictures
+            if not os.path.isfile(os.path.join(folder, name))
+        )
+
+    def size_problem(self, name: str, size: tuple[int, int]) -> Problem | None:
+        """A `Problem` when the picture's true `size`, (width, height) as stored, is not the labels'."""
+        said = self.pictures[name].size
+        if said == size:
+            return None
+        return Problem("size differs", name, None, f"labelled at {said[0]}x{said[1]}, is {size[0]}x{size[1]}")
+
+
+def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = None) -> CocoLabels:
+    """Read a COCO label file.
+
+    A plate or face is its four corners where ``segmentation`` is one outline of exactly four points, put in order
+    clockwise from top left (the corner with the smallest x + y: labels do not say how an object is turned); else
+    its ``bbox``. An annotation is neutral with ``iscrowd`` 1, or ``confirmed`` or ``neutral`` true in its
+    ``attributes``. `Detection.result` keeps ``id``, ``category`` (its name) and ``attributes``.
+
+    Parameters
+    ----------
+    path : path
+        The JSON file.
+    kinds : mapping of str to {"plate", "face"}, optional
+        What each category's name means; other categories are unknown. Without it, a name that contains "plate" is
+        a plate, else one that contains "face" a face, whatever the case.
+
+    Returns
+    -------
+    CocoLabels
+        Labels by relative path, and what could not be used. Several images with one file name are all left out:
+        only one of them can be what the file shows, and nothing says which.
+
+    Raises
+    ------
+    DetectionsError
+        The file cannot be read, is not JSON or not COCO's labels; the message names it.
+    """
+    try:
+        form = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DetectionsError(f"{os.fspath(path)}: cannot be read as JSON: {error}") from error
+    try:
+        reader = _Reader(_images(form["images"]), _categories(form["categories"], kinds))
+        for annotation in form["annotations"]:
+            reader.add(annotation)
+        return reader.labels()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DetectionsError(f"{os.fspath(path)}: not COCO labels: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class _Image:
+    name: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Category:
+    name: str
+    kind: Kind | None
+
+
+@dataclass
+class _Reader:
+    """Annotations sorted into images, by the images' identifiers."""
+
+    images: dict[Any, _Image]
+    categories: dict[Any, _Category]
+    found: dict[Any, list[tuple[Detection, bool]]] = field(default_factory=lambda: defaultdict(list))
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, annotation: Mapping[str, Any]) -> None:
+        """Sort in one annotation, or list what is wrong with it."""
+        number, key = annotation.get("id"), annotation["image_id"]
+        image = self.images.get(key)
+        if image is None:
+            self.problems.append(Problem("unknown image", "", number, f"there is no image {key!r}"))
+            return
+        category = self.categories.get(annotation["category_id"])
+        if category is None or category.kind is None:
+            what = repr(category.name) if category else f"number {annotation['category_id']!r}"
+            self.problems.append(Problem("unknown category", image.name, number, f"category {what}"))
+            return
+        polygon = self._polygon(annotation, image)
+        if polygon is not None:
+            attributes = annotation.get("attributes") or {}
+            result = {"id": number, "category": category.name, "attributes": dict(attributes)}
+            neutral = annotation.get("iscrowd") == 1 or any(
+                str(attributes.get(name)).lower() in ("true", "1") for name in ("confirmed", "neutral")
+            )
+            self.found[key].append((Detection(category.kind, polygon, source="label", result=result), neutral))
+
+    def _polygon(self, annotation: Mapping[str, Any], image: _Image) -> Polygon | None:
+        outline, box = annotation.get("segmentation"), annotation.get("bbox")
+        corners = _corners(outline)
+        if corners is not None and _shows(corners, image.size):
+            return corners
+        polygon = _box(box)
+        if polygon is None or not _shows(polygon, image.size):
+            detail = f"bbox {box!r} has no area in the picture of {image.size[0]}x{image.size[1]}"
+            self.problems.append(Problem("degenerate box", image.name, annotation.get("id"), detail))
+            return None
+        if outline:
+            detail = "an outline that is not four corners; its bbox is taken"
+            self.problems.append(Problem("outline reduced", image.name, annotation.get("id"), detail))
+        return polygon
+
+    def labels(self) -> CocoLabels:
+        """What was sorted in, by file name."""
+        keys: dict[str, list[Any]] = defaultdict(list)
+        for key, image in self.images.items():
+            keys[image.name].append(key)
+        pictures = {}
+        for name, several in keys.items():
+            if len(several) > 1:
+                lost = sum(len(self.found[key]) for key in several)
+                detail = f"images {', '.join(map(repr, several))} share this name; their {lost} objects are left out"
+                self.problems.append(Problem("repeated picture", name, None, detail))
+                continue
+            found = self.found[several[0]]
+            objects = Detections(item for item, _ in found)
+            pictures[name] = PictureLabels(self.images[several[0]].size, objects, tuple(flag for _, flag in found))
+        return CocoLabels(pictures, tuple(self.problems))
+
+
+def _images(records: Iterable[Mapping[str, Any]]) -> dict[Any, _Image]:
+    images: dict[Any, _Image] = {}
+    for record in records:
+        key, name = record["id"], record["file_name"]
+        if key in images:
+            raise ValueError(f"two images have the id {key!r}")
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"image {key!r} has no file_name")
+        images[key] = _Image(name, (_pixels(record["width"]), _pixels(record["height"])))
+    return images
+
+
+def _pixels(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1 or value != value // 1:
+        raise ValueError(f"{value!r} is not a size in pixels")
+    return int(value)
+
+
+def _categories(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind] | None) -> dict[Any, _Category]:
+    categories = {}
+    for record in records:
+        name = str(record["name"])
+        kind = _kind(name) if kinds is None else kinds.get(name)
+        categories[record["id"]] = _Category(name, kind)
+    return categories
+
+
+def _kind(name: str) -> Kind | None:
+    kinds: tuple[Kind, ...] = ("plate", "face")
+    return next((kind for kind in kinds if kind in name.lower()), None)
+
+
+def _corners(outline: Any) -> Polygon | None:
+    """Four corners clockwise from top left of a ``segmentation``; None where it is no outline of four points."""
+    if not isinstance(outline, list) or len(outline) != 1 or not isinstance(outline[0], list):
+        return None
+    values = _numbers(outline[0], 8)
+    if values is None:
+        return None
+    points = list(zip(values[::2], values[1::2], strict=True))
+    x, y = sum(values[::2]) / 4, sum(values[1::2]) / 4
+    # y points down, so growing angles go clockwise
+    points.sort(key=lambda point: math.atan2(point[1] - y, point[0] - x))
+    first = points.index(min(points, key=sum))
+    return cast("Polygon", tuple(points[first:] + points[:first]))
+
+
+def _box(box: Any) -> Polygon | None:
+    values = _numbers(box, 4)
+    if values is None:
+        return None
+    left, top, width, height = values
+    return box_polygon(left, top, left + width, top + height) if width > 0 and height > 0 else None
+
+
+def _numbers(values: Any, count: int) -> list[float] | None:
+    """Exactly `count` finite numbers; None where it is anything else."""
+    if not isinstance(values, list) or len(values) != count:
+        return None
+    # far beyond any picture, and squares of it are still finite
+    usable = all(isinstance(value, int | float) and abs(value) < 1e9 for value in values)
+    return [float(value) for value in values] if usable else None
+
+
+def _shows(polygon: Polygon, size: tuple[int, int]) -> bool:
+    """Whether the polygon has an area, and its upright box one in the picture."""
+    after = polygon[1:] + polygon[:1]
+    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(polygon, after, strict=True))
+    xs, ys = zip(*polygon, strict=True)
+    inside = max(xs) > 0 and max(ys) > 0 and min(xs) < size[0] and min(ys) < size[1]
+    return area != 0 and inside

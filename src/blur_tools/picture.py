@@ -1,0 +1,296 @@
+"""Bytes to a checked, decoded `Picture`: format by content, orientation, limits, refusals.
+
+Everything that can be known from the header is checked before any pixel is decoded. Pillow's own size check is
+not used: it warns and raises through process-wide settings, which threads and other users of Pillow share.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from blur_tools.detections import Box
+from blur_tools.errors import PictureError
+from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
+from blur_tools.sources import Source, load_source
+
+__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "load_picture", "sniff"]
+
+MAX_PIXELS = 200_000_000
+"""Largest picture that is decoded, in pixels."""
+
+MAX_SCANS = 100
+"""Most scans of a progressive JPEG; each costs a pass over all pixels (jpegtran writes about 10)."""
+
+ORIENTATION_TAG = 0x0112
+BITS_PER_SAMPLE_TAG = 258
+
+# everything that Pillow's decoders and EXIF reader are known to raise on hostile bytes
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    ZeroDivisionError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is known of one file format.
+
+    Attributes
+    ----------
+    name, content_type, suffixes
+        Pillow's name, the MIME type, and how its file names end (the usual one first).
+    open : callable
+        Pillow's reader of this format and no other.
+    """
+
+    name: str
+    content_type: str
+    suffixes: tuple[str, ...]
+    open: Callable[[io.BytesIO], Image.Image]
+
+
+FORMATS = {
+    f.name: f
+    for f in (
+        # the plain reader: Pillow's chooser would make an MPO of a file that holds a second picture
+        Format("JPEG", "image/jpeg", (".jpg", ".jpeg", ".jpe"), JpegImagePlugin.JpegImageFile),
+        Format("PNG", "image/png", (".png",), PngImagePlugin.PngImageFile),
+        Format("WEBP", "image/webp", (".webp",), WebPImagePlugin.WebPImageFile),
+        Format("TIFF", "image/tiff", (".tif", ".tiff"), TiffImagePlugin.TiffImageFile),
+        Format("BMP", "image/bmp", (".bmp",), BmpImagePlugin.BmpImageFile),
+    )
+}
+
+# what to render in, by the mode that the file is stored in; anything else is refused
+_WORKING_MODES = {
+    "L": "L",
+    "RGB": "RGB",
+    "RGBA": "RGBA",
+    "LA": "LA",
+    "CMYK": "CMYK",
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "RGBX": "RGB",
+    "RGBa": "RGBA",
+    "La": "LA",
+    "YCbCr": "RGB",
+}
+_OTHER_FORMATS = (
+    (b"GIF8", "GIF"),
+    (b"%PDF", "PDF"),
+    (b"<svg", "SVG"),
+    (b"8BPS", "Photoshop"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+)
+
+
+@dataclass(eq=False)
+class Picture:
+    """A decoded picture.
+
+    Attributes
+    ----------
+    source : Source
+        The file it came from.
+    format : Format
+        By content, whatever the name says.
+    image : PIL.Image.Image
+        Stored pixels in a mode that can be rendered in (``L``, ``LA``, ``RGB``, ``RGBA`` or ``CMYK``).
+    orientation : int
+        EXIF orientation, 1 to 8.
+    info : dict
+        What Pillow read from the file beside the pixels: ICC profile, resolution, EXIF.
+    """
+
+    source: Source
+    format: Format
+    image: Image.Image
+    orientation: int = 1
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Stored ``(width, height)`` in pixels."""
+        return self.image.size
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """``(width, height)`` as a person sees it."""
+        return upright_size(self.size, self.orientation)
+
+    @cached_property
+    def exif(self) -> Image.Exif:
+        """The file's EXIF; empty when there is none or it cannot be read."""
+        return _read_exif(self.info.get("exif"))
+
+    def view(self, size: tuple[int, int], box: Box | None = None) -> Image.Image:
+        """Upright RGB pixels, scaled.
+
+        Parameters
+        ----------
+        size : (width, height)
+            Of the result, upright, in pixels.
+        box : (xmin, ymin, xmax, ymax), optional
+            Part of the upright picture; the whole by default.
+        """
+        stored = upright_size(size, self.orientation)  # swapping twice is swapping back
+        part = box_to_stored(box or (0, 0, *self.upright_size), self.size, self.orientation)
+        whole = part == (0, 0, *self.size)
+        if stored == self.size and whole:
+            image = self.image
+        else:
+            # an integer reduction first, then bilinear: as good as one area filter, several times as fast
+            image = self.image.resize(stored, Image.Resampling.BILINEAR, box=part, reducing_gap=1.5)
+        return turn_upright(image.convert("RGB"), self.orientation)
+
+
+def sniff(data: bytes) -> Format | None:
+    """The format that the first bytes belong to; None if it is none that is read."""
+    if data[:3] == b"\xff\xd8\xff":
+        return FORMATS["JPEG"]
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return FORMATS["PNG"]
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return FORMATS["WEBP"]
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return FORMATS["TIFF"]
+    return FORMATS["BMP"] if data[:2] == b"BM" else None
+
+
+def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read, check and decode one picture.
+
+    Parameters
+    ----------
+    source : anything that `blur_tools.sources.load_source` takes
+        The picture.
+    max_pixels : int
+        Refuse more than this, by the header.
+
+    Raises
+    ------
+    PictureError
+        It cannot be read, or is refused; the message says why.
+    """
+    source = load_source(source)
+    kind = sniff(source.data)
+    if kind is None:
+        raise PictureError(source.origin, _not_a_picture(source.data))
+    try:
+        image = kind.open(io.BytesIO(source.data))
+        _check_header(source, kind, image, max_pixels)
+        tiff_turn = image.tag_v2.get(ORIENTATION_TAG, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+        image.load()
+        info = dict(image.info)  # after decoding: a PNG may carry chunks behind its pixels
+        orientation = _known(_read_exif(info.get("exif")).get(ORIENTATION_TAG, 1) if tiff_turn is None else tiff_turn)
+        stored = image if tiff_turn is None else turn_stored(image, orientation)  # Pillow has turned it
+    except PictureError:
+        raise
+    except DECODER_ERRORS as error:
+        raise PictureError(source.origin, f"a broken {kind.name} file: {_first_line(error)}") from error
+    return Picture(source, kind, _workable(source, stored, info), orientation, info)
+
+
+def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureError(source.origin, f"{width} x {height} pixels; the limit is {max_pixels:,}")
+    if width < 1 or height < 1:
+        raise PictureError(source.origin, "has no pixels")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise PictureError(source.origin, f"has {frames} frames or pages; split it into single pictures")
+    if _bits(kind, image, source.data) > 8:
+        raise PictureError(
+            source.origin, f"has {_bits(kind, image, source.data)} bits a channel; convert it to 8 bits first"
+        )
+    if image.mode not in _WORKING_MODES:
+        raise PictureError(source.origin, f"pixels of mode {image.mode} cannot be rendered; convert it to RGB")
+    if kind.name == "JPEG" and image.info.get("progressive") and _scans(source.data) > MAX_SCANS:
+        raise PictureError(source.origin, f"a JPEG of more than {MAX_SCANS} scans")
+
+
+def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
+    """Bits a channel as the file has them: Pillow reads 16-bit colour as 8 without a word."""
+    if kind.name == "PNG":
+        return data[24]
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return max(image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,)))
+    return 16 if image.mode.startswith(("I", "F")) else 8
+
+
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
+
+
+def _scans(data: bytes) -> int:
+    """Count the scans of the first picture in a JPEG file, by walking its markers."""
+    scans, position = 0, 2
+    while (match := _MARKER.search(data, position)) is not None:
+        marker = match.group(1)[0]
+        if marker == 0xD9:
+            break
+        scans += marker == 0xDA
+        length = data[match.end() : match.end() + 2]
+        position = match.end() + max(2, int.from_bytes(length, "big"))
+    return scans
+
+
+def _known(orientation: object) -> int:
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _read_exif(data: bytes | None) -> Image.Exif:
+    exif = Image.Exif()
+    try:
+        exif.load(data or b"")
+    except DECODER_ERRORS:
+        return Image.Exif()
+    return exif
+
+
+def _workable(source: Source, image: Image.Image, info: dict[str, Any]) -> Image.Image:
+    mode = _WORKING_MODES.get(image.mode)
+    if mode is None:
+        raise PictureError(source.origin, f"pixels of mode {image.mode} cannot be rendered; convert it to RGB")
+    if "transparency" in info:
+        mode = "LA" if mode == "L" else "RGBA"
+    return image if mode == image.mode else image.convert(mode)
+
+
+def _not_a_picture(data: bytes) -> str:
+    known = ", ".join(FORMATS)
+    for start, name in _OTHER_FORMATS:
+        if data.startswith(start):
+            return f"{name} is not a format that is read; there are {known}"
+    if data[4:8] == b"ftyp":
+        return f"HEIC and AVIF are not read yet; there are {known}"
+    return f"is not a picture; there are {known}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

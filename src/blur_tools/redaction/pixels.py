@@ -1,0 +1,202 @@
+"""Render regions into a picture with Pillow and write it in its own format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, PngImagePlugin, features
+
+from blur_tools.detections import Detection
+from blur_tools.errors import PictureError
+from blur_tools.picture import DECODER_ERRORS, FORMATS, ORIENTATION_TAG, Picture
+from blur_tools.redaction.effects import fill, hide
+from blur_tools.redaction.logo import Logo, logo_of
+from blur_tools.redaction.masks import Region, regions
+from blur_tools.redaction.metadata import clean_exif, clean_jpeg, resolution
+from blur_tools.settings import BlurSettings
+
+__all__ = ["Written", "redact_picture", "render"]
+
+PNG_LEVEL = 1
+"""zlib level: level 6 takes four times as long and saves a fifth of the bytes."""
+
+WEBP_QUALITY = 90
+"""For lossy WebP, whose files do not tell the quality they were made with."""
+
+_LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
+_COLOUR_MODES = {"LA": "L", "RGBA": "RGB"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A redacted file: its bytes, how they were written (see `BlurResult.method`), and what to know."""
+
+    data: bytes
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+def redact_picture(picture: Picture, detections: Iterable[Detection], settings: BlurSettings) -> Written:
+    """Hide what was found and write the picture in its own format.
+
+    The picture's pixels are overwritten.
+
+    Raises
+    ------
+    PictureError
+        It cannot be written; nothing is.
+    SettingsError
+        The logo cannot be used.
+    """
+    hidden = regions(detections, settings, picture.size)
+    copy = bool(settings.copy_metadata)
+    warnings = ("XMP is not copied",) if copy and _has_xmp(picture) else ()
+    try:
+        exif = clean_exif(picture, copy)
+        if not hidden and picture.format.name == "JPEG":
+            return Written(_checked(picture, clean_jpeg(picture.source.data, exif)), "jpeg-lossless", warnings)
+        render(picture.image, hidden, settings)
+        data, method = _WRITERS[picture.format.name](picture, exif)
+        return Written(_checked(picture, data), method, warnings)
+    except PictureError:
+        raise
+    except DECODER_ERRORS as error:
+        raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
+
+
+def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings) -> None:
+    """Hide regions of an image in place; its mode is one of `Picture.image`.
+
+    Inside a region alpha becomes opaque: transparency could hide original colour from the eye but not from a
+    program.
+    """
+    logo = logo_of(settings)
+    for region in hidden:
+        pixels = image.crop(region.box)
+        colour = pixels.convert(_COLOUR_MODES[pixels.mode]) if pixels.mode in _COLOUR_MODES else pixels
+        patch = _patch(colour, region, settings, logo)
+        if patch.mode != image.mode:
+            patch = patch.convert(image.mode)
+        image.paste(patch, region.box[:2], region.mask)
+
+
+def _patch(colour: Image.Image, region: Region, settings: BlurSettings, logo: Logo | None) -> Image.Image:
+    if logo is not None and region.kind == "plate":
+        # over a fill, since a logo can be translucent
+        patch = fill(colour, region.mask)
+        layer = logo.warp(region.polygon, region.box)
+        patch.paste(layer.convert(patch.mode), mask=layer.getchannel("A"))
+        return patch
+    intensity = settings.intensity(region.kind)
+    return hide(colour, region.mask, region.kind, region.height, settings.effect, intensity)
+
+
+def _write_jpeg(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+    image = picture.image
+    image.info = {}  # Pillow writes a comment and more from there
+    options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
+    return _saved(picture, image, exif, **options), "reencode-keep"
+
+
+def _write_png(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+    chunks = PngImagePlugin.PngInfo()
+    for name, data in _colour_chunks(picture.source.data):
+        chunks.add(name, data)
+    image = picture.image
+    image.info = {}
+    return _saved(picture, image, exif, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
+
+
+def _write_webp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+    image = picture.image
+    image.info = {}
+    if _is_lossless_webp(picture.source.data):
+        return _saved(picture, image, exif, lossless=True, exact=True, method=1), "lossless"
+    return _saved(picture, image, exif, quality=WEBP_QUALITY), "reencode"
+
+
+def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+    # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
+    image = picture.image.copy()
+    image.info = {}
+    compression = picture.info.get("compression", "raw")
+    if compression not in _LOSSLESS_TIFF or not features.check("libtiff"):
+        compression = "tiff_adobe_deflate" if features.check("libtiff") else "raw"
+    tags = {ORIENTATION_TAG: picture.orientation} if picture.orientation != 1 else {}
+    # TIFF's EXIF is its own directory: written with tags, not as a block
+    options: dict[str, Any] = {"tiffinfo": tags, "compression": compression}
+    if exif:
+        options["exif"] = exif
+    return _saved(picture, image, b"", **options), "lossless"
+
+
+def _write_bmp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+    image = picture.image
+    image.info = {}
+    return _saved(picture, image, b""), "lossless"
+
+
+_WRITERS = {
+    "JPEG": _write_jpeg,
+    "PNG": _write_png,
+    "WEBP": _write_webp,
+    "TIFF": _write_tiff,
+    "BMP": _write_bmp,
+}
+
+
+def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) -> bytes:
+    if exif:
+        options["exif"] = exif
+    profile, dpi = picture.info.get("icc_profile"), resolution(picture)
+    if profile and picture.format.name != "BMP":
+        options["icc_profile"] = profile
+    if dpi and picture.format.name != "WEBP":
+        options["dpi"] = dpi
+    buffer = io.BytesIO()
+    image.save(buffer, picture.format.name, **options)
+    return buffer.getvalue()
+
+
+def _checked(picture: Picture, data: bytes) -> bytes:
+    """The written bytes, once their header says the same picture."""
+    with FORMATS[picture.format.name].open(io.BytesIO(data)) as image:
+        if image.size != _size_in_file(picture):
+            raise PictureError(picture.source.origin, f"was written as {image.size}, not {picture.size}; not kept")
+    return data
+
+
+def _size_in_file(picture: Picture) -> tuple[int, int]:
+    # Pillow gives the upright size of a TIFF
+    return picture.upright_size if picture.format.name == "TIFF" else picture.size
+
+
+def _has_xmp(picture: Picture) -> bool:
+    return any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp"))
+
+
+def _colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
+    found, position = [], 8
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        name = data[position + 4 : position + 8]
+        if name == b"IDAT":
+            break
+        if name in (b"gAMA", b"cHRM", b"sRGB") and length <= 32:
+            found.append((name, data[position + 8 : position + 8 + length]))
+        position += 12 + length
+    return found
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    position = 12
+    while position + 8 <= len(data):
+        name, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if name in (b"VP8L", b"VP8 "):
+            return name == b"VP8L"
+        position += 8 + length + length % 2
+    return False
