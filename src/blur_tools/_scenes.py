@@ -1,8 +1,7 @@
-"""What the sample scenes are painted with: a camera over a street, and the things that stand in it.
+"""What the sample scenes are painted with: a camera in a street, number plates, and cars that carry them.
 
 World coordinates are metres: x to the right, y up from the road, z away from the camera. Things are painted from
-far to near at twice the size and reduced at the end, which smooths every edge. Nothing here reads a file but the
-portrait of Eileen Collins (NASA, public domain) that scikit-image carries.
+far to near at twice the size and reduced at the end, which smooths every edge.
 """
 
 from __future__ import annotations
@@ -10,15 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from blur_tools.detections import Detection, Polygon, box_polygon
 
-__all__ = ["Car", "Light", "Plate", "Stage"]
+__all__ = ["Car", "Light", "Plate", "Stage", "letters", "mix", "oval", "paint_car", "shade"]
 
 RGB = tuple[float, float, float]
 Spot = tuple[float, float, float]
@@ -26,78 +24,20 @@ Pixel = tuple[float, float]
 
 DRAWN_AT = 2
 """How many canvas pixels make one of the picture, in each direction."""
-PLATE_SIZES = {"eu": (0.52, 0.115), "uk": (0.52, 0.115), "br": (0.40, 0.13), "us": (0.305, 0.155), "two": (0.30, 0.20)}
-"""Width and height of each style in metres."""
-FACE = (178, 66, 272, 179)
-"""The face's box in the portrait."""
-PHOTO_SCALE = 1 / 484
-"""Metres a pixel of the portrait, by the usual height of a face."""
-OUTLINE = (
-    (201, 23), (185, 38), (163, 51), (155, 66), (157, 104), (170, 117), (186, 149), (163, 152), (140, 161), (127, 178),
-    (121, 196), (121, 212), (65, 246), (44, 282), (26, 342), (19, 390), (20, 419), (30, 495), (36, 512), (498, 512),
-    (505, 490), (500, 466), (493, 421), (478, 384), (455, 361), (418, 345), (393, 344), (362, 350), (359, 318),
-    (350, 285), (333, 260), (306, 240), (304, 222), (296, 206), (280, 186), (257, 171), (265, 152), (272, 137),
-    (290, 117), (299, 96), (299, 72), (288, 43), (276, 31), (248, 18), (227, 16),
-)  # fmt: skip
-"""The person's outline in the portrait, traced by hand."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """The hour: colours of the sky and of the light, how far one sees, how many windows and lamps are lit."""
+    """The hour: colours of the sky and of the light, how far one sees, which windows and lamps are lit."""
 
-    sky: RGB = (86, 142, 204)
-    horizon: RGB = (214, 228, 236)
+    sky: RGB = (92, 146, 204)
+    horizon: RGB = (216, 229, 236)
     tint: RGB = (1.0, 1.0, 1.0)
-    haze: float = 110.0
+    haze: float = 120.0
     clouds: float = 0.8
-    sun: float = 0.22
+    sun: float = 0.2
     lit: float = 0.0
     lamps: bool = False
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A number plate: its style and its text."""
-
-    style: Literal["eu", "uk", "br", "us", "two"]
-    text: str
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A car's proportions in metres; `tail` to `bonnet` are distances from its rear end."""
-
-    width: float
-    length: float
-    belt: float
-    roof: float
-    tail: float
-    glass: float
-    screen: float
-    bonnet: float
-    nose: float
-
-
-SHAPES = {
-    "hatch": Shape(1.78, 4.05, 0.98, 1.47, 0.14, 0.55, 2.25, 3.0, 0.76),
-    "sedan": Shape(1.84, 4.60, 0.98, 1.43, 0.62, 1.25, 2.70, 3.45, 0.74),
-    "suv": Shape(1.94, 4.50, 1.12, 1.70, 0.10, 0.42, 2.60, 3.3, 0.95),
-    "van": Shape(2.00, 4.90, 1.22, 1.98, 0.06, 0.20, 3.50, 4.2, 1.02),
-}
-
-
-@dataclass(frozen=True)
-class Car:
-    """A car: where the middle of its near end stands, how it is turned (degrees), and how it looks."""
-
-    shape: str
-    paint: RGB
-    plate: Plate
-    x: float
-    z: float
-    turn: float = 0.0
-    front: bool = False
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
@@ -110,9 +50,146 @@ def shade(color: RGB, factor: float) -> RGB:
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
+def whole(color: RGB) -> tuple[int, int, int]:
+    """The colour as Pillow wants it."""
+    red, green, blue = (min(255, max(0, round(value))) for value in color)
+    return (red, green, blue)
+
+
 def oval(x: float, y: float, rx: float, ry: float, power: float = 2.0, lean: float = 0.0) -> list[Pixel]:
     """Outline of an ellipse; with a higher power a rounded rectangle, with a lean a slanted one."""
     angles = np.linspace(0, 2 * math.pi, 36, endpoint=False)
-    c, s = np.cos(angles), np.sin(angles)
-    dx, dy = np.sign(c) * np.abs(c) ** (2 / power), np.sign(s) * np.abs(s) ** (2 / power)
-    return [(x + rx * u + lean * v, y + ry * v) for u, v in zip(dx, dy, strict=True)]
+    across, up = (np.sign(part) * np.abs(part) ** (2 / power) for part in (np.cos(angles), np.sin(angles)))
+    return [(x + rx * u + lean * v, y + ry * v) for u, v in zip(across.tolist(), up.tolist(), strict=True)]
+
+
+class Stage:
+    """A picture in the making: its camera, its canvas, and the truth about what was put on it.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the finished picture.
+    light : Light
+        The hour of the day.
+    seed : int
+        Makes all that is random.
+    eye : (float, float)
+        The camera's x and its height above the road.
+    horizon, focal : float
+        Height of the horizon as a share of the picture's height, focal length as a share of its width.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        light: Light,
+        seed: int,
+        *,
+        eye: tuple[float, float] = (0.0, 1.7),
+        horizon: float = 0.44,
+        focal: float = 0.85,
+    ) -> None:
+        self.size, self.light, self.eye = size, light, eye
+        self.width, self.height = size[0] * DRAWN_AT, size[1] * DRAWN_AT
+        self.horizon, self.focal = horizon * self.height, focal * self.width
+        self.rng = np.random.default_rng(seed)
+        self.truth: list[Detection] = []
+        self.image = Image.new("RGB", (self.width, self.height))
+        self.pen = ImageDraw.Draw(self.image)
+
+    def at(self, spot: Spot) -> Pixel:
+        """Where the camera sees this spot, in pixels of the canvas."""
+        x, y, z = spot
+        return (
+            self.width / 2 + self.focal * (x - self.eye[0]) / z,
+            self.horizon + self.focal * (self.eye[1] - y) / z,
+        )
+
+    def fill(self, spots: Sequence[Spot], color: RGB) -> None:
+        """Paint a polygon; the farther it is, the more it fades into the haze."""
+        away = sum(spot[2] for spot in spots) / len(spots)
+        faded = mix(color, self.light.horizon, 1 - math.exp(-away / self.light.haze))
+        self.pen.polygon([self.at(spot) for spot in spots], fill=whole(faded))
+
+    def sheet(self, outline: Iterable[Pixel], z: float, color: RGB) -> None:
+        """Paint a polygon that faces the camera, from its (x, y)."""
+        self.fill([(x, y, z) for x, y in outline], color)
+
+    def soften(self, spots: Sequence[Spot], color: RGB, strength: float, soft: float) -> None:
+        """Paint a polygon with a blurred edge `soft` metres wide: shadows and the glow of lamps."""
+        points = [self.at(spot) for spot in spots]
+        blur = soft * self.focal / (sum(spot[2] for spot in spots) / len(spots))
+        left, top = (math.floor(min(axis) - 2 * blur) for axis in zip(*points, strict=True))
+        right, bottom = (math.ceil(max(axis) + 2 * blur) for axis in zip(*points, strict=True))
+        # a blurred thing needs no more than a quarter of the pixels
+        small = ((right - left) // 4 + 1, (bottom - top) // 4 + 1)
+        mask = Image.new("L", small)
+        ImageDraw.Draw(mask).polygon([((x - left) / 4, (y - top) / 4) for x, y in points], fill=round(255 * strength))
+        mask = mask.filter(ImageFilter.GaussianBlur(blur / 4)).resize((small[0] * 4, small[1] * 4))
+        self.image.paste(whole(color), (left, top), mask)
+
+    def hang(self, tile: Image.Image, corners: Sequence[Spot]) -> list[Pixel]:
+        """Paste a flat RGBA picture whose corners, clockwise from its top left, are at these spots."""
+        quad = [self.at(spot) for spot in corners]
+        size = (
+            max(1, round(max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2])))),
+            max(1, round(max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2])))),
+        )
+        left, top = (math.floor(min(axis)) for axis in zip(*quad, strict=True))
+        right, bottom = (math.ceil(max(axis)) for axis in zip(*quad, strict=True))
+        # transform() does not average, so the tile first becomes about as large as it will be seen
+        tile = tile.resize(size, Image.Resampling.LANCZOS)
+        frame = [(0.0, 0.0), (size[0], 0.0), (float(size[0]), float(size[1])), (0.0, size[1])]
+        way = homography([(x - left, y - top) for x, y in quad], frame)
+        seen = tile.transform((right - left, bottom - top), Image.Transform.PERSPECTIVE, way, Image.Resampling.BICUBIC)
+        self.image.paste(seen, (left, top), seen)
+        return quad
+
+    def note_plate(self, plate: Plate, quad: Sequence[Pixel]) -> None:
+        """Remember where a plate is."""
+        polygon = cast("Polygon", tuple((x / DRAWN_AT, y / DRAWN_AT) for x, y in quad))
+        self.truth.append(Detection("plate", polygon, source="truth", result={"plate": plate.text.lower()}))
+
+    def note_face(self, quad: Sequence[Pixel]) -> None:
+        """Remember where a face is: the box around these pixels of the canvas."""
+        xs, ys = zip(*quad, strict=True)
+        box = (value / DRAWN_AT for value in (min(xs), min(ys), max(xs), max(ys)))
+        self.truth.append(Detection("face", box_polygon(*box), source="truth"))
+
+    def finish(self) -> Image.Image:
+        """The picture at its size, with uneven light, a little blur and a sensor's noise."""
+        picture = self.image.reduce(DRAWN_AT).filter(ImageFilter.GaussianBlur(0.45))
+        width, height = self.size
+        across, down = (
+            np.linspace(-1, 1, width, dtype=np.float32),
+            np.linspace(-1, 1, height, dtype=np.float32),
+        )
+        light = (1 + 0.07 * np.sign(self.light.sun) * across)[None, :] - 0.1 * (
+            across[None, :] ** 2 + down[:, None] ** 2
+        )
+        noise = self.rng.standard_normal((height, width, 1), dtype=np.float32) * 2.2
+        pixels = np.asarray(picture, np.float32) * light[..., None] * np.float32(self.light.tint) + noise
+        return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def homography(source: Sequence[Pixel], target: Sequence[Pixel]) -> list[float]:
+    """The eight numbers by which Pillow's PERSPECTIVE sends the source corners to the target corners."""
+    rows, values = [], []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        values += [u, v]
+    numbers: list[float] = np.linalg.solve(np.array(rows), np.array(values)).tolist()
+    return numbers
+
+
+def letters(text: str, width: int, height: int, *, bold: float = 0.02, stretch: float = 0.9) -> Image.Image:
+    """A mask with the text as high as asked, and no wider."""
+    font = ImageFont.load_default(size=2 * height)
+    stroke = round(bold * 2 * height)
+    box = font.getbbox(text, stroke_width=stroke)
+    left, top, right, bottom = (round(value) for value in box)
+    mask = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font, stroke_width=stroke)
+    wide = min(width, round(mask.width * height / mask.height * stretch))
+    return mask.resize((max(1, wide), height), Image.Resampling.LANCZOS)

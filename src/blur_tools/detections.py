@@ -227,7 +227,7 @@ def _polygon(points: Any) -> Polygon:
         raise DetectionsError(f"a polygon has four points, not {len(corners)}")
     if not all(math.isfinite(value) for point in corners for value in point):
         raise DetectionsError("a polygon's coordinates must be finite")
-    return cast("Polygon", corners)
+    return corners
 
 
 def _score(value: Any) -> float:

@@ -204,11 +204,12 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         image = kind.open(io.BytesIO(source.data))
         _check_header(source, kind, image, max_pixels)
-        tiff_turn = image.tag_v2.get(ORIENTATION_TAG, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+        tiff_tag = image.tag_v2.get(ORIENTATION_TAG, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
         image.load()
-        info = dict(image.info)  # after decoding: a PNG may carry chunks behind its pixels
-        orientation = _known(_read_exif(info.get("exif")).get(ORIENTATION_TAG, 1) if tiff_turn is None else tiff_turn)
-        stored = image if tiff_turn is None else turn_stored(image, orientation)  # Pillow has turned it
+        # after decoding: a PNG may carry chunks behind its pixels
+        info = {str(key): value for key, value in image.info.items()}
+        orientation = _known(_read_exif(info.get("exif")).get(ORIENTATION_TAG, 1) if tiff_tag is None else tiff_tag)
+        stored = image if tiff_tag is None else turn_stored(image, orientation)  # Pillow has turned a TIFF
     except PictureError:
         raise
     except DECODER_ERRORS as error:
@@ -240,7 +241,7 @@ def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
     if kind.name == "PNG":
         return data[24]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return max(image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,)))
+        return max(map(int, image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,))))
     return 16 if image.mode.startswith(("I", "F")) else 8
 
 

@@ -74,7 +74,7 @@ class Parameter:
     default: Any = None
 
 
-def _parameter(kind: Kind, help: str, *, default: Any = None, **facts: Any) -> Any:  # noqa: A002
+def _parameter(kind: Kind, help: str, *, default: Any = None, **facts: Any) -> Any:
     """Make a dataclass field that carries its `Parameter`."""
     facts |= {"kind": kind, "help": help, "default": default}
     # a dict is not hashable; it still takes part in equality
@@ -194,7 +194,9 @@ class BlurSettings:
         counts = {name: len(values or ()) for name, values in corners.items()}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} {name}" for name, count in counts.items())
-            raise SettingsError(min(counts, key=counts.__getitem__), f"excluded rectangles need as many of each: {said}")
+            raise SettingsError(
+                min(counts, key=counts.__getitem__), f"excluded rectangles need as many of each: {said}"
+            )
         for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
             for a, b in zip(corners[low] or (), corners[high] or (), strict=True):
                 if a > b:
@@ -226,8 +228,9 @@ class BlurSettings:
 
     def or_default(self, intensity: int) -> BlurSettings:
         """The same with ``plates`` and ``faces`` set to `intensity` where they were not said."""
-        unsaid = {name: intensity for name in ("plates", "faces") if getattr(self, name) is None}
-        return dataclasses.replace(self, **unsaid) if unsaid else self
+        plates = intensity if self.plates is None else self.plates
+        faces = intensity if self.faces is None else self.faces
+        return dataclasses.replace(self, plates=plates, faces=faces)
 
     def intensity(self, kind: str) -> int:
         """Intensity asked for ``"plate"`` or ``"face"``; 0, the API's default, when not said."""

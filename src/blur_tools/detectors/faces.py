@@ -63,9 +63,7 @@ def find_faces(picture: Picture, part: Box, threshold: float, max_resolution: in
     boxes, scores = _decode(NETWORK.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])), threshold)
     # the picture was stretched to whole multiples, so each axis has its own scale
     boxes = boxes * np.tile([width / columns, height / rows], 2) + np.tile([left, top], 2)
-    found = [
-        Candidate(box_polygon(*map(float, box)), float(score)) for box, score in zip(boxes, scores, strict=True)
-    ]
+    found = [Candidate(box_polygon(*map(float, box)), float(score)) for box, score in zip(boxes, scores, strict=True)]
     return merge(found, SAME_FACE_IOU)
 
 

@@ -57,7 +57,7 @@ def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Ca
     canvas = np.full((_padded(rows), _padded(columns), 3), PADDING, np.float32)
     canvas[:rows, :columns] = np.asarray(picture.view((columns, rows), part))[:, :, ::-1]  # it wants BGR
     corners, scores = _decode(NETWORK.run(np.ascontiguousarray(canvas.transpose(2, 0, 1)[None])), threshold)
-    corners = corners * [width / columns, height / rows] + [left, top]
+    corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
         for quad, score in zip(corners, scores, strict=True)
@@ -82,4 +82,5 @@ def _neighbourhood_maximum(heat: Floats) -> Floats:
     padded = np.pad(heat, 1, constant_values=-np.inf)
     rows, columns = heat.shape
     shifted = [padded[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
-    return np.maximum.reduce(shifted)
+    maximum: Floats = np.maximum.reduce(shifted)
+    return maximum

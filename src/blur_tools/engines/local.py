@@ -106,7 +106,9 @@ def _without_excluded(found: list[Detection], picture: Picture, settings: BlurSe
     return Detections(
         item
         for item in found
-        if not any(_inside(box_to_upright(_visible(item.box, picture), picture.size, picture.orientation), a) for a in areas)
+        if not any(
+            _inside(box_to_upright(_visible(item.box, picture), picture.size, picture.orientation), a) for a in areas
+        )
     )
 
 

@@ -10,13 +10,15 @@ import json
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from blur_tools.detections import Detection, Detections, Kind, Polygon, box_polygon
 from blur_tools.errors import DetectionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["CocoLabels", "PictureLabels", "Problem", "ProblemKind", "read_coco"]
 
@@ -31,8 +33,9 @@ ProblemKind = Literal[
 ]
 """What can be wrong with one entry of a label file.
 
-The labels of a picture under ``repeated picture``, and annotations under the three before it but ``outline
-reduced`` (which stands for its box), are left out of the pictures' labels; the last two are found later, on disk.
+Left out of the labels is an annotation of ``unknown category``, ``unknown image`` or ``degenerate box``, and a
+``repeated picture`` with all its annotations; at ``outline reduced`` the box stands for the outline.
+``missing file`` and ``size differs`` come from `CocoLabels.missing_files` and `CocoLabels.size_problem`.
 """
 
 
@@ -91,7 +94,7 @@ class CocoLabels:
     Attributes
     ----------
     pictures : mapping of str to PictureLabels
-        By the picture's relative path (COCO's ``file_name``), in the file's order; pictures without objects too.
+        By the picture's relative path (COCO's ``file_name``), in the file's order; also those without objects.
     problems : tuple of Problem
         Every entry that could not be used as it stands.
     """
@@ -123,24 +126,24 @@ class CocoLabels:
 def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = None) -> CocoLabels:
     """Read a COCO label file.
 
-    A plate or face is its four corners where ``segmentation`` is one outline of exactly four points, put in order
-    clockwise from top left (the corner with the smallest x + y: labels do not say how an object is turned); else
-    its ``bbox``. An annotation is neutral with ``iscrowd`` 1, or ``confirmed`` or ``neutral`` true in its
-    ``attributes``. `Detection.result` keeps ``id``, ``category`` (its name) and ``attributes``.
+    A plate or face is its four corners where ``segmentation`` is one outline of exactly four points, put in
+    order clockwise from top left (the corner with the smallest x + y: labels do not say how an object is
+    turned); else its ``bbox``. It is neutral with ``iscrowd`` 1, or with ``confirmed`` or ``neutral`` true in
+    its ``attributes``. `Detection.result` keeps ``id``, ``category`` (its name) and ``attributes``.
 
     Parameters
     ----------
     path : path
         The JSON file.
     kinds : mapping of str to {"plate", "face"}, optional
-        What each category's name means; other categories are unknown. Without it, a name that contains "plate" is
-        a plate, else one that contains "face" a face, whatever the case.
+        What each category's name means; other categories are unknown. Without it, a name that contains
+        "plate" is a plate, else one that contains "face" a face, whatever the case.
 
     Returns
     -------
     CocoLabels
-        Labels by relative path, and what could not be used. Several images with one file name are all left out:
-        only one of them can be what the file shows, and nothing says which.
+        Labels by relative path, and what could not be used. Several images with one file name are all left
+        out: only one of them can be what the file shows, and nothing says which.
 
     Raises
     ------
@@ -226,7 +229,7 @@ class _Reader:
         for name, several in keys.items():
             if len(several) > 1:
                 lost = sum(len(self.found[key]) for key in several)
-                detail = f"images {', '.join(map(repr, several))} share this name; their {lost} objects are left out"
+                detail = f"images {', '.join(map(repr, several))} have this name; {lost} objects left out"
                 self.problems.append(Problem("repeated picture", name, None, detail))
                 continue
             found = self.found[several[0]]
@@ -254,9 +257,11 @@ def _pixels(value: Any) -> int:
 
 
 def _categories(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind] | None) -> dict[Any, _Category]:
-    categories = {}
+    categories: dict[Any, _Category] = {}
     for record in records:
         name = str(record["name"])
+        if record["id"] in categories:
+            raise ValueError(f"two categories have the id {record['id']!r}")
         kind = _kind(name) if kinds is None else kinds.get(name)
         categories[record["id"]] = _Category(name, kind)
     return categories
@@ -268,7 +273,7 @@ def _kind(name: str) -> Kind | None:
 
 
 def _corners(outline: Any) -> Polygon | None:
-    """Four corners clockwise from top left of a ``segmentation``; None where it is no outline of four points."""
+    """Corners of a ``segmentation``, clockwise from top left; None where it is no outline of four points."""
     if not isinstance(outline, list) or len(outline) != 1 or not isinstance(outline[0], list):
         return None
     values = _numbers(outline[0], 8)

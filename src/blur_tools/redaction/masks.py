@@ -112,9 +112,7 @@ def _mask(outline: Polygon, box: tuple[int, int, int, int], round_shape: bool, s
         return hard
     # blurring an outline that was moved outwards leaves the inside whole; `lighter` makes sure of it
     center_x, center_y = sum(x for x, _ in outline) / 4, sum(y for _, y in outline) / 4
-    moved = [
-        (x + math.copysign(soft, x - center_x), y + math.copysign(soft, y - center_y)) for x, y in outline
-    ]
+    moved = [(x + math.copysign(soft, x - center_x), y + math.copysign(soft, y - center_y)) for x, y in outline]
     wide = _drawn(cast("Polygon", tuple(moved)), box, round_shape)
     return ImageChops.lighter(hard, wide.filter(ImageFilter.GaussianBlur(soft / 2)))
 

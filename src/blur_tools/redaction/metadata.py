@@ -40,7 +40,6 @@ def clean_exif(picture: Picture, copy: bool) -> bytes:
         for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             entries = dict(_allowed(_directory(picture.exif, directory)))
             if entries:
-                exif.get_ifd(directory).update(entries)
                 exif[directory] = entries
     exif.pop(ORIENTATION_TAG, None)
     if picture.orientation != 1:

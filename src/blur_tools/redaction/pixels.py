@@ -56,8 +56,8 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     warnings = ("XMP is not copied",) if copy and _has_xmp(picture) else ()
     try:
         exif = clean_exif(picture, copy)
-        if not hidden and picture.format.name == "JPEG":
-            return Written(_checked(picture, clean_jpeg(picture.source.data, exif)), "jpeg-lossless", warnings)
+        if not hidden and (untouched := _untouched(picture, exif)):
+            return Written(_checked(picture, untouched), "jpeg-lossless", warnings)
         render(picture.image, hidden, settings)
         data, method = _WRITERS[picture.format.name](picture, exif)
         return Written(_checked(picture, data), method, warnings)
@@ -92,6 +92,16 @@ def _patch(colour: Image.Image, region: Region, settings: BlurSettings, logo: Lo
         return patch
     intensity = settings.intensity(region.kind)
     return hide(colour, region.mask, region.kind, region.height, settings.effect, intensity)
+
+
+def _untouched(picture: Picture, exif: bytes) -> bytes | None:
+    """A JPEG in which nothing is hidden, without decoding it; None if that cannot be done."""
+    if picture.format.name != "JPEG":
+        return None
+    try:
+        return clean_jpeg(picture.source.data, exif)
+    except ValueError:
+        return None  # decoders forgive what we do not; it is written anew instead
 
 
 def _write_jpeg(picture: Picture, exif: bytes) -> tuple[bytes, str]:

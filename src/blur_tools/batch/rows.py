@@ -1,0 +1,159 @@
+"""What a table says of each picture, and the three jobs that make such rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blur_tools.batch.outputs import Outputs
+from blur_tools.batch.runner import run_ordered, with_progress
+from blur_tools.detections import Detections
+from blur_tools.detectors._network import available_cores
+from blur_tools.engines import Engine
+from blur_tools.errors import (
+    BlurError,
+    DetectionsError,
+    ExtraMissingError,
+    ModelError,
+    NotYetError,
+    SettingsError,
+)
+from blur_tools.picture import Picture, load_picture
+from blur_tools.pipeline import blur_picture, redact_loaded
+from blur_tools.redaction.logo import logo_of
+from blur_tools.result import BlurResult
+from blur_tools.settings import BlurSettings
+
+__all__ = ["COLUMNS", "Row", "blur_rows", "detect_rows", "redact_rows"]
+
+COLUMNS = ("blurred", "detections", "n_plates", "n_faces", "method", "status", "error")
+"""Columns that a run adds to a table, in their order."""
+
+# wrong for every picture alike: said once, at once
+_FATAL = (SettingsError, ModelError, ExtraMissingError, NotYetError)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one picture; the attributes are the table's columns.
+
+    Attributes
+    ----------
+    status : {"ok", "skipped", "failed"}
+        Skipped rows had no picture.
+    blurred : str or None
+        Path of the written file, relative to the parent of the output folder.
+    detections : Detections or None
+        What was found.
+    method : str or None
+        How the file was written.
+    error : BaseException or None
+        Why it failed.
+    """
+
+    status: str
+    blurred: str | None = None
+    detections: Detections | None = None
+    method: str | None = None
+    error: BaseException | None = None
+
+    def to_columns(self) -> dict[str, Any]:
+        """Plain values for the table: text and whole numbers, None where there is nothing to say."""
+        found = self.detections
+        return {
+            "blurred": self.blurred,
+            "detections": None if found is None else found.to_json(),
+            "n_plates": None if found is None else len(found.plates),
+            "n_faces": None if found is None else len(found.faces),
+            "method": self.method,
+            "status": self.status,
+            "error": None if self.error is None else message(self.error),
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a run is done: threads, progress, and what an error does."""
+
+    workers: int | None = None
+    progress: bool = True
+    errors: str = "record"
+    stop: threading.Event | None = None
+
+    def __post_init__(self) -> None:
+        if self.errors not in ("record", "raise"):
+            raise SettingsError("errors", f"{self.errors!r} is none of record, raise")
+        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
+            raise SettingsError("workers", f"{self.workers!r} is not a number of threads")
+
+    def run(self, work: Callable[[Any], Row], items: Sequence[Any]) -> Iterator[Row]:
+        """The rows of `items`, in order; None among them is a missing picture."""
+
+        def guarded(item: Any) -> Row:
+            if item is None:
+                return Row("skipped")
+            try:
+                return work(item)
+            except _FATAL:
+                raise
+            except Exception as error:
+                return Row("failed", error=error)
+
+        workers = self.workers or available_cores()
+        rows = run_ordered(guarded, items, workers, self.stop)
+        for row in with_progress(rows, len(items), lambda row: row.status, self.progress):
+            if row.error is not None and self.errors == "raise":
+                raise row.error
+            yield row
+
+
+def blur_rows(
+    sources: Sequence[Any], outputs: Outputs, settings: BlurSettings, engine: Engine, job: Job
+) -> Iterator[Row]:
+    """Find, hide and write each picture; None is a missing one."""
+    logo_of(settings)  # a bad logo is said before the first picture
+
+    def work(source: Any) -> Row:
+        picture = load_picture(source)
+        return _written(source, picture, blur_picture(picture, settings, engine), outputs)
+
+    return job.run(work, sources)
+
+
+def redact_rows(
+    items: Sequence[tuple[Any, Any] | None], outputs: Outputs, settings: BlurSettings, job: Job
+) -> Iterator[Row]:
+    """Hide given detections in each picture: pairs of a source and lossless JSON text."""
+    logo_of(settings)
+
+    def work(item: tuple[Any, Any]) -> Row:
+        source, text = item
+        if text is None:
+            raise DetectionsError("this row has no detections")
+        picture = load_picture(source)
+        return _written(source, picture, redact_loaded(picture, Detections.from_json(text), settings), outputs)
+
+    return job.run(work, items)
+
+
+def detect_rows(sources: Sequence[Any], settings: BlurSettings, engine: Engine, job: Job) -> Iterator[Row]:
+    """Find in each picture; nothing is written."""
+
+    def work(source: Any) -> Row:
+        return Row("ok", detections=engine.detect(load_picture(source), settings).detections)
+
+    return job.run(work, sources)
+
+
+def message(error: BaseException) -> str:
+    """What a table says of an error; what we did not foresee is named by its type."""
+    return str(error) if isinstance(error, BlurError) else f"{type(error).__name__}: {error}"
+
+
+def _written(source: Any, picture: Picture, result: BlurResult, outputs: Outputs) -> Row:
+    path = None
+    if result.data is not None:
+        path = outputs.write(source, picture.source, picture.format, result.data)
+    return Row("ok", path, result.detections, result.method or None)

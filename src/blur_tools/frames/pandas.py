@@ -1,0 +1,222 @@
+"""``df.blur`` and ``series.blur``: thin over the plain functions of `blur_tools.frames.tables`.
+
+pandas makes a new accessor at every ``df.blur``, so nothing is kept in it; everything heavier than pandas is loaded
+when a method is called.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from blur_tools.errors import NotYetError
+
+if TYPE_CHECKING:
+    from blur_tools.engines import Engine
+    from blur_tools.settings import BlurSettings
+
+__all__ = ["FrameAccessor", "SeriesAccessor"]
+
+
+@pd.api.extensions.register_dataframe_accessor("blur")
+class FrameAccessor:
+    """Find and blur plates and faces in the pictures that a column of a DataFrame names."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def apply(
+        self,
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] = "blurred",
+        settings: BlurSettings | None = None,
+        engine: str | Engine | None = None,
+        errors: str = "record",
+        workers: int | None = None,
+        progress: bool = True,
+        resume: bool = True,
+        **params: Any,
+    ) -> pd.DataFrame:
+        """Blur every picture into the folder `out` and say in added columns what was done.
+
+        Parameters
+        ----------
+        column : label, optional
+            Holds paths, http(s) URLs, bytes, arrays, images or ``{"bytes", "path"}``; found by itself when only
+            one can be meant.
+        out : path
+            Folder of the results. They mirror the tree of the inputs: a relative path keeps its place, absolute
+            ones keep theirs below the folder they share.
+        settings : BlurSettings, optional
+            What to do; ``plates`` and ``faces`` are 10 unless said.
+        engine : str or Engine, optional
+            Who finds; see `blur_tools.engine`.
+        errors : {"record", "raise"}
+            Write a picture's error into its row and go on, or raise the first.
+        workers : int, optional
+            Threads; as many as cores by default.
+        progress : bool
+            Show a bar.
+        resume : bool
+            Accepted for the store of detections, which a later version brings; this one computes every row.
+        **params
+            Single parameters of `BlurSettings`, over `settings`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The same rows, index and order, with these columns added or replaced: ``blurred`` (path of the
+            result relative to the parent of `out`), ``detections`` (JSON text; `detections` parses it),
+            ``n_plates``, ``n_faces``, ``method``, ``status`` (``ok``, ``skipped`` for a missing cell,
+            ``failed``), ``error``.
+
+        Raises
+        ------
+        SettingsError
+            A bad parameter, or no column or several that could be meant.
+        OutputError
+            A result would replace an original.
+        """
+        from blur_tools.frames import tables
+
+        return tables.apply_frame(
+            self._frame,
+            column,
+            out=out,
+            settings=settings,
+            engine=engine,
+            job=tables.Job(workers, progress, errors),
+            **params,
+        )
+
+    def detect(
+        self,
+        column: Any = None,
+        *,
+        settings: BlurSettings | None = None,
+        engine: str | Engine | None = None,
+        errors: str = "record",
+        workers: int | None = None,
+        progress: bool = True,
+        **params: Any,
+    ) -> pd.DataFrame:
+        """Find plates and faces; one row a detection.
+
+        Parameters are those of `apply`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The index and picture column of the row that a detection comes from, and ``kind``, ``score``,
+            ``xmin``, ``ymin``, ``xmax``, ``ymax`` (pixels of the stored picture), ``polygon`` (JSON text),
+            ``source``, ``keep``, ``status``, ``error``. A picture without detections has no row; one that
+            failed has one, with its error.
+        """
+        from blur_tools.frames import tables
+
+        return tables.detect_frame(
+            self._frame,
+            column,
+            settings=settings,
+            engine=engine,
+            job=tables.Job(workers, progress, errors),
+            **params,
+        )
+
+    def redact(
+        self,
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] = "blurred",
+        detections: Any = "detections",
+        settings: BlurSettings | None = None,
+        errors: str = "record",
+        workers: int | None = None,
+        progress: bool = True,
+        **params: Any,
+    ) -> pd.DataFrame:
+        """Render the detections that are in the table, whoever found or edited them; no engine is asked.
+
+        Parameters
+        ----------
+        detections : label
+            Column of lossless JSON text, as `apply` writes it.
+        column, out, settings, errors, workers, progress, **params
+            As for `apply`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As for `apply`.
+        """
+        from blur_tools.frames import tables
+
+        return tables.redact_frame(
+            self._frame,
+            column,
+            out=out,
+            detections=detections,
+            settings=settings,
+            job=tables.Job(workers, progress, errors),
+            **params,
+        )
+
+    def detections(self, column: Any = "detections") -> pd.Series[Any]:
+        """The table's detections as `Detections` objects; None where a row has none.
+
+        Raises
+        ------
+        DetectionsError
+            A cell that cannot be read; it names the row.
+        """
+        from blur_tools.frames import tables
+
+        return tables.parse_detections(self._frame, column)
+
+    def preview(self, *_: Any, **__: Any) -> Any:
+        """Page through before and after in a notebook; not in this version."""
+        raise NotYetError("df.blur.preview comes with a later version")
+
+    def audit(self, *_: Any, **__: Any) -> Any:
+        """Review by a person; not in this version."""
+        raise NotYetError("df.blur.audit comes with a later version")
+
+    def verify(self, *_: Any, **__: Any) -> Any:
+        """Check what was written; not in this version."""
+        raise NotYetError("df.blur.verify comes with a later version")
+
+    def report(self, *_: Any, **__: Any) -> Any:
+        """Report on a run; not in this version."""
+        raise NotYetError("df.blur.report comes with a later version")
+
+    def export(self, *_: Any, **__: Any) -> Any:
+        """Write other formats; not in this version."""
+        raise NotYetError("df.blur.export comes with a later version")
+
+
+@pd.api.extensions.register_series_accessor("blur")
+class SeriesAccessor:
+    """Find and blur plates and faces in a Series of pictures."""
+
+    def __init__(self, series: pd.Series[Any]) -> None:
+        self._series = series
+
+    def apply(self, **options: Any) -> pd.DataFrame:
+        """`FrameAccessor.apply` on this column alone: a DataFrame of the added columns, with this index."""
+        from blur_tools.frames import tables
+
+        frame = self._frame()
+        result: pd.DataFrame = frame.blur.apply(frame.columns[0], **options)
+        return result[list(tables.COLUMNS)]
+
+    def detect(self, **options: Any) -> pd.DataFrame:
+        """`FrameAccessor.detect` on this column alone."""
+        frame = self._frame()
+        result: pd.DataFrame = frame.blur.detect(frame.columns[0], **options)
+        return result
+
+    def _frame(self) -> Any:
+        return self._series.to_frame("image" if self._series.name is None else self._series.name)

@@ -1,0 +1,231 @@
+"""The plain functions behind the accessors: a DataFrame in, a DataFrame out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from blur_tools.batch.outputs import Outputs
+from blur_tools.batch.rows import COLUMNS, Job, Row, blur_rows, detect_rows, message, redact_rows
+from blur_tools.detections import Detection, Detections
+from blur_tools.engines import Engine, as_engine
+from blur_tools.errors import DetectionsError, SettingsError
+from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
+from blur_tools.sources import SUFFIXES, Source, is_url
+
+__all__ = ["COLUMNS", "Job", "apply_frame", "detect_frame", "find_column", "parse_detections", "redact_frame"]
+
+DETECTION_COLUMNS = (
+    "kind", "score", "xmin", "ymin", "xmax", "ymax", "polygon", "source", "keep", "status", "error",
+)  # fmt: skip
+SEEN = 200
+"""Cells of a column that are looked at to tell whether it holds pictures."""
+
+
+def apply_frame(
+    frame: pd.DataFrame,
+    column: Hashable | None = None,
+    *,
+    out: str | os.PathLike[str],
+    root: Path | None = None,
+    settings: BlurSettings | None = None,
+    engine: str | Engine | None = None,
+    job: Job | None = None,
+    **params: Any,
+) -> pd.DataFrame:
+    """Blur the pictures of one column; see ``df.blur.apply``. `root` is what inputs are relative to."""
+    wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+    finder = as_engine(engine)
+    cells = _cells(frame[find_column(frame, column)])
+    sources, places = _once(cells)
+    outputs = Outputs(out, sources, root)
+    rows = list(blur_rows(sources, outputs, wanted, finder, job or Job()))
+    return _with_rows(frame, [rows[place] for place in places])
+
+
+def redact_frame(
+    frame: pd.DataFrame,
+    column: Hashable | None = None,
+    *,
+    out: str | os.PathLike[str],
+    root: Path | None = None,
+    detections: Hashable = "detections",
+    settings: BlurSettings | None = None,
+    job: Job | None = None,
+    **params: Any,
+) -> pd.DataFrame:
+    """Render the detections in a table; see ``df.blur.redact``.
+
+    Raises
+    ------
+    DetectionsError
+        Two rows of the same picture say different things.
+    """
+    wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+    name = find_column(frame, column)
+    if detections not in frame.columns:
+        raise SettingsError("detections", f"the table has no column {detections!r}; there are {_listed(frame)}")
+    cells, texts = _cells(frame[name]), _cells(frame[detections])
+    sources, places = _once(cells)
+    said: dict[int, Any] = {}
+    for place, text, cell in zip(places, texts, cells, strict=True):
+        if said.setdefault(place, text) != text:
+            raise DetectionsError(f"{cell}: two rows of this picture have different detections")
+    items = [None if source is None else (source, said[place]) for place, source in enumerate(sources)]
+    rows = list(redact_rows(items, Outputs(out, sources, root), wanted, job or Job()))
+    return _with_rows(frame, [rows[place] for place in places])
+
+
+def detect_frame(
+    frame: pd.DataFrame,
+    column: Hashable | None = None,
+    *,
+    settings: BlurSettings | None = None,
+    engine: str | Engine | None = None,
+    job: Job | None = None,
+    **params: Any,
+) -> pd.DataFrame:
+    """Find in the pictures of one column, one row a detection; see ``df.blur.detect``."""
+    wanted = BlurSettings.of(settings, **params)
+    name = find_column(frame, column)
+    sources, places = _once(_cells(frame[name]))
+    rows = list(detect_rows(sources, wanted, as_engine(engine), job or Job()))
+    positions: list[int] = []
+    entries: list[dict[str, Any]] = []
+    for position, place in enumerate(places):
+        for entry in _detection_entries(rows[place]):
+            positions.append(position)
+            entries.append(entry)
+    found = pd.DataFrame(entries, columns=list(DETECTION_COLUMNS), index=frame.index[positions])
+    found = found.astype({**dict.fromkeys(("score", "xmin", "ymin", "xmax", "ymax"), "Float64"), "keep": "boolean"})
+    found.insert(0, name, frame[name].iloc[positions].to_numpy(), allow_duplicates=True)
+    return found
+
+
+def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd.Series[Any]:
+    """A table's detections as objects; see ``df.blur.detections``."""
+    if column not in frame.columns:
+        raise SettingsError("column", f"the table has no column {column!r}; there are {_listed(frame)}")
+    parsed: list[Detections | None] = []
+    for label, text in zip(frame.index, _cells(frame[column]), strict=True):
+        try:
+            parsed.append(None if text is None else Detections.from_json(text))
+        except DetectionsError as error:
+            raise DetectionsError(f"row {label!r}: {error}") from error
+    values = np.empty(len(parsed), dtype=object)  # pandas would take a sequence apart
+    for position, value in enumerate(parsed):
+        values[position] = value
+    return pd.Series(values, index=frame.index, name=column)
+
+
+def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
+    """The column that holds the pictures.
+
+    Raises
+    ------
+    SettingsError
+        It is not there, or is not said and none or several could be meant.
+    """
+    if column is not None:
+        if column not in frame.columns:
+            raise SettingsError("column", f"the table has no column {column!r}; there are {_listed(frame)}")
+        return column
+    ours = set(COLUMNS)
+    candidates = [name for name in frame.columns if name not in ours and _holds_pictures(frame[name])]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise SettingsError("column", f"no column holds paths, URLs or pictures; say which of {_listed(frame)}")
+    names = ", ".join(map(repr, candidates))
+    raise SettingsError("column", f"several columns could hold the pictures: {names}; say which")
+
+
+def _listed(frame: pd.DataFrame) -> str:
+    return ", ".join(map(repr, frame.columns)) or "no columns"
+
+
+def _holds_pictures(series: pd.Series[Any]) -> bool:
+    cells = [cell for cell in _cells(series.dropna().head(SEEN)) if cell is not None]
+    return bool(cells) and all(_could_be_picture(cell) for cell in cells)
+
+
+def _could_be_picture(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return is_url(cell) or cell.lower().endswith(SUFFIXES)
+    if isinstance(cell, dict):
+        return bool({"bytes", "path"} & cell.keys())
+    return isinstance(cell, os.PathLike | bytes | Source) or hasattr(cell, "__array_interface__")
+
+
+def _cells(series: pd.Series[Any]) -> list[Any]:
+    """A column's values; None where one is missing, whatever the column's type calls that."""
+    return [None if _missing(cell) else cell for cell in series]
+
+
+def _missing(cell: Any) -> bool:
+    if cell is None or cell is pd.NA:
+        return True
+    if isinstance(cell, dict):
+        return cell.get("bytes") is None and cell.get("path") is None
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
+
+
+def _once(cells: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """The distinct sources, and for each cell the place of its own among them."""
+    sources: list[Any] = []
+    seen: dict[Hashable, int] = {}
+    places = []
+    for cell in cells:
+        key = _identity(cell)
+        if key not in seen:
+            seen[key] = len(sources)
+            sources.append(cell)
+        places.append(seen[key])
+    return sources, places
+
+
+def _identity(cell: Any) -> Hashable:
+    if cell is None or isinstance(cell, str | bytes):
+        return cell
+    return os.fspath(cell) if isinstance(cell, os.PathLike) else id(cell)
+
+
+def _with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
+    entries = pd.DataFrame([row.to_columns() for row in rows], columns=list(COLUMNS))
+    kinds = {name: "Int64" if name in ("n_plates", "n_faces") else "str" for name in COLUMNS}
+    result = frame.copy()
+    for name, kind in kinds.items():
+        values = entries[name].astype("Int64") if kind == "Int64" else entries[name].astype(object)
+        column = pd.Series(values.array, index=frame.index)
+        result[name] = column if kind == "Int64" else column.where(column.notna(), None).astype(_text_dtype())
+    return result
+
+
+def _text_dtype() -> Any:
+    """What pandas itself makes of text: ``str`` since 3.0, object before."""
+    return pd.Series(["text"]).dtype
+
+
+def _detection_entries(row: Row) -> list[dict[str, Any]]:
+    if row.detections is None:
+        return [] if row.error is None else [{"status": row.status, "error": message(row.error)}]
+    return [_detection_entry(item) for item in row.detections]
+
+
+def _detection_entry(item: Detection) -> dict[str, Any]:
+    entry: dict[str, Any] = dict(zip(("xmin", "ymin", "xmax", "ymax"), item.box, strict=True))
+    polygon = json.dumps([list(point) for point in item.polygon])
+    return entry | {
+        "kind": item.kind,
+        "score": item.score,
+        "polygon": polygon,
+        "source": item.source,
+        "keep": item.keep,
+        "status": "ok",
+    }
