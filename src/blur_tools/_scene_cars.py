@@ -231,7 +231,8 @@ class _Body:
     def lower(self, z: float) -> None:
         """A slice up to the belt line, with what of the wheels and lamps is in it."""
         form, rear = self.form, self.from_rear(z)
-        self.bands(CLEARANCE, min(self.top(z), form.belt), z, 7, max(0.0, 1 - z / 0.4))
+        # a little below what upper() paints, or its edge shows through
+        self.bands(CLEARANCE, min(self.top(z), form.belt) - 0.015, z, 7, max(0.0, 1 - z / 0.4))
         for axle in (0.80, form.length - 0.85):
             self.wheel(z, abs(rear - axle))
         if z < 0.3 and not self.car.front:
@@ -389,4 +390,4 @@ class _Body:
         right, low, high = width / 2, level - height / 2, level + height / 2
         corners = [self.world(x, y, z) for x, y in ((-right, high), (right, high), (right, low), (-right, low))]
         quad = self.stage.hang(draw_plate(self.car.plate), corners)
-        self.stage.note_plate(self.car.plate, quad)
+        self.stage.note_plate(self.car.plate.text, quad)

@@ -3,14 +3,14 @@
 Coordinates are pixels of the stored picture; pixel (x, y) is the square from there to (x + 1, y + 1). Sizes
 are ``(width, height)``, array shapes ``(height, width)``.
 
-* **coverage** of an object: |truth ∩ hidden| / |truth|. Truth is its polygon, clipped to the picture; hidden
-  the union of all regions, of either kind; only mask 255 is hidden, a soft edge is not. Areas are exact, not
-  sampled, so that an object of a few pixels is measured as well as a large one.
+* **coverage** of an object: |truth ∩ hidden| / |truth|. Truth is its polygon, clipped to the picture; hidden the
+  union of all regions, of either kind; only mask 255 is hidden, a soft edge is not. Areas are exact, not sampled, so
+  that an object of a few pixels is measured as well as a large one.
 * **over-blur**: hidden pixels that no labelled object touches, neutral ones included, / all pixels.
-* **right** is a detection that, by falling score, takes the free target of its kind with the highest box IoU,
-  if that is at least 0.5: COCO's matching [1]_, without its limit of 100 a picture. Of the others one is
-  **neutral** that has half of its box or more on a neutral object of its kind (as on COCO's crowds), the rest
-  is **wrong**. Without a score (drawn by a person) a detection ranks as score 1; a kept one counts as found.
+* **right** is a detection that, by falling score, takes the free target of its kind with the highest box IoU, if that
+  is at least 0.5: COCO's matching [1]_, without its limit of 100 a picture. Of the others one is **neutral** that has
+  half of its box or more on a neutral object of its kind (as on COCO's crowds), the rest is **wrong**. Without a score
+  (drawn by a person) a detection ranks as score 1; a kept one counts as found.
 
 .. [1] ``COCOeval`` in https://github.com/cocodataset/cocoapi
 .. [2] C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404-413
@@ -30,7 +30,7 @@ import pandas as pd
 from blur_tools.errors import DetectionsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEIGHTS",
+    "MATCH_IOU",
     "CoverageReport",
     "DetectionScore",
     "ObjectScore",
@@ -54,6 +55,9 @@ __all__ = [
 
 HEIGHTS: tuple[float, ...] = (12, 24, 48, 96)
 """Default edges of the height buckets in pixels; a bucket includes its lower edge."""
+
+MATCH_IOU = 0.5
+"""Lowest box IoU at which a detection is of an object."""
 
 _BITS: dict[str, int] = {"plate": 1, "face": 2, "any": 3}  # of hidden pixels; "any" is the others' union
 _LABELLED = 4
@@ -94,16 +98,8 @@ class ObjectScore:
 class DetectionScore:
     """What one detection was worth; lengths in pixels.
 
-    Attributes
-    ----------
-    kind, xmin, ymin, xmax, ymax
-        What it says it is, and the upright box around its polygon.
-    height : float
-        Height of the object that it took, else of its own box.
-    score : float
-        Its score, 1 where it has none.
-    outcome : {"right", "wrong", "neutral"}
-        As in the module's description.
+    Its kind and upright box; the ``height`` of the object that it took, else its own; its ``score``, 1 where it has
+    none; and its ``outcome``, as the module says.
     """
 
     kind: Kind
@@ -133,13 +129,7 @@ class PictureScore:
 
 
 def score_picture(
-    labels: PictureLabels,
-    detections: Detections,
-    regions: Iterable[Region],
-    *,
-    picture: str = "",
-    group: str = "",
-    iou: float = 0.5,
+    labels: PictureLabels, detections: Detections, regions: Iterable[Region], *, picture: str = "", group: str = ""
 ) -> PictureScore:
     """Compare one picture's labels with its detections and with what was rendered.
 
@@ -153,8 +143,6 @@ def score_picture(
         What was hidden; for coverage and over-blur.
     picture, group : str
         The picture's relative path and the name of its set, for the report.
-    iou : float
-        Lowest box IoU of a match.
 
     Raises
     ------
@@ -164,8 +152,9 @@ def score_picture(
     bitmap = _hidden(regions, labels.size)
     coverage = [_cover(item.polygon, bitmap) for item in labels.objects]
     neutral = np.array(labels.neutral, bool) | np.isnan(coverage)
-    taken, on_neutral = _match(labels.objects, neutral, detections, iou)
-    found = {j: (True, value, _rank(detections[i].score)) for i, (j, value) in taken.items()}
+    scores = [1.0 if item.score is None else item.score for item in detections]
+    taken, on_neutral = _match(labels.objects, neutral, detections, scores)
+    found = {j: (True, iou, scores[i]) for i, (j, iou) in taken.items()}
     objects = tuple(
         ObjectScore(item.kind, *item.box, item.box[3] - item.box[1], bool(neutral[j]), coverage[j], *found.get(j, ()))
         for j, item in enumerate(labels.objects)
@@ -174,7 +163,7 @@ def score_picture(
     for i, item in enumerate(detections):
         height = objects[taken[i][0]].height if i in taken else item.box[3] - item.box[1]
         outcome: Any = "right" if i in taken else "neutral" if on_neutral[i] else "wrong"
-        judged.append(DetectionScore(item.kind, *item.box, height, _rank(item.score), outcome))
+        judged.append(DetectionScore(item.kind, *item.box, height, scores[i], outcome))
     return PictureScore(picture, group, labels.size, objects, tuple(judged), _over_blur(bitmap))
 
 
@@ -236,19 +225,20 @@ class CoverageReport:
     def of(cls, scores: Iterable[PictureScore], heights: Sequence[float] = HEIGHTS) -> CoverageReport:
         """Put pictures together; `heights` are the edges between the buckets, rising, in pixels."""
         scores = list(scores)
-        objects = [(score, item) for score in scores for item in score.objects]
-        detections = [(score, item) for score in scores for item in score.detections]
+        objects, detections = (
+            _table(scores, name, of, heights) for name, of in (("objects", ObjectScore), ("detections", DetectionScore))
+        )
         pictures = pd.DataFrame(
             [(score.picture, score.group, *score.size, *map(score.over_blur.get, _BITS)) for score in scores],
             columns=["picture", "set", "width", "height", *(f"over_blur_{name}" for name in _BITS)],
         )
-        return cls(_table(objects, ObjectScore, heights), _table(detections, DetectionScore, heights), pictures)
+        return cls(objects, detections, pictures)
 
     def summary(self, *by: str, hidden_at: float = 0.9, level: float = 0.95) -> pd.DataFrame:
         """Shares with intervals: one row for each kind and each value of the columns `by`.
 
-        Neutral objects and detections count only in their own columns. In a height bucket, precision and AP
-        are of the detections that took an object of it, or are wrong and have such a height themselves.
+        Neutral objects and detections count only in their own columns. In a height bucket, precision and AP are of
+        the detections that took an object of it, or are wrong and have such a height themselves.
 
         Parameters
         ----------
@@ -262,13 +252,12 @@ class CoverageReport:
         Returns
         -------
         DataFrame
-            `by` and ``kind``; ``n`` targets in ``pictures`` pictures; ``coverage`` (mean), ``hidden``,
-            ``recall`` and ``precision``, each followed by ``..._low`` and ``..._high``; ``ap``;
-            ``over_blur``: mean over all pictures, with or without objects, of what regions of the kind hide
-            without need (nan in buckets); ``neutral_objects``, ``neutral_detections``. A share of nothing is
-            nan. Intervals are exact (`clopper_pearson`) but for mean coverage, which is no proportion: it has
-            the percentile bootstrap over whole pictures [3]_ with a fixed seed, nan with one picture and too
-            narrow with a few.
+            `by` and ``kind``; ``n`` targets in ``pictures`` pictures; ``coverage`` (mean), ``hidden``, ``recall`` and
+            ``precision``, each followed by ``..._low`` and ``..._high``; ``ap``; ``over_blur``: mean over all pictures,
+            with or without objects, of what regions of the kind hide without need (nan in buckets);
+            ``neutral_objects``, ``neutral_detections``. A share of nothing is nan. Intervals are exact
+            (`clopper_pearson`) but for mean coverage, which is no proportion: it has the percentile bootstrap over
+            whole pictures [3]_ with a fixed seed, nan with one picture and too narrow with a few.
         """
         columns = [*by, "kind"]
         keys = pd.concat([self.objects[columns], self.detections[columns]]).drop_duplicates().sort_values(columns)
@@ -299,15 +288,12 @@ class CoverageReport:
         }
 
 
-def _table(rows: list[tuple[PictureScore, Any]], of: type, heights: Sequence[float]) -> pd.DataFrame:
+def _table(scores: list[PictureScore], part: str, of: type, heights: Sequence[float]) -> pd.DataFrame:
     names = [field.name for field in fields(of)]
-    values = [(score.picture, score.group, *(getattr(row, name) for name in names)) for score, row in rows]
+    rows = [(score.picture, score.group, row) for score in scores for row in getattr(score, part)]
+    values = [(picture, group, *(getattr(row, name) for name in names)) for picture, group, row in rows]
     frame = pd.DataFrame(values, columns=["picture", "set", *names])
-    buckets = [
-        f"<{heights[0]:g}",
-        *(f"{low:g}-{high:g}" for low, high in pairwise(heights)),
-        f">={heights[-1]:g}",
-    ]
+    buckets = [f"<{heights[0]:g}", *(f"{low:g}-{high:g}" for low, high in pairwise(heights)), f">={heights[-1]:g}"]
     edges = [-math.inf, *heights, math.inf]
     frame["bucket"] = pd.cut(frame["height"].astype(float), edges, right=False, labels=buckets)
     return frame
@@ -335,12 +321,8 @@ def _bootstrap(clusters: Floats, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _rank(score: float | None) -> float:
-    return 1.0 if score is None else score
-
-
 def _match(
-    objects: Detections, neutral: NDArray[np.bool_], detections: Detections, iou: float
+    objects: Detections, neutral: NDArray[np.bool_], detections: Detections, scores: list[float]
 ) -> tuple[dict[int, tuple[int, float]], NDArray[np.bool_]]:
     """Index of each right detection -> (index of its object, IoU); which detections lie on neutral objects."""
     a = np.array([item.box for item in detections]).reshape(-1, 1, 4)
@@ -348,12 +330,12 @@ def _match(
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     shared = np.maximum(sides, 0).prod(axis=2)
     own, true = ((box[..., 2:] - box[..., :2]).prod(axis=2) for box in (a, b))
-    # no object can be matched by the other kind: neither its IoU nor its share counts
-    shared[[[x.kind != y.kind for y in objects] for x in detections]] = 0
+    kinds, true_kinds = (np.array([item.kind for item in items], str) for items in (detections, objects))
+    shared[kinds[:, None] != true_kinds] = 0
     ious = np.where(neutral, 0, shared / np.maximum(own + true - shared, 1e-300))
     taken = {}
-    for i in sorted(range(len(detections)), key=lambda i: -_rank(detections[i].score)):
-        if ious[i].max(initial=0) >= iou:
+    for i in sorted(range(len(detections)), key=lambda i: -scores[i]):
+        if ious[i].max(initial=0) >= MATCH_IOU:
             best = int(ious[i].argmax())
             taken[i] = best, float(ious[i, best])
             ious[:, best] = 0
@@ -375,8 +357,13 @@ def _hidden(regions: Iterable[Region], size: tuple[int, int]) -> Bitmap:
 
 def _cover(polygon: Polygon, bitmap: Bitmap) -> float:
     """Hidden share of the polygon's area in the picture, nan without any; marks the pixels it touches."""
+    corners = np.array(polygon)
+    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    (left, top), (right, bottom) = np.clip([low, high], 0, bitmap.shape[::-1]).astype(int)
     whole = hidden = 0.0
-    for window, areas in _windows(polygon, bitmap):
+    for row in range(top, bottom if left < right else top, _BAND):
+        window = bitmap[row : min(row + _BAND, bottom), left:right]
+        areas = _areas(corners - (left, row), *window.shape)
         # the same sum with terms set to zero: exactly 1 when all is hidden, and never less when more is
         whole += float(areas.sum())
         hidden += float((areas * (window & _BITS["any"] != 0)).sum())
@@ -389,16 +376,6 @@ def _over_blur(bitmap: Bitmap) -> dict[str, float]:
     bands = [bitmap[top : top + _BAND].ravel() for top in range(0, len(bitmap), _BAND)]
     counts = np.sum([np.bincount(band, minlength=8) for band in bands], axis=0)[:_LABELLED]
     return {name: float(counts[np.arange(_LABELLED) & bit != 0].sum() / bitmap.size) for name, bit in _BITS.items()}
-
-
-def _windows(polygon: Polygon, bitmap: Bitmap) -> Iterator[tuple[Bitmap, Floats]]:
-    """Views of the bitmap in the polygon's box, some rows at a time, and its area in each of their pixels."""
-    corners = np.array(polygon)
-    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    (left, top), (right, bottom) = np.clip([low, high], 0, bitmap.shape[::-1]).astype(int)
-    for row in range(top, bottom if left < right else top, _BAND):
-        window = bitmap[row : min(row + _BAND, bottom), left:right]
-        yield window, _areas(corners - (left, row), *window.shape)
 
 
 def _areas(corners: Floats, height: int, width: int) -> Floats:

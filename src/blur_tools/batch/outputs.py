@@ -122,7 +122,9 @@ def _planned(paths: Iterable[Path], root: Path | None) -> dict[Path, PurePath]:
     """A name for each input, no two alike even where case does not count; clashes get a short hash."""
     whole = {path: _absolute(path) for path in paths}
     outside = [path for path in whole if root is not None or _leaves(path)]
-    base = root.absolute() if root is not None else _common_folder([whole[path] for path in outside])
+    # a row that names no file must not move the others' places
+    there = [whole[path] for path in outside if root is None and path.is_file()]
+    base = root.absolute() if root is not None else _common_folder(there)
     names: dict[Path, PurePath] = {}
     taken: set[str] = set()
     for path, absolute in whole.items():

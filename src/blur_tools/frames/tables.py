@@ -19,7 +19,16 @@ from blur_tools.errors import DetectionsError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import SUFFIXES, Source, is_url
 
-__all__ = ["COLUMNS", "Job", "apply_frame", "detect_frame", "find_column", "parse_detections", "redact_frame"]
+__all__ = [
+    "COLUMNS",
+    "Job",
+    "apply_frame",
+    "detect_frame",
+    "find_column",
+    "parse_detections",
+    "redact_frame",
+    "with_rows",
+]
 
 DETECTION_COLUMNS = (
     "kind", "score", "xmin", "ymin", "xmax", "ymax", "polygon", "source", "keep", "status", "error",
@@ -46,7 +55,7 @@ def apply_frame(
     sources, places = _once(cells)
     outputs = Outputs(out, sources, root)
     rows = list(blur_rows(sources, outputs, wanted, finder, job or Job()))
-    return _with_rows(frame, [rows[place] for place in places])
+    return with_rows(frame, [rows[place] for place in places])
 
 
 def redact_frame(
@@ -79,7 +88,7 @@ def redact_frame(
             raise DetectionsError(f"{cell}: two rows of this picture have different detections")
     items = [None if source is None else (source, said[place]) for place, source in enumerate(sources)]
     rows = list(redact_rows(items, Outputs(out, sources, root), wanted, job or Job()))
-    return _with_rows(frame, [rows[place] for place in places])
+    return with_rows(frame, [rows[place] for place in places])
 
 
 def detect_frame(
@@ -196,7 +205,8 @@ def _identity(cell: Any) -> Hashable:
     return os.fspath(cell) if isinstance(cell, os.PathLike) else id(cell)
 
 
-def _with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
+def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
+    """The frame with the columns `COLUMNS` added or replaced, one `Row` for each of its rows, in order."""
     entries = pd.DataFrame([row.to_columns() for row in rows], columns=list(COLUMNS))
     kinds = {name: "Int64" if name in ("n_plates", "n_faces") else "str" for name in COLUMNS}
     result = frame.copy()
