@@ -172,10 +172,10 @@ class BlurSettings:
         api=False,
     )
     plate_threshold: float = _parameter(
-        "float", "Lowest score of a plate that counts.", default=0.3, low=0.01, high=1, api=False
+        "float", "Lowest score of a plate that counts.", default=0.25, low=0.01, high=1, api=False
     )
     face_threshold: float = _parameter(
-        "float", "Lowest score of a face that counts.", default=0.3, low=0.01, high=1, api=False
+        "float", "Lowest score of a face that counts.", default=0.25, low=0.01, high=1, api=False
     )
     render: str = _parameter(
         "text", "Who renders: this machine or the service.", default="local", choices=("local", "server"), api=False

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEIGHTS",
-    "MATCH_IOU",
     "CoverageReport",
     "DetectionScore",
     "ObjectScore",
@@ -56,12 +55,10 @@ __all__ = [
 HEIGHTS: tuple[float, ...] = (12, 24, 48, 96)
 """Default edges of the height buckets in pixels; a bucket includes its lower edge."""
 
-MATCH_IOU = 0.5
-"""Lowest box IoU at which a detection is of an object."""
-
+_MATCH_IOU = 0.5
 _BITS: dict[str, int] = {"plate": 1, "face": 2, "any": 3}  # of hidden pixels; "any" is the others' union
 _LABELLED = 4
-_BAND = 256  # rows worked on at a time, to bound memory
+_BAND = 64  # rows worked on at a time, to bound memory
 _ROUNDING = 1e-4  # a smaller area, in pixels, is none
 
 
@@ -116,8 +113,7 @@ class DetectionScore:
 class PictureScore:
     """One picture's scores, in the order of its labels and of its detections.
 
-    ``over_blur`` is the share of the picture, 0 to 1, that ``"plate"``, ``"face"`` or ``"any"`` regions hide
-    without need.
+    ``over_blur`` is the share of the picture, 0 to 1, that ``"plate"``, ``"face"`` or ``"any"`` regions over-blur.
     """
 
     picture: str
@@ -225,14 +221,12 @@ class CoverageReport:
     def of(cls, scores: Iterable[PictureScore], heights: Sequence[float] = HEIGHTS) -> CoverageReport:
         """Put pictures together; `heights` are the edges between the buckets, rising, in pixels."""
         scores = list(scores)
-        objects, detections = (
-            _table(scores, name, of, heights) for name, of in (("objects", ObjectScore), ("detections", DetectionScore))
-        )
         pictures = pd.DataFrame(
             [(score.picture, score.group, *score.size, *map(score.over_blur.get, _BITS)) for score in scores],
             columns=["picture", "set", "width", "height", *(f"over_blur_{name}" for name in _BITS)],
         )
-        return cls(objects, detections, pictures)
+        objects = _table(scores, "objects", ObjectScore, heights)
+        return cls(objects, _table(scores, "detections", DetectionScore, heights), pictures)
 
     def summary(self, *by: str, hidden_at: float = 0.9, level: float = 0.95) -> pd.DataFrame:
         """Shares with intervals: one row for each kind and each value of the columns `by`.
@@ -294,8 +288,9 @@ def _table(scores: list[PictureScore], part: str, of: type, heights: Sequence[fl
     values = [(picture, group, *(getattr(row, name) for name in names)) for picture, group, row in rows]
     frame = pd.DataFrame(values, columns=["picture", "set", *names])
     buckets = [f"<{heights[0]:g}", *(f"{low:g}-{high:g}" for low, high in pairwise(heights)), f">={heights[-1]:g}"]
-    edges = [-math.inf, *heights, math.inf]
-    frame["bucket"] = pd.cut(frame["height"].astype(float), edges, right=False, labels=buckets)
+    frame["bucket"] = pd.cut(
+        frame["height"].astype(float), [-math.inf, *heights, math.inf], right=False, labels=buckets
+    )
     return frame
 
 
@@ -317,8 +312,8 @@ def _bootstrap(clusters: Floats, level: float) -> tuple[float, float]:
         return math.nan, math.nan
     random = np.random.default_rng(0)
     draws = [clusters[random.integers(len(clusters), size=len(clusters))].sum(axis=0) for _ in range(1000)]
-    low, high = np.quantile([total / count for total, count in draws], [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    low, high = np.quantile([total / count for total, count in draws], [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return low, high
 
 
 def _match(
@@ -335,7 +330,7 @@ def _match(
     ious = np.where(neutral, 0, shared / np.maximum(own + true - shared, 1e-300))
     taken = {}
     for i in sorted(range(len(detections)), key=lambda i: -scores[i]):
-        if ious[i].max(initial=0) >= MATCH_IOU:
+        if ious[i].max(initial=0) >= _MATCH_IOU:
             best = int(ious[i].argmax())
             taken[i] = best, float(ious[i, best])
             ious[:, best] = 0

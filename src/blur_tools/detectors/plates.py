@@ -16,10 +16,8 @@ __all__ = ["NETWORK", "find_plates"]
 
 NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
 
-LONG_SIDE = 640
-SECOND_LONG_SIDE = 960
-LARGE = 1_000_000
-"""A picture of more pixels is searched a second time, at the second size."""
+LONG_SIDES = (640, 960)
+"""Longest sides in pixels of what the network sees: the first always, the second where the picture has that many."""
 
 STRIDE = 8
 MULTIPLE = 32
@@ -45,7 +43,7 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
         Quadrilaterals clockwise from the plate's top left, in pixels of the upright picture.
     """
     width, height = part[2] - part[0], part[3] - part[1]
-    sides = (LONG_SIDE, SECOND_LONG_SIDE) if width * height > LARGE else (LONG_SIDE,)
+    sides = [side for side in LONG_SIDES if side == LONG_SIDES[0] or side <= max(width, height)]
     return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
 
 

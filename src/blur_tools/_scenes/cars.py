@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from blur_tools._scenes import RGB, Pixel, Spot, Stage, letters, mix, oval, shade
+from blur_tools._scenes.stage import RGB, Pixel, Spot, Stage, letters, mix, oval, shade
 
 __all__ = ["Car", "Plate", "paint_car"]
 
@@ -220,13 +220,14 @@ class _Body:
 
     def bands(self, low: float, high: float, z: float, number: int, facing: float) -> None:
         """The painted metal at z: darker towards the ground and, the less it faces us, towards the shaded side."""
-        edges = np.linspace(low, high, number + 1).tolist()
-        for bottom, top in pairwise(edges):
-            tone = np.interp(top, [0.18, 0.4, 0.62, 0.9], [0.46, 0.66, 0.84, 1.04])
+        edges = [low + (high - low) * step / number for step in range(number + 1)]
+        sections = [(y, self.half(y, z)) for y in edges]
+        for (bottom, a), (top, b) in pairwise(sections):
+            tone = float(np.interp(top, [0.18, 0.4, 0.62, 0.9], [0.46, 0.66, 0.84, 1.04]))
             for side in (-1, 1):
-                lit = float(tone) * (0.8 + 0.2 * facing + side * self.stage.light.sun * (1 - 0.7 * facing))
-                outline = [(0, bottom), (self.half(bottom, z), bottom), (self.half(top, z), top), (0, top)]
-                self.sheet([(side * x, y) for x, y in outline], z, shade(self.car.paint, lit))
+                lit = tone * (0.8 + 0.2 * facing + side * self.stage.light.sun * (1 - 0.7 * facing))
+                outline = [(0, bottom), (side * a, bottom), (side * b, top), (0, top)]
+                self.sheet(outline, z, shade(self.car.paint, lit))
 
     def lower(self, z: float) -> None:
         """A slice up to the belt line, with what of the wheels and lamps is in it."""
@@ -287,45 +288,42 @@ class _Body:
                 self.quad(edge, high, (self.half(edge, z), self.half(high, z)), z, mix(GLASS, sky, 0.12))
         roof = mix(shade(self.car.paint, 1.08), sky, 0.16)
         self.quad(low, top, (self.half(low, z) * 0.99, self.half(top, z) * 0.99), z, roof)
-        share = (top - form.belt) / (form.roof - form.belt)
-        steep = form.tail < rear < form.glass or form.screen < rear < form.bonnet
-        if steep and 0.06 < share < 0.9:
-            self.pane(low, top, z, share)
+        if form.tail < rear < form.glass or form.screen < rear < form.bonnet:
+            self.pane(low, top, z)
         mirror = form.length - form.bonnet + 0.3 if self.car.front else form.bonnet - 0.3
         if nearer < mirror <= z:
             self.pair(oval(form.width / 2 + 0.07, form.belt + 0.08, 0.10, 0.07, 3), z, shade(self.car.paint, 0.8))
 
-    def pane(self, low: float, high: float, z: float, share: float) -> None:
+    def pane(self, low: float, high: float, z: float) -> None:
         """One strip of the windscreen or rear window: dark below, the sky above, head rests and a streak of light."""
-        a, b = self.half(low, z) * 0.9, self.half(high, z) * 0.9
-        self.quad(low, high, (a * 1.025, b * 1.025), z, (16, 17, 19))
-        glass = mix(GLASS, self.stage.light.sky, 0.08 + 0.34 * share)
-        self.quad(low, high, (a, b), z, glass)
-        wide = 0.12 * math.sqrt(max(0.0, 1 - ((share - 0.3) / 0.3) ** 2))
-        self.pair(
-            [(0.34 - wide, low), (0.34 + wide, low), (0.34 + wide, high), (0.34 - wide, high)],
-            z,
-            shade(glass, 0.7),
-        )
-        left = -0.42 + 0.3 * share
-        streak = [(left, low), (left + 0.14, low), (left + 0.145, high), (left + 0.005, high)]
-        self.sheet(streak, z, mix(glass, self.stage.light.horizon, 0.16))
+        form, light = self.form, self.stage.light
+        # how far up the pane each edge is
+        a, b = ((y - form.belt) / (form.roof - form.belt) for y in (low, high))
+        if not 0.06 < b < 0.9:
+            return
+        wide = (self.half(low, z) * 0.9, self.half(high, z) * 0.9)
+        self.quad(low, high, (wide[0] * 1.025, wide[1] * 1.025), z, (16, 17, 19))
+        glass = mix(GLASS, light.sky, 0.08 + 0.34 * b)
+        self.quad(low, high + 0.004, wide, z, glass)
+        if 0 < b < 0.6:
+            rests = [0.12 * math.sqrt(max(0.0, 1 - ((share - 0.3) / 0.3) ** 2)) for share in (a, b)]
+            outline = [(0.34 - rests[0], low), (0.34 + rests[0], low), (0.34 + rests[1], high), (0.34 - rests[1], high)]
+            self.pair(outline, z, shade(glass, 0.7))
+        left, right = -0.42 + 0.3 * a, -0.42 + 0.3 * b
+        streak = [(left, low), (left + 0.14, low), (right + 0.14, high + 0.004), (right, high + 0.004)]
+        self.sheet(streak, z, mix(glass, light.horizon, 0.16))
 
     def bumper(self) -> None:
         """The bumper, which stands 12 cm before the near end."""
-        for z in np.linspace(0, -0.12, 9).tolist():
-            wide = self.half(0.5, 0) * (1.03 - 0.9 * (z / 0.12) ** 2 * 0.1)
-            for low, high in pairwise(np.linspace(0.30, 0.57, 10).tolist()):
-                tone = 0.5 + 0.9 * (high - 0.2)
-                self.quad(low, high, (wide, wide), z, shade(self.car.paint, tone))
-            self.quad(
-                0.545,
-                0.57,
-                (wide * 0.99, wide * 0.97),
-                z,
-                mix(shade(self.car.paint, 1.1), (255, 255, 255), 0.12),
-            )
-            self.quad(0.27, 0.36, (wide * 0.94, wide * 0.985), z, PLASTIC)
+        paint = self.car.paint
+        for z in np.linspace(0, -0.12, 13).tolist():
+            wide = self.half(0.5, 0) * (1.03 - 0.1 * (z / 0.12) ** 2)
+            self.quad(CLEARANCE + 0.02, 0.36, (wide * 0.98, wide), z, PLASTIC)
+            for step in range(9):
+                low = 0.36 + step * 0.0225
+                self.quad(low, low + 0.0225, (wide, wide), z, shade(paint, 0.64 + 0.04 * step))
+            # its upper side, lit from above
+            self.quad(0.55, 0.562, (wide, wide), z, mix(shade(paint, 1.1), (255, 255, 255), 0.12))
 
     def rear(self) -> None:
         """Tail lamps, boot lid, bumper, plate."""

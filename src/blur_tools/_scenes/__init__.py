@@ -1,0 +1,1 @@
+"""What the sample scenes are painted with; nothing outside `blur_tools.samples` uses it."""

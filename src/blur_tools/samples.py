@@ -1,0 +1,186 @@
+"""Our own sample scenes, made by code: streets with cars and persons, and the truth about where they are.
+
+For the demonstration, the documentation and the tests, so that nobody else's picture has to travel with the package.
+The one photograph in them is the portrait of Eileen Collins (NASA, public domain) that scikit-image carries; the
+plates are invented. The files are as mixed as real data sets are: see `scenes`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ExifTags, Image, ImageDraw
+
+from blur_tools._scenes.cars import Car, Plate, paint_car
+from blur_tools._scenes.people import paint_billboard, paint_person, paint_poster
+from blur_tools._scenes.stage import Light, Stage
+from blur_tools._scenes.street import (
+    paint_end,
+    paint_ground,
+    paint_hedge,
+    paint_row,
+    paint_shelter,
+    paint_sky,
+    paint_tree,
+)
+from blur_tools.detections import Detections
+from blur_tools.orientation import polygon_to_stored, turn_stored
+
+__all__ = ["Scene", "scenes", "write_scenes"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One sample picture.
+
+    Parameters
+    ----------
+    name : str
+        File name.
+    data : bytes
+        The encoded file.
+    truth : Detections
+        What is in it, in pixels of the stored picture, each polygon clockwise from the object's own top left;
+        a plate's text is in ``result["plate"]``, in lower case as the services give it.
+    """
+
+    name: str
+    data: bytes
+    truth: Detections
+
+
+@lru_cache(maxsize=1)
+def scenes() -> tuple[Scene, ...]:
+    """The sample scenes, the same bytes at every call.
+
+    In order: a JPEG with a thumbnail and a GPS position in its EXIF, a large JPEG, a dusky JPEG, a JPEG that is
+    stored lying on its side (orientation tag 6), a PNG with transparent corners, a grey JPEG, and a street with
+    neither plate nor face.
+
+    Returns
+    -------
+    tuple of Scene
+    """
+    return tuple(Scene(name, *encode(painter())) for name, (_, painter, encode) in _RECIPES.items())
+
+
+def write_scenes(folder: str | Path) -> list[Path]:
+    """Write the sample scenes into a small tree of folders.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to; it is made if need be.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of `scenes`.
+    """
+    paths = []
+    for scene in scenes():
+        path = Path(folder) / _RECIPES[scene.name][0] / scene.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(scene.data)
+        paths.append(path)
+    return paths
+
+
+# ---- the scenes: each painter lists what stands in it from far to near
+
+WHITE, SILVER, RED, BLUE = (226, 228, 230), (168, 172, 178), (168, 30, 34), (34, 66, 128)
+GREEN, BLACK, YELLOW, TEAL = (58, 74, 62), (44, 46, 52), (226, 176, 44), (28, 104, 112)
+DUSK = Light((58, 66, 112), (236, 178, 142), (0.98, 0.92, 0.9), 100.0, 0.9, -0.12, 0.45, True)
+OVERCAST = Light((150, 160, 172), (206, 210, 214), (0.98, 0.98, 1.0), 90.0, 0.5, 0.06)
+WARM = Light((98, 150, 206), (240, 226, 204), (1.0, 0.97, 0.9), 130.0, 0.7, -0.24)
+
+
+def _street(
+    stage: Stage, *, road: float = 3.6, walk: float = 6.4, end: float = 80, trees: Sequence[float] = (46, 32, 21)
+) -> None:
+    paint_sky(stage)
+    paint_ground(stage, road, walk)
+    paint_end(stage, end)
+    for side in (-1, 1):
+        paint_row(stage, side, side * walk, 2.6, end - 6)
+    for z in trees:
+        paint_tree(stage, -road - 1.0, z, 6.4)
+        paint_tree(stage, road + 1.0, z + 3, 6.6)
+
+
+def _two_cars() -> Stage:
+    stage = Stage((1600, 1067), Light(), 11, eye=(1.5, 1.7), horizon=0.46, focal=0.95)
+    _street(stage)
+    paint_person(stage, 4.35, 6.5)
+    paint_hedge(stage, 3.85, 6.2, 6.2, 0.95)
+    paint_car(stage, Car("sedan", RED, Plate("eu", "KA RL 482"), -1.9, 9.4, -4, front=True))
+    paint_car(stage, Car("hatch", SILVER, Plate("eu", "B MX 1907"), 1.35, 6.6))
+    return stage
+
+
+def _avenue() -> Stage:
+    stage = Stage((1920, 1280), WARM, 5, eye=(0.6, 1.9), horizon=0.42, focal=0.9)
+    _street(stage, road=5.2, walk=8.2, trees=(50, 38, 28))
+    paint_billboard(stage, -6.4, 2.2, 14.5, wide=3.2, turn=0.8)
+    paint_person(stage, 6.6, 12.2, jacket=(60, 74, 104), flip=True)
+    paint_hedge(stage, 5.5, 8.0, 11.8, 0.95)
+    paint_car(stage, Car("van", WHITE, Plate("us", "8TRK204"), 4.1, 9.6))
+    paint_car(stage, Car("sedan", YELLOW, Plate("us", "4CAB118"), 1.5, 8.0))
+    paint_car(stage, Car("suv", BLUE, Plate("us", "6LWN731"), -2.2, 8.2, -3, front=True))
+    return stage
+
+
+def _evening() -> Stage:
+    stage = Stage((1280, 854), DUSK, 23, eye=(1.4, 1.6), focal=0.95)
+    _street(stage, trees=(52, 36))
+    paint_poster(stage, 4.7, 0.5, 8.0, turn=0.3)
+    paint_car(stage, Car("hatch", WHITE, Plate("br", "QXA4F27"), -1.8, 8.8, -4, front=True))
+    paint_car(stage, Car("suv", TEAL, Plate("br", "RIO2B19"), 1.5, 6.6, 3))
+    return stage
+
+
+def _bus_stop() -> Stage:
+    stage = Stage((960, 1280), OVERCAST, 31, eye=(2.6, 1.7), horizon=0.47, focal=1.2)
+    _street(stage)
+    paint_shelter(stage, 3.75, 5.6, 7.0, 10.5)
+    paint_poster(stage, 4.75, 0.4, 7.0, wide=1.25)
+    paint_car(stage, Car("hatch", GREEN, Plate("uk", "LK19 VRW"), 2.0, 5.4))
+    return stage
+
+
+def _car_park() -> Stage:
+    stage = Stage((1200, 800), Light(), 47, eye=(0.0, 1.72), horizon=0.48, focal=0.9)
+    paint_sky(stage)
+    paint_ground(stage, 40, 60, dashes=False)
+    paint_end(stage, 60)
+    for x in range(-18, 19, 4):
+        paint_tree(stage, x + 0.7, 24, 5.6)
+    paint_hedge(stage, -14, 14, 17, 1.1)
+    for x in (-3.2, 0.0, 3.2):
+        stage.fill([(x, 0, 6.5), (x + 0.1, 0, 6.5), (x + 0.1, 0, 12), (x, 0, 12)], (214, 212, 206))
+    paint_car(stage, Car("suv", RED, Plate("two", "HH KM274"), -1.5, 8.2, -4))
+    paint_car(stage, Car("sedan", BLUE, Plate("two", "ZG 583AB"), 1.65, 7.6, 2, front=True))
+    paint_person(stage, -0.95, 2.7)
+    return stage
+
+
+def _camera_7() -> Stage:
+    stage = Stage((1280, 854), replace(OVERCAST, clouds=0.8), 59, eye=(0.8, 3.0), horizon=0.22, focal=1.1)
+    _street(stage)
+    paint_person(stage, 4.5, 10.4, jacket=(70, 70, 74), flip=True)
+    paint_hedge(stage, 3.9, 6.2, 10.0, 0.95)
+    paint_car(stage, Car("van", WHITE, Plate("eu", "WI 640 CD"), 1.7, 9.8))
+    paint_car(stage, Car("sedan", BLACK, Plate("eu", "NE 25 KT"), -1.7, 7.9, -4, front=True))
+    return stage
+
+
+def _empty_street() -> Stage:
+    stage = Stage((1280, 854), Light(clouds=0.6), 71, eye=(0.8, 1.7))
+    _street(stage, trees=(44, 30, 20, 13))
+    paint_hedge(stage, 3.9, 6.0, 7.4, 0.9)
+    return stage
