@@ -84,7 +84,16 @@ def show(report: CoverageReport, *by: str) -> str:
         shares = [percent(row, name) for name in ("coverage", "hidden", "recall", "precision")]
         over = "" if "bucket" in by else f"{100 * row['over_blur']:.2f} %"
         rows.append([", ".join(str(row[name]) for name in (*by, "kind")), row["n"], *shares, f"{row['ap']:.3f}", over])
-    head = [", ".join((*by, "kind")), "objects", "coverage", "hidden ≥ 90 %", "recall", "precision", "AP50", "over-blur"]
+    head = [
+        ", ".join((*by, "kind")),
+        "objects",
+        "coverage",
+        "hidden ≥ 90 %",
+        "recall",
+        "precision",
+        "AP50",
+        "over-blur",
+    ]
     return table(head, rows)
 
 

@@ -17,7 +17,20 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from blur_tools.detections import Detection, Polygon, box_polygon
 
-__all__ = ["RGB", "Light", "Pixel", "Spot", "Stage", "homography", "letters", "mix", "oval", "shade", "through"]
+__all__ = [
+    "RGB",
+    "Light",
+    "Pixel",
+    "Spot",
+    "Stage",
+    "homography",
+    "letters",
+    "mix",
+    "oval",
+    "shade",
+    "through",
+    "whole",
+]
 
 RGB = tuple[float, float, float]
 Spot = tuple[float, float, float]
@@ -53,8 +66,7 @@ def shade(color: RGB, factor: float) -> RGB:
 
 def whole(color: RGB) -> tuple[int, int, int]:
     """The colour as Pillow wants it."""
-    red, green, blue = (min(255, max(0, round(value))) for value in color)
-    return (red, green, blue)
+    return (min(255, int(color[0])), min(255, int(color[1])), min(255, int(color[2])))
 
 
 def oval(x: float, y: float, rx: float, ry: float, power: float = 2.0, lean: float = 0.0) -> list[Pixel]:
@@ -112,11 +124,14 @@ class Stage:
             self.horizon + self.focal * (self.eye[1] - y) / z,
         )
 
+    def faded(self, color: RGB, away: float) -> RGB:
+        """The colour as the haze leaves it at a distance."""
+        return mix(color, self.light.horizon, 1 - math.exp(-away / self.light.haze))
+
     def fill(self, spots: Sequence[Spot], color: RGB) -> None:
         """Paint a polygon; the farther it is, the more it fades into the haze."""
-        away = sum(spot[2] for spot in spots) / len(spots)
-        faded = mix(color, self.light.horizon, 1 - math.exp(-away / self.light.haze))
-        self.pen.polygon([self.at(spot) for spot in spots], fill=whole(faded))
+        away = sum([spot[2] for spot in spots]) / len(spots)
+        self.pen.polygon([self.at(spot) for spot in spots], fill=whole(self.faded(color, away)))
 
     def sheet(self, outline: Iterable[Pixel], z: float, color: RGB) -> None:
         """Paint a polygon that faces the camera, from its (x, y)."""

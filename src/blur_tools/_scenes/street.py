@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageChops
 
-from blur_tools._scenes.stage import RGB, Pixel, Stage, mix, oval, shade
+from blur_tools._scenes.stage import RGB, Pixel, Stage, mix, oval, shade, whole
 
 __all__ = ["paint_end", "paint_ground", "paint_hedge", "paint_row", "paint_shelter", "paint_sky", "paint_tree"]
 
@@ -36,18 +36,18 @@ def paint_sky(stage: Stage) -> None:
     blue = np.float32(light.sky) * (1 - share) + np.float32(light.horizon) * share
     sky = blue * (1 - cloud) + np.float32(mix(light.horizon, (255, 255, 255), 0.4)) * cloud
     picture = Image.fromarray(sky.clip(0, 255).astype(np.uint8))
-    stage.image.paste(picture.resize((stage.width, int(stage.horizon) + 2), Image.Resampling.BICUBIC))
+    stage.image.paste(picture.resize((stage.width, int(stage.horizon) + 2), Image.Resampling.BILINEAR))
 
 
 def paint_ground(stage: Stage, road: float, walk: float, *, dashes: bool = True) -> None:
     """A road between two pavements; both numbers are half-widths from the middle of the road."""
-    near, far = stage.focal * stage.eye[1] / (stage.height - stage.horizon) * 0.8, 400.0
+    near, far = stage.focal * stage.eye[1] / (stage.height - stage.horizon) * 0.8, 2000.0
 
     def strip(left: float, right: float, color: RGB, start: float = near, end: float = far, y: float = 0.0) -> None:
         stage.fill([(left, y, start), (right, y, start), (right, y, end), (left, y, end)], color)
 
     # in pieces, as one polygon has one share of haze
-    for start, end in pairwise([near, *np.geomspace(near + 1, far, 24).tolist()]):
+    for start, end in pairwise([near, *np.geomspace(near + 1, far, 28).tolist()]):
         strip(-500, 500, mix(ASPHALT, PAVEMENT, 0.3), start, end)
         strip(-road, road, ASPHALT, start, end)
         for side in (-1, 1):
@@ -70,7 +70,9 @@ def _grain(stage: Stage) -> None:
     stains = Image.fromarray(stage.rng.random((14, 10), np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     rough = stage.rng.standard_normal((height, width), np.float32) * 11 * depth
     value = 238 + rough + (np.asarray(stains) - 0.6) * 26 * depth
-    mask = Image.fromarray(value.clip(0, 255).astype(np.uint8)).resize((stage.width, stage.height - top))
+    mask = Image.fromarray(value.clip(0, 255).astype(np.uint8)).resize(
+        (stage.width, stage.height - top), Image.Resampling.BILINEAR
+    )
     ground = stage.image.crop((0, top, stage.width, stage.height))
     stage.image.paste(ImageChops.multiply(ground, mask.convert("RGB")), (0, top))
 
@@ -169,7 +171,10 @@ def paint_tree(stage: Stage, x: float, z: float, height: float) -> None:
     trunk = [(x - 0.14, 0), (x + 0.14, 0), (x + 0.07, height * 0.6), (x - 0.07, height * 0.6)]
     stage.soften([(u, 0, z + v) for u, v in oval(x, 0, crown, crown * 0.6)], (20, 22, 26), 0.4, 0.4)
     stage.sheet(trunk, z, (84, 70, 58))
-    leaves(stage, [(x + u * crown, height * 0.66 + v * crown) for u, v in _scatter(rng, 700)], z, crown * 0.1)
+    # far trees need fewer and, so that no sky shows through, larger tufts
+    number = round(min(800, 120 + 2.2 * crown * stage.focal / z))
+    spots = [(x + u * crown, height * 0.66 + v * crown) for u, v in _scatter(rng, number)]
+    leaves(stage, spots, z, crown * 2.7 / math.sqrt(number))
 
 
 def _scatter(rng: np.random.Generator, number: int) -> list[Pixel]:
@@ -182,10 +187,13 @@ def _scatter(rng: np.random.Generator, number: int) -> list[Pixel]:
 def leaves(stage: Stage, spots: Sequence[Pixel], z: float, size: float) -> None:
     """Tufts of leaves at these spots, darkest first."""
     dark, bright = (38, 62, 36), (118, 146, 70)
-    for number, (u, v) in enumerate(spots):
-        share = number / len(spots) * 0.8 + float(stage.rng.random()) * 0.2
-        reach = size * float(stage.rng.uniform(0.6, 1.3))
-        stage.sheet([(u + reach * a, v + reach * b) for a, b in TUFT], z, mix(dark, bright, share))
+    tones = [whole(stage.faded(mix(dark, bright, share), z)) for share in np.linspace(0, 1, 25).tolist()]
+    tone = (np.linspace(0, 19, len(spots)) + stage.rng.integers(0, 6, len(spots))).astype(int).tolist()
+    reach = (size * stage.focal / z * stage.rng.uniform(0.6, 1.3, len(spots))).tolist()
+    # thousands of them, so straight to the canvas
+    for (u, v), number, r in zip(spots, tone, reach, strict=True):
+        x, y = stage.at((u, v, z))
+        stage.pen.polygon([(x + r * a, y + r * b) for a, b in TUFT], fill=tones[number])
 
 
 def paint_hedge(stage: Stage, left: float, right: float, z: float, height: float) -> None:
@@ -193,7 +201,7 @@ def paint_hedge(stage: Stage, left: float, right: float, z: float, height: float
     footprint = [(left, 0.0, z - 0.2), (right, 0.0, z - 0.2), (right, 0.0, z + 0.6), (left, 0.0, z + 0.6)]
     stage.soften(footprint, (16, 18, 20), 0.6, 0.15)
     stage.sheet([(left, 0), (right, 0), (right, height * 0.96), (left, height * 0.96)], z, (40, 60, 38))
-    number = round((right - left) * height * 260)
+    number = round((right - left) * height * 230)
     across = stage.rng.uniform(left, right, number)
     up = np.sort(stage.rng.uniform(0.2, height, number) + stage.rng.normal(0, 0.1, number)).clip(0.2, height)
     leaves(stage, list(zip(across.tolist(), up.tolist(), strict=True)), z, 0.06)
@@ -213,7 +221,7 @@ def paint_shelter(stage: Stage, left: float, right: float, near: float, far: flo
         [(right - 0.5, 0.48, near + 0.5), (right, 0.48, near + 0.5), (right, 0.48, far), (right - 0.5, 0.48, far)],
         (150, 112, 74),
     )
-    for x, z in ((right, far), (left + 0.4, far), (right, near), (left + 0.4, near)):
+    for x, z in ((right, far), (left + 0.4, far), (right - 0.35, near), (left + 0.5, near)):
         stage.sheet([(x - 0.04, 0), (x + 0.04, 0), (x + 0.04, high), (x - 0.04, high)], z, steel)
     stage.fill(
         [(left, high, near), (right + 0.2, high, near), (right + 0.2, high, far), (left, high, far)], shade(steel, 0.6)

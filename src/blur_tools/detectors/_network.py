@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from blur_tools.errors import ModelError
 
-__all__ = ["Floats", "Network", "available_cores"]
+__all__ = ["Floats", "Network", "available_cores", "planes"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -25,6 +26,14 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def planes(image: Image.Image, height: int, width: int, padding: float = 0) -> Floats:
+    """An RGB image as ``(1, 3, height, width)``, 0 to 255, red first; `padding` fills right and below it."""
+    pixels = np.full((1, 3, height, width), padding, np.float32)
+    for plane, band in zip(pixels[0], image.split(), strict=True):
+        plane[: image.height, : image.width] = np.asarray(band)
+    return pixels
 
 
 class Network:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from blur_tools.detections import Box, box_polygon
-from blur_tools.detectors._network import Floats, Network
+from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.detectors._onnx_shapes import any_size
 from blur_tools.detectors.tiles import Candidate, merge
 from blur_tools.picture import Picture
@@ -59,8 +59,8 @@ def find_faces(picture: Picture, part: Box, threshold: float, max_resolution: in
     if max_resolution is not None:
         scale = min(scale, max_resolution / max(picture.upright_size))
     columns, rows = _padded(width * scale), _padded(height * scale)
-    pixels = np.asarray(picture.view((columns, rows), part), dtype=np.float32)
-    boxes, scores = _decode(NETWORK.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])), threshold)
+    pixels = planes(picture.view((columns, rows), part), rows, columns)
+    boxes, scores = _decode(NETWORK.run(pixels), threshold)
     # the picture was stretched to whole multiples, so each axis has its own scale
     boxes = boxes * np.tile([width / columns, height / rows], 2) + np.tile([left, top], 2)
     found = [Candidate(box_polygon(*map(float, box)), float(score)) for box, score in zip(boxes, scores, strict=True)]

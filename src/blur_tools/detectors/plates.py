@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from blur_tools.detections import Box, Polygon
-from blur_tools.detectors._network import Floats, Network
+from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.detectors.tiles import Candidate, merge
 from blur_tools.picture import Picture
 
@@ -52,9 +52,9 @@ def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Ca
     width, height = right - left, bottom - top
     scale = min(side / max(width, height), 1)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = np.full((_padded(rows), _padded(columns), 3), PADDING, np.float32)
-    canvas[:rows, :columns] = np.asarray(picture.view((columns, rows), part))[:, :, ::-1]  # it wants BGR
-    corners, scores = _decode(NETWORK.run(np.ascontiguousarray(canvas.transpose(2, 0, 1)[None])), threshold)
+    pixels = planes(picture.view((columns, rows), part), _padded(rows), _padded(columns), PADDING)
+    blue_first = np.ascontiguousarray(pixels[:, ::-1])
+    corners, scores = _decode(NETWORK.run(blue_first), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))

@@ -1,0 +1,46 @@
+"""What several test modules need."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared pictures; tests that measure on them are skipped where they are not."""
+    folder = Path(os.environ.get("BLUR_TOOLS_SHARED") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("the shared pictures are not on this machine")
+    return folder
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    """Encode an image or array as a file's bytes: ``encode(pixels, "JPEG", quality=90)``."""
+
+    def encoded(pixels: Any, kind: str = "PNG", **options: Any) -> bytes:
+        image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return encoded
+
+
+@pytest.fixture
+def noise() -> Callable[..., np.ndarray]:
+    """Random pixels: ``noise(height, width, channels)``; every change to them shows."""
+
+    def pixels(height: int, width: int, channels: int = 3) -> np.ndarray:
+        shape = (height, width, channels) if channels > 1 else (height, width)
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    return pixels
