@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,7 +43,7 @@ PLATE_SIZES = {
     "uk": (0.52, 0.115),
     "br": (0.40, 0.13),
     "us": (0.31, 0.155),
-    "two": (0.30, 0.20),
+    "two": (0.34, 0.22),
 }
 """Width and height of each style in metres."""
 DOTS = 1400
@@ -126,6 +127,15 @@ PLASTIC: RGB = (38, 39, 42)
 CLEARANCE = 0.24
 
 
+def along(value: float, marks: Sequence[float], levels: Sequence[float]) -> float:
+    """Linear interpolation, as numpy.interp, which is slow for single numbers."""
+    number = bisect_right(marks, value)
+    if number in (0, len(marks)):
+        return levels[number and -1]
+    share = (value - marks[number - 1]) / (marks[number] - marks[number - 1])
+    return levels[number - 1] + share * (levels[number] - levels[number - 1])
+
+
 def paint_car(stage: Stage, car: Car) -> None:
     """A car, as slices from its far end to its near one, each hiding all but the rim of the one behind."""
     _Body(stage, car).paint()
@@ -138,25 +148,10 @@ class _Body:
         self.stage, self.car, self.form = stage, car, SHAPES[car.shape]
         form = self.form
         self.radius = 0.37 if car.shape in ("suv", "van") else 0.32
-        marks = [
-            0,
-            form.tail,
-            form.glass,
-            (form.glass + form.screen) / 2,
-            form.screen,
-            form.bonnet,
-            form.length,
-        ]
-        heights = [
-            form.belt - 0.03,
-            form.belt,
-            form.roof - 0.04,
-            form.roof,
-            form.roof - 0.03,
-            form.belt,
-            form.nose,
-        ]
-        self.marks, self.heights = np.array(marks), np.array(heights)
+        crest = (form.glass + form.screen) / 2
+        self.marks = (0, form.tail, form.glass, crest, form.screen, form.bonnet, form.length)
+        edge = form.roof - 0.04
+        self.heights = (form.belt - 0.03, form.belt, edge, form.roof, edge + 0.01, form.belt, form.nose)
         self.sine, self.cosine = math.sin(math.radians(car.turn)), math.cos(math.radians(car.turn))
 
     def world(self, x: float, y: float, z: float) -> Spot:
@@ -183,7 +178,7 @@ class _Body:
 
     def top(self, z: float) -> float:
         """Height of the car at z."""
-        return float(np.interp(self.from_rear(z), self.marks, self.heights))
+        return along(self.from_rear(z), self.marks, self.heights)
 
     def from_rear(self, z: float) -> float:
         """Distance from the car's rear end."""
@@ -192,12 +187,14 @@ class _Body:
     def half(self, y: float, z: float) -> float:
         """Half the car's width at a height, narrower towards both ends."""
         form = self.form
-        plan = np.interp(z, [0, 0.05, 0.15, 0.4, form.length - 0.4, form.length], [0.87, 0.925, 0.97, 1, 1, 0.86])
+        ends = (0, 0.05, 0.15, 0.4, form.length - 0.4, form.length)
+        plan = along(z, ends, (0.87, 0.925, 0.97, 1, 1, 0.86))
         if y <= form.belt:
-            share = np.interp(y, [0.18, 0.30, 0.55, 0.80, form.belt], [0.91, 0.965, 1.0, 0.99, 0.95])
+            share = along(y, (0.18, 0.30, 0.55, 0.80, form.belt), (0.91, 0.965, 1.0, 0.99, 0.95))
         else:
-            share = np.interp(y, [form.belt, form.roof - 0.1, form.roof - 0.03, form.roof], [0.90, 0.74, 0.68, 0.60])
-        return float(plan * share) * form.width / 2
+            marks = (form.belt, form.roof - 0.1, form.roof - 0.03, form.roof)
+            share = along(y, marks, (0.90, 0.74, 0.68, 0.60))
+        return plan * share * form.width / 2
 
     def paint(self) -> None:
         """The shadow, the slices, the near end with its lamps, bumper and plate."""
@@ -207,7 +204,7 @@ class _Body:
         self.stage.soften(footprint, (14, 15, 20), 0.85, 0.16)
         # the more of its side is seen, the more slices, or they show as steps
         ends = [self.stage.at(self.world(0, 0.5, z))[0] for z in (0.0, form.length)]
-        number = min(220, 60 + round(abs(ends[1] - ends[0]) / 2))
+        number = min(180, 50 + round(abs(ends[1] - ends[0]) / 2))
         steps = [*np.linspace(form.length, 0.5, number).tolist(), *np.linspace(0.48, 0.0, 25).tolist()]
         for z, nearer in pairwise([*steps, 0.0]):
             self.lower(z)
@@ -223,7 +220,7 @@ class _Body:
         edges = [low + (high - low) * step / number for step in range(number + 1)]
         sections = [(y, self.half(y, z)) for y in edges]
         for (bottom, a), (top, b) in pairwise(sections):
-            tone = float(np.interp(top, [0.18, 0.4, 0.62, 0.9], [0.46, 0.66, 0.84, 1.04]))
+            tone = along(top, (0.18, 0.4, 0.62, 0.9), (0.46, 0.66, 0.84, 1.04))
             for side in (-1, 1):
                 lit = tone * (0.8 + 0.2 * facing + side * self.stage.light.sun * (1 - 0.7 * facing))
                 outline = [(0, bottom), (side * a, bottom), (side * b, top), (0, top)]
@@ -237,12 +234,10 @@ class _Body:
         for axle in (0.80, form.length - 0.85):
             self.wheel(z, abs(rear - axle))
         if z < 0.3 and not self.car.front:
+            # a little wider than the metal, which would show through
             low, high = form.belt - 0.27, form.belt - 0.07
-            self.pair(
-                [(0.5, low), (self.half(low, z), low), (self.half(high, z), high), (0.5, high)],
-                z,
-                (134, 16, 22),
-            )
+            a, b = self.half(low, z) + 0.006, self.half(high, z) + 0.006
+            self.pair([(0.5, low), (a, low), (b, high), (0.5, high)], z, (134, 16, 22))
 
     def wheel(self, z: float, away: float) -> None:
         """What a slice `away` from the axle cuts of the arch, the tyre and the rim."""
@@ -295,7 +290,7 @@ class _Body:
             self.pair(oval(form.width / 2 + 0.07, form.belt + 0.08, 0.10, 0.07, 3), z, shade(self.car.paint, 0.8))
 
     def pane(self, low: float, high: float, z: float) -> None:
-        """One strip of the windscreen or rear window: dark below, the sky above, head rests and a streak of light."""
+        """One strip of the windscreen or rear window: dark below, the sky above, seats and a streak of light."""
         form, light = self.form, self.stage.light
         # how far up the pane each edge is
         a, b = ((y - form.belt) / (form.roof - form.belt) for y in (low, high))
@@ -305,10 +300,9 @@ class _Body:
         self.quad(low, high, (wide[0] * 1.025, wide[1] * 1.025), z, (16, 17, 19))
         glass = mix(GLASS, light.sky, 0.08 + 0.34 * b)
         self.quad(low, high + 0.004, wide, z, glass)
-        if 0 < b < 0.6:
-            rests = [0.12 * math.sqrt(max(0.0, 1 - ((share - 0.3) / 0.3) ** 2)) for share in (a, b)]
-            outline = [(0.34 - rests[0], low), (0.34 + rests[0], low), (0.34 + rests[1], high), (0.34 - rests[1], high)]
-            self.pair(outline, z, shade(glass, 0.7))
+        seat_a, seat_b = (along(share, (0.1, 0.25, 0.3, 0.5, 0.58), (0.26, 0.24, 0.11, 0.11, 0.0)) for share in (a, b))
+        seat = [(-seat_a, low), (seat_a, low), (seat_b, high + 0.004), (-seat_b, high + 0.004)]
+        self.pair([(0.36 + x, y) for x, y in seat], z, shade(glass, 0.86))
         left, right = -0.42 + 0.3 * a, -0.42 + 0.3 * b
         streak = [(left, low), (left + 0.14, low), (right + 0.14, high + 0.004), (right, high + 0.004)]
         self.sheet(streak, z, mix(glass, light.horizon, 0.16))

@@ -80,11 +80,14 @@ def _headline(tile: Image.Image, text: str, box: tuple[int, int, int, int], colo
 
 def paint_poster(stage: Stage, x: float, y: float, z: float, *, wide: float = 1.2, turn: float = 0.0) -> None:
     """A poster with the portrait in a dark frame; x, y, z are the middle of its lower edge."""
-    tile = Image.new("RGBA", (600, 880), (22, 40, 88, 255))
-    tile.paste(_portrait().resize((600, 600), Image.Resampling.LANCZOS))
-    _headline(tile, "Look up!", (40, 650, 520, 90), (250, 214, 96))
-    _headline(tile, "An evening with the stars", (40, 780, 520, 44), (236, 240, 248))
-    _stand_up(stage, tile, [(u * 600 / 512, v * 600 / 512) for u, v in FACE], (x, y, z), wide, turn)
+    tile = Image.new("RGBA", (600, 900), (22, 40, 88, 255))
+    # the portrait without its right fifth, a little taller than wide
+    scale = 700 / 512
+    tile.paste(_portrait().resize((700, 700), Image.Resampling.LANCZOS).crop((0, 0, 600, 700)))
+    _headline(tile, "Look up!", (40, 730, 300, 56), (250, 214, 96))
+    _headline(tile, "A night with the stars", (40, 806, 400, 28), (214, 222, 236))
+    _headline(tile, "Town park, Friday", (40, 850, 400, 24), (150, 164, 190))
+    _stand_up(stage, tile, [(u * scale, v * scale) for u, v in FACE], (x, y, z), wide, turn)
 
 
 def paint_billboard(stage: Stage, x: float, y: float, z: float, *, wide: float = 4.4, turn: float = 0.0) -> None:

