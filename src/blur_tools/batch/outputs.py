@@ -121,14 +121,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 def _planned(paths: Iterable[Path], root: Path | None) -> dict[Path, PurePath]:
     """A name for each input, no two alike even where case does not count; clashes get a short hash."""
     whole = {path: _absolute(path) for path in paths}
-    outside = [path for path in whole if root is not None or _leaves(path)]
+    outside = {path for path in whole if root is not None or _leaves(path)}
     # a row that names no file must not move the others' places
     there = [whole[path] for path in outside if root is None and path.is_file()]
     base = root.absolute() if root is not None else _common_folder(there)
     names: dict[Path, PurePath] = {}
     taken: set[str] = set()
     for path, absolute in whole.items():
-        name = _below(absolute, base) if path in outside and base is not None else PurePath(path)
+        name = _below(absolute, base) if path in outside else PurePath(path)
         if _folded(name) in taken:
             name = _with_hash(name, Source(os.fsencode(absolute), "", "").digest)
         taken.add(_folded(name))
@@ -153,11 +153,11 @@ def _common_folder(paths: list[Path]) -> Path | None:
         return None  # different drives
 
 
-def _below(path: Path, base: Path) -> PurePath:
-    try:
+def _below(path: Path, base: Path | None) -> PurePath:
+    """Where a path stands below `base`; one that does not keeps its whole way from the root of the file system."""
+    if base is not None and path.is_relative_to(base):
         return path.relative_to(base)
-    except ValueError:
-        return PurePath(*path.parts[1:])
+    return PurePath(*path.parts[1:])
 
 
 def _folded(name: PurePath) -> str:

@@ -1,0 +1,314 @@
+"""``df.blur`` and ``series.blur``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import blur_tools  # noqa: F401  (registers the accessor)
+from blur_tools import Detection, Detections, DetectionsError, NotYetError, OutputError, PictureError, SettingsError
+from blur_tools.detections import box_polygon
+from blur_tools.engines import Answer
+
+ADDED = ["blurred", "detections", "n_plates", "n_faces", "method", "status", "error"]
+
+
+class TwoFound:
+    """An engine that finds one plate and one face in every picture, and counts."""
+
+    name = "two"
+    versions: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def detect(self, picture, settings) -> Answer:
+        self.asked.append(picture.source.origin)
+        plate = Detection("plate", box_polygon(4, 4, 20, 10), 0.9, "two")
+        return Answer(Detections([plate, Detection("face", box_polygon(30, 10, 40, 22), 0.8, "two")]))
+
+
+@pytest.fixture
+def engine() -> TwoFound:
+    return TwoFound()
+
+
+@pytest.fixture
+def folder(tmp_path, encode, noise) -> Path:
+    """Three pictures in two folders, two of one name."""
+    for number, name in enumerate(("north/a.jpg", "south/a.jpg", "south/b.png")):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(noise(48, 64) ^ np.uint8(number), "PNG" if name.endswith("png") else "JPEG"))
+    return tmp_path
+
+
+@pytest.fixture
+def frame(folder) -> pd.DataFrame:
+    images = [str(folder / "in" / name) for name in ("north/a.jpg", "south/a.jpg", "south/b.png")]
+    return pd.DataFrame({"image": images, "note": ["x", "y", "z"]}, index=[7, 7, 3])
+
+
+def apply(frame: pd.DataFrame, folder: Path, engine: TwoFound, **options) -> pd.DataFrame:
+    return frame.blur.apply(out=folder / "out", engine=engine, progress=False, **options)
+
+
+def test_apply_keeps_rows_and_adds_columns(frame, folder, engine):
+    result = apply(frame, folder, engine)
+    assert list(result.columns) == ["image", "note", *ADDED]
+    assert list(result.index) == [7, 7, 3]
+    assert list(frame.columns) == ["image", "note"]
+    assert result["status"].tolist() == ["ok"] * 3
+    assert result["n_plates"].tolist() == [1, 1, 1]
+    assert result["n_faces"].tolist() == [1, 1, 1]
+    assert result["method"].tolist() == ["reencode-keep", "reencode-keep", "lossless"]
+    assert result["blurred"].tolist() == ["out/north/a.jpg", "out/south/a.jpg", "out/south/b.png"]
+    assert result["error"].isna().all()
+    for name in result["blurred"]:
+        with Image.open(folder / name) as image:
+            assert image.size == (64, 48)
+
+
+def test_originals_are_untouched(frame, folder, engine):
+    before = {path: hashlib.sha256(Path(path).read_bytes()).digest() for path in frame["image"]}
+    apply(frame, folder, engine)
+    assert before == {path: hashlib.sha256(Path(path).read_bytes()).digest() for path in frame["image"]}
+
+
+def test_the_result_hides_the_plate(frame, folder, engine):
+    result = apply(frame.iloc[[2]], folder, engine)
+    before = np.asarray(Image.open(frame["image"].iloc[2])).astype(int)
+    after = np.asarray(Image.open(folder / result["blurred"].iloc[0])).astype(int)
+    assert np.ptp(after[5:9, 5:19].reshape(-1, 3), axis=0).max() < 60 < np.ptp(before[5:9, 5:19])
+    np.testing.assert_array_equal(before[30:], after[30:])
+
+
+@pytest.mark.parametrize("errors", ["record"])
+def test_every_bad_row_has_its_reason_and_the_rest_goes_on(frame, folder, engine, errors):
+    (folder / "in/text.jpg").write_text("hello")
+    (folder / "in/gone.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "in/short.jpg").write_bytes(Path(frame["image"].iloc[0]).read_bytes()[:600])
+    bad = ["text.jpg", "gone.jpg", "short.jpg", "missing.jpg", ""]
+    cells = [*frame["image"], *(str(folder / "in" / name) for name in bad), None, float("nan")]
+    result = apply(pd.DataFrame({"image": cells}), folder, engine, errors=errors)
+    assert result["status"].tolist() == ["ok"] * 3 + ["failed"] * 5 + ["skipped"] * 2
+    expected = ["not a picture", "link to nothing", "broken JPEG", "no such file", "is a folder"]
+    for name, error, words in zip(bad, result["error"].iloc[3:8], expected, strict=True):
+        assert words in error
+        assert name in error
+    assert result.loc[3:, "blurred"].isna().all()
+    assert result.loc[3:, "n_plates"].isna().all()
+    assert sorted(path.name for path in (folder / "out").rglob("*.*")) == ["a.jpg", "a.jpg", "b.png"]
+
+
+def test_errors_can_be_raised(folder, engine):
+    with pytest.raises(PictureError, match="no such file"):
+        apply(pd.DataFrame({"image": [str(folder / "missing.jpg")]}), folder, engine, errors="raise")
+    with pytest.raises(SettingsError, match="errors: 'ignore' is none of record, raise"):
+        apply(pd.DataFrame({"image": [str(folder / "missing.jpg")]}), folder, engine, errors="ignore")
+
+
+def test_an_unforeseen_error_fails_its_row_only(frame, folder, engine, monkeypatch):
+    real = engine.detect
+
+    def broken(picture, settings):
+        if "north" in picture.source.origin:
+            raise ZeroDivisionError("oops")
+        return real(picture, settings)
+
+    monkeypatch.setattr(engine, "detect", broken)
+    result = apply(frame, folder, engine)
+    assert result["status"].tolist() == ["failed", "ok", "ok"]
+    assert result["error"].iloc[0] == "ZeroDivisionError: oops"
+    assert not (folder / "out/north").exists()
+
+
+def test_a_wrong_setting_is_said_once_before_any_picture(frame, folder, engine):
+    with pytest.raises(SettingsError, match="plates: 11"):
+        apply(frame, folder, engine, plates=11)
+    with pytest.raises(SettingsError, match=r"plate: is not a parameter; did you mean plates\?"):
+        apply(frame, folder, engine, plate=1)
+    with pytest.raises(SettingsError, match="logo"):
+        apply(frame, folder, engine, logo=folder / "none.png")
+    with pytest.raises(SettingsError, match="skip_regexp"):
+        frame.blur.apply(out=folder / "out", skip_regexp="a", progress=False)
+    assert engine.asked == []
+    assert not (folder / "out").exists()
+
+
+def test_an_original_is_never_replaced(frame, folder, engine):
+    with pytest.raises(OutputError, match="would replace the original"):
+        frame.blur.apply(out=folder / "in", engine=engine, progress=False)
+    assert engine.asked == []
+
+
+def test_a_repeated_picture_is_done_once(frame, folder, engine):
+    twice = pd.concat([frame, frame], ignore_index=True)
+    twice["image"] = twice["image"].astype(object)
+    twice.loc[5, "image"] = Path(twice.loc[5, "image"])
+    result = apply(twice, folder, engine)
+    assert len(engine.asked) == 3
+    assert result["blurred"].iloc[:3].tolist() == result["blurred"].iloc[3:].tolist()
+
+
+def test_cells_can_be_anything_that_holds_a_picture(folder, engine, encode, noise):
+    data = encode(noise(48, 64), "PNG")
+    cells = [data, noise(48, 64), Image.open(folder / "in/south/b.png"), {"bytes": data, "path": "x/y.png"}]
+    cells.append({"bytes": None, "path": str(folder / "in/north/a.jpg")})
+    cells.append({"bytes": None, "path": None})
+    result = apply(pd.DataFrame({"picture": cells}), folder, engine)
+    assert result["status"].tolist() == ["ok"] * 5 + ["skipped"]
+    assert result["blurred"].iloc[3].startswith("out/y-")
+    for name in result["blurred"].iloc[:5]:
+        assert (folder / name).is_file()
+
+
+@pytest.mark.parametrize("dtype", ["category", "string[pyarrow]", "object", "str"])
+def test_columns_of_any_text_type(frame, folder, engine, dtype):
+    result = apply(frame.astype({"image": dtype}), folder, engine)
+    assert result["status"].tolist() == ["ok"] * 3
+    assert result["image"].dtype == frame.astype({"image": dtype})["image"].dtype
+
+
+def test_an_empty_frame_has_the_columns(folder, engine):
+    result = apply(pd.DataFrame({"image": pd.Series([], dtype=str)}), folder, engine, column="image")
+    assert list(result.columns) == ["image", *ADDED]
+    assert len(result) == 0
+    assert not (folder / "out").exists()
+
+
+def test_rows_keep_a_multi_index(frame, folder, engine):
+    indexed = frame.set_index(pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["set", "number"]))
+    pd.testing.assert_index_equal(apply(indexed, folder, engine).index, indexed.index)
+    assert list(indexed.blur.detect(engine=engine, progress=False).index.names) == ["set", "number"]
+
+
+def test_the_column_is_found_when_only_one_can_be_meant(frame, folder, engine):
+    assert apply(frame.rename(columns={"image": "where"}), folder, engine)["status"].tolist() == ["ok"] * 3
+    with pytest.raises(SettingsError, match="several columns could hold the pictures: 'image', 'other'"):
+        apply(frame.assign(other=frame["image"]), folder, engine)
+    with pytest.raises(SettingsError, match="no column holds paths, URLs or pictures; say which of 'note'"):
+        apply(frame[["note"]], folder, engine)
+    with pytest.raises(SettingsError, match="no column 'images'; there are 'image', 'note'"):
+        apply(frame, folder, engine, column="images")
+
+
+def test_a_second_run_replaces_its_own_columns(frame, folder, engine):
+    once = apply(frame, folder, engine)
+    again = apply(once, folder, engine)
+    pd.testing.assert_frame_equal(once, again)
+
+
+@pytest.mark.parametrize("through", ["parquet", "csv", "sql"])
+def test_the_table_survives_storage(frame, folder, engine, through):
+    frame = pd.concat([frame, pd.DataFrame({"image": [str(folder / "none.jpg")], "note": ["w"]})], ignore_index=True)
+    result = apply(frame, folder, engine)
+    if through == "parquet":
+        result.to_parquet(folder / "t.parquet")
+        back = pd.read_parquet(folder / "t.parquet")
+    elif through == "csv":
+        result.to_csv(folder / "t.csv", index=False)
+        back = pd.read_csv(folder / "t.csv", dtype={"n_plates": "Int64", "n_faces": "Int64"})
+    else:
+        with closing(sqlite3.connect(folder / "t.db")) as connection:
+            result.to_sql("t", connection, index=False)
+            back = pd.read_sql("select * from t", connection)
+    for name in ("blurred", "detections", "method", "status", "error"):
+        ours, theirs = (table[name].astype(object).where(table[name].notna(), None) for table in (result, back))
+        assert ours.tolist() == theirs.tolist()
+    assert back.blur.detections().iloc[0] == result.blur.detections().iloc[0]
+    assert back.blur.detections().iloc[3] is None
+
+
+def test_nothing_to_blur_writes_nothing(frame, folder, engine):
+    result = apply(frame, folder, engine, plates=0, faces=0)
+    assert result["n_plates"].tolist() == [1, 1, 1]
+    assert result["blurred"].isna().all()
+    assert not (folder / "out").exists()
+
+
+def test_redact_renders_what_stands_in_the_table(frame, folder, engine):
+    result = apply(frame, folder, engine)
+    keep_all = [
+        found.map(lambda item: Detection(item.kind, item.polygon, keep=True)).to_json()
+        for found in result.blur.detections()
+    ]
+    edited = result.assign(detections=keep_all)
+    again = edited.blur.redact("image", out=folder / "again", progress=False)
+    assert again["status"].tolist() == ["ok"] * 3
+    assert again["detections"].tolist() == keep_all
+    assert len(engine.asked) == 3
+    before = np.asarray(Image.open(frame["image"].iloc[2]))
+    np.testing.assert_array_equal(before, np.asarray(Image.open(folder / again["blurred"].iloc[2])))
+
+
+def test_redact_fails_rows_without_or_with_broken_detections(frame, folder, engine):
+    result = apply(frame, folder, engine)
+    result["detections"] = [result["detections"].iloc[0], None, "{"]
+    again = result.blur.redact("image", out=folder / "again", progress=False)
+    assert again["status"].tolist() == ["ok", "failed", "failed"]
+    assert "no detections" in again["error"].iloc[1]
+    assert "not JSON" in again["error"].iloc[2]
+    assert sorted(os.listdir(folder / "again")) == ["north"]
+
+
+def test_redact_refuses_two_opinions_on_one_picture(frame, folder, engine):
+    result = apply(pd.concat([frame, frame.iloc[[0]]], ignore_index=True), folder, engine)
+    result.loc[3, "detections"] = Detections().to_json()
+    with pytest.raises(DetectionsError, match="different detections"):
+        result.blur.redact("image", out=folder / "again", progress=False)
+
+
+def test_redact_needs_its_column(frame, folder):
+    with pytest.raises(SettingsError, match="no column 'detections'"):
+        frame.blur.redact("image", out=folder / "out", progress=False)
+
+
+def test_detect_gives_one_row_a_detection(frame, folder, engine):
+    frame = pd.concat([frame, pd.DataFrame({"image": [str(folder / "none.jpg")]})])
+    found = frame.blur.detect(engine=engine, progress=False)
+    assert found.index.tolist() == [7, 7, 7, 7, 3, 3, 0]
+    assert found["kind"].tolist()[:6] == ["plate", "face"] * 3
+    assert found.iloc[0][["xmin", "ymin", "xmax", "ymax"]].tolist() == [4, 4, 20, 10]
+    assert found["image"].iloc[0] == frame["image"].iloc[0]
+    assert found["status"].tolist() == ["ok"] * 6 + ["failed"]
+    assert "no such file" in found["error"].iloc[6]
+    assert not (folder / "blurred").exists()
+
+
+def test_detect_of_nothing_is_an_empty_table(folder, engine):
+    found = pd.DataFrame({"image": [None, None]}, dtype=object).blur.detect("image", engine=engine, progress=False)
+    assert len(found) == 0
+    assert {"kind", "polygon", "error"} <= set(found.columns)
+
+
+def test_detections_names_the_row_that_cannot_be_read(frame):
+    with pytest.raises(DetectionsError, match="row 3: detections are not JSON"):
+        frame.assign(detections=[None, None, "nonsense"]).blur.detections()
+
+
+def test_series(frame, folder, engine):
+    result = frame["image"].blur.apply(out=folder / "out", engine=engine, progress=False)
+    assert list(result.columns) == ADDED
+    assert list(result.index) == [7, 7, 3]
+    unnamed = pd.Series(frame["image"].tolist())
+    assert len(unnamed.blur.detect(engine=engine, progress=False)) == 6
+
+
+@pytest.mark.parametrize("verb", ["preview", "audit", "verify", "report", "export"])
+def test_later_verbs_say_so(frame, verb):
+    with pytest.raises(NotYetError, match=verb):
+        getattr(frame.blur, verb)()
+
+
+def test_workers_are_checked(frame, folder, engine):
+    with pytest.raises(SettingsError, match="workers"):
+        apply(frame, folder, engine, workers=0)
