@@ -43,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when every picture is done; 1 when any failed; 2 for wrong use; 130 when stopped by Ctrl-C.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown and options.verb not in LATER:  # whose options nobody knows yet
+        _parser().error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         verb: Callable[[argparse.Namespace], int] = options.run
         return verb(options)
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Find and blur number plates and faces in pictures. Nothing leaves this machine.",
     )
     parser.add_argument("--version", action="version", version=f"blur-tools {__version__}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", dest="verb")
     _add_blur(verbs)
     _add_detect(verbs)
     _add_redact(verbs)
@@ -75,7 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     for name, (text, extra, module) in LATER.items():
         later = verbs.add_parser(name, help=f"{text} (not in this version)", description=text)
-        later.add_argument("anything", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
         later.set_defaults(run=lambda _, n=name, e=extra, m=module: _not_yet(n, e, m))
     return parser
 

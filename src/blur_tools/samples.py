@@ -117,30 +117,30 @@ def _street(
 def _two_cars() -> Stage:
     stage = Stage((1440, 960), Light(), 11, eye=(2.0, 1.7), horizon=0.48, focal=0.95)
     _street(stage)
-    paint_person(stage, 4.25, 5.5)
-    paint_hedge(stage, 3.8, 6.2, 5.2, 0.95)
+    paint_person(stage, 4.28, 5.5)
+    paint_hedge(stage, 3.68, 6.2, 5.2, 0.95)
     paint_car(stage, Car("sedan", RED, Plate("eu", "KA RL 482"), -1.9, 9.2, -4, front=True))
     paint_car(stage, Car("hatch", SILVER, Plate("eu", "B MX 1907"), 1.4, 6.2))
     return stage
 
 
 def _avenue() -> Stage:
-    stage = Stage((1920, 1280), WARM, 8, eye=(1.4, 1.8), horizon=0.48, focal=0.95)
+    stage = Stage((1760, 1174), WARM, 8, eye=(1.4, 1.8), horizon=0.48, focal=0.95)
     _street(stage, road=5.2, walk=8.2, trees=(50, 38, 28))
-    paint_billboard(stage, -5.6, 2.2, 16.0, wide=3.2, turn=0.8)
+    paint_billboard(stage, -5.1, 2.2, 16.0, wide=3.2, turn=0.8)
     paint_car(stage, Car("van", WHITE, Plate("us", "8TRK204"), 4.1, 9.4))
     paint_person(stage, 6.2, 9.6, jacket=(60, 74, 104), flip=True)
     paint_hedge(stage, 5.4, 8.0, 9.2, 0.95)
-    paint_car(stage, Car("suv", BLUE, Plate("us", "6LWN731"), -1.7, 7.6, -3, front=True))
+    paint_car(stage, Car("suv", BLUE, Plate("us", "6LWN731"), -1.55, 7.7, -3, front=True))
     paint_car(stage, Car("sedan", YELLOW, Plate("us", "4CAB118"), 1.6, 6.2))
     return stage
 
 
 def _evening() -> Stage:
-    stage = Stage((1280, 854), DUSK, 23, eye=(1.4, 1.6), focal=1.0)
+    stage = Stage((1200, 800), DUSK, 23, eye=(1.4, 1.6), focal=1.0)
     _street(stage, trees=(52, 36))
     paint_poster(stage, 4.7, 0.45, 8.0, turn=0.3)
-    paint_car(stage, Car("hatch", WHITE, Plate("br", "QXA4F27"), -1.7, 8.0, -4, front=True))
+    paint_car(stage, Car("hatch", WHITE, Plate("br", "QXA4F27"), -1.6, 8.2, -4, front=True))
     paint_car(stage, Car("suv", TEAL, Plate("br", "RIO2B19"), 1.5, 5.8, 3))
     return stage
 
@@ -149,13 +149,13 @@ def _bus_stop() -> Stage:
     stage = Stage((960, 1280), OVERCAST, 33, eye=(2.6, 1.7), horizon=0.51, focal=1.25)
     _street(stage)
     paint_shelter(stage, 3.75, 5.6, 7.0, 10.5)
-    paint_poster(stage, 4.75, 0.38, 7.0, wide=1.25)
+    paint_poster(stage, 4.68, 0.38, 7.0, wide=1.25)
     paint_car(stage, Car("hatch", GREEN, Plate("uk", "LK19 VRW"), 2.0, 5.4))
     return stage
 
 
 def _car_park() -> Stage:
-    stage = Stage((1200, 800), Light(), 47, eye=(0.0, 1.72), horizon=0.48, focal=0.9)
+    stage = Stage((1080, 720), Light(), 47, eye=(0.0, 1.72), horizon=0.48, focal=0.9)
     paint_sky(stage)
     paint_ground(stage, 40, 60, dashes=False)
     paint_end(stage, 60)
@@ -171,7 +171,7 @@ def _car_park() -> Stage:
 
 
 def _camera_7() -> Stage:
-    stage = Stage((1280, 854), replace(OVERCAST, clouds=0.8), 59, eye=(0.8, 3.0), horizon=0.22, focal=1.1)
+    stage = Stage((1152, 768), replace(OVERCAST, clouds=0.8), 59, eye=(0.8, 3.0), horizon=0.22, focal=1.1)
     _street(stage)
     paint_person(stage, 4.6, 10.4, jacket=(70, 70, 74))
     paint_hedge(stage, 3.9, 6.2, 10.0, 0.95)
@@ -181,7 +181,7 @@ def _camera_7() -> Stage:
 
 
 def _empty_street() -> Stage:
-    stage = Stage((1280, 854), Light(clouds=0.6), 73, eye=(0.8, 1.7))
+    stage = Stage((1080, 720), Light(clouds=0.6), 73, eye=(0.8, 1.7))
     _street(stage, trees=(44, 30, 20, 13))
     paint_hedge(stage, 3.9, 6.0, 7.4, 0.9)
     return stage

@@ -219,18 +219,20 @@ class _Body:
         """The painted metal at z: darker towards the ground and, the less it faces us, towards the shaded side."""
         edges = [low + (high - low) * step / number for step in range(number + 1)]
         sections = [(y, self.half(y, z)) for y in edges]
+        # the middle of a slice is hidden by the next one
+        inner = 0.0 if facing == 1 else 0.6
         for (bottom, a), (top, b) in pairwise(sections):
             tone = along(top, (0.18, 0.4, 0.62, 0.9), (0.46, 0.66, 0.84, 1.04))
             for side in (-1, 1):
-                lit = tone * (0.8 + 0.2 * facing + side * self.stage.light.sun * (1 - 0.7 * facing))
-                outline = [(0, bottom), (side * a, bottom), (side * b, top), (0, top)]
+                lit = tone * (0.8 + 0.2 * facing + side * self.stage.light.sun * (1 - facing))
+                outline = [(side * inner * a, bottom), (side * a, bottom), (side * b, top), (side * inner * a, top)]
                 self.sheet(outline, z, shade(self.car.paint, lit))
 
     def lower(self, z: float) -> None:
         """A slice up to the belt line, with what of the wheels and lamps is in it."""
         form, rear = self.form, self.from_rear(z)
         # a little below what upper() paints, or its edge shows through
-        self.bands(CLEARANCE, min(self.top(z), form.belt) - 0.015, z, 7, max(0.0, 1 - z / 0.4))
+        self.bands(CLEARANCE, min(self.top(z), form.belt) - 0.015, z, 6, max(0.0, 1 - z / 0.4))
         for axle in (0.80, form.length - 0.85):
             self.wheel(z, abs(rear - axle))
         if z < 0.3 and not self.car.front:
@@ -284,7 +286,7 @@ class _Body:
         roof = mix(shade(self.car.paint, 1.08), sky, 0.16)
         self.quad(low, top, (self.half(low, z) * 0.99, self.half(top, z) * 0.99), z, roof)
         if form.tail < rear < form.glass or form.screen < rear < form.bonnet:
-            self.pane(low, top, z)
+            self.pane(low + 0.035, top, z)
         mirror = form.length - form.bonnet + 0.3 if self.car.front else form.bonnet - 0.3
         if nearer < mirror <= z:
             self.pair(oval(form.width / 2 + 0.07, form.belt + 0.08, 0.10, 0.07, 3), z, shade(self.car.paint, 0.8))
@@ -300,9 +302,11 @@ class _Body:
         self.quad(low, high, (wide[0] * 1.025, wide[1] * 1.025), z, (16, 17, 19))
         glass = mix(GLASS, light.sky, 0.08 + 0.34 * b)
         self.quad(low, high + 0.004, wide, z, glass)
-        seat_a, seat_b = (along(share, (0.1, 0.25, 0.3, 0.5, 0.58), (0.26, 0.24, 0.11, 0.11, 0.0)) for share in (a, b))
-        seat = [(-seat_a, low), (seat_a, low), (seat_b, high + 0.004), (-seat_b, high + 0.004)]
-        self.pair([(0.36 + x, y) for x, y in seat], z, shade(glass, 0.86))
+        marks, widths = (0.0, 0.24, 0.32, 0.36, 0.54, 0.6), (0.27, 0.25, 0.2, 0.11, 0.11, 0.05)
+        if b < marks[-1]:
+            seat_a, seat_b = along(a, marks, widths), along(b, marks, widths)
+            seat = [(-seat_a, low), (seat_a, low), (seat_b, high + 0.004), (-seat_b, high + 0.004)]
+            self.pair([(0.36 + x, y) for x, y in seat], z, shade(glass, 0.88))
         left, right = -0.42 + 0.3 * a, -0.42 + 0.3 * b
         streak = [(left, low), (left + 0.14, low), (right + 0.14, high + 0.004), (right, high + 0.004)]
         self.sheet(streak, z, mix(glass, light.horizon, 0.16))

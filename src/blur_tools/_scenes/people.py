@@ -44,11 +44,17 @@ def _cut_out(jacket: RGB | None) -> Image.Image:
         suit[:190] = 0
         dyed = pixels.mean(2, keepdims=True) / 125 * np.float32(jacket)
         photo = Image.fromarray((pixels * (1 - suit) + dyed * suit).clip(0, 255).astype(np.uint8))
-    mask = Image.new("L", photo.size)
-    ImageDraw.Draw(mask).polygon(OUTLINE, fill=255)
     cut = photo.convert("RGBA")
-    cut.putalpha(mask.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(1)))
+    cut.putalpha(_silhouette())
     return cut
+
+
+@lru_cache(maxsize=1)
+def _silhouette() -> Image.Image:
+    mask = Image.new("L", _portrait().size)
+    ImageDraw.Draw(mask).polygon(OUTLINE, fill=255)
+    # a pixel inwards, so that nothing of the portrait's own background shines through
+    return mask.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(1))
 
 
 def _hang_portrait(stage: Stage, tile: Image.Image, face: Sequence[Pixel], corners: Sequence[Spot]) -> None:
@@ -84,9 +90,9 @@ def paint_poster(stage: Stage, x: float, y: float, z: float, *, wide: float = 1.
     # the portrait without its right fifth, a little taller than wide
     scale = 700 / 512
     tile.paste(_portrait().resize((700, 700), Image.Resampling.LANCZOS).crop((0, 0, 600, 700)))
-    _headline(tile, "Look up!", (40, 730, 300, 56), (250, 214, 96))
-    _headline(tile, "A night with the stars", (40, 806, 400, 28), (214, 222, 236))
-    _headline(tile, "Town park, Friday", (40, 850, 400, 24), (150, 164, 190))
+    pen = ImageDraw.Draw(tile)
+    for u, radius, color in ((110, 58, (206, 150, 92)), (262, 40, (92, 140, 190)), (386, 30, (176, 80, 60))):
+        pen.ellipse((u - radius, 800 - radius, u + radius, 800 + radius), fill=(*color, 255))
     _stand_up(stage, tile, [(u * scale, v * scale) for u, v in FACE], (x, y, z), wide, turn)
 
 

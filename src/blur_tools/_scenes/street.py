@@ -36,7 +36,7 @@ def paint_sky(stage: Stage) -> None:
     blue = np.float32(light.sky) * (1 - share) + np.float32(light.horizon) * share
     sky = blue * (1 - cloud) + np.float32(mix(light.horizon, (255, 255, 255), 0.4)) * cloud
     picture = Image.fromarray(sky.clip(0, 255).astype(np.uint8))
-    stage.image.paste(picture.resize((stage.width, int(stage.horizon) + 2), Image.Resampling.BILINEAR))
+    stage.image.paste(picture.resize((stage.width, int(stage.horizon) + 2), Image.Resampling.BICUBIC))
 
 
 def paint_ground(stage: Stage, road: float, walk: float, *, dashes: bool = True) -> None:

@@ -1,0 +1,187 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from blur_tools import BlurSettings, Detection, Detections
+from blur_tools.cli import LATER, main
+from blur_tools.detections import box_polygon
+
+
+@pytest.fixture
+def folder(tmp_path, encode, noise, monkeypatch) -> Path:
+    """``photos`` with two pictures in two folders, and the working folder beside it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/a.jpg", "photos/deep/b.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(noise(48, 64), "PNG" if name.endswith("png") else "JPEG"))
+    return tmp_path
+
+
+def run(*arguments: str) -> int:
+    return main(list(arguments))
+
+
+def test_blur_writes_results_a_table_and_says_where(folder, capsys):
+    assert run("blur", "photos") == 0
+    shown = capsys.readouterr()
+    assert "2 of 2 pictures done" in shown.out
+    assert "Results: blurred" in shown.out
+    assert "blurred.csv" in shown.out
+    table = pd.read_csv("blurred.csv")
+    assert table["status"].tolist() == ["ok", "ok"]
+    assert table["blurred"].tolist() == ["blurred/a.jpg", "blurred/deep/b.png"]
+    assert Path("blurred/deep/b.png").is_file()
+
+
+def test_a_second_run_does_not_take_its_own_results_for_pictures(folder, capsys):
+    assert run("blur", "photos", "-o", "photos/out", "--table", "t.csv", "-q") == 0
+    assert run("blur", "photos", "-o", "photos/out", "--table", "t.csv", "-q") == 0
+    assert len(pd.read_csv("t.csv")) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_results_onto_originals_are_refused(folder, capsys):
+    before = Path("photos/a.jpg").read_bytes()
+    assert run("blur", "photos", "-o", "photos") == 2
+    assert run("blur", "photos/a.jpg", "-o", ".") == 2
+    shown = capsys.readouterr().err
+    assert "choose another" in shown
+    assert Path("photos/a.jpg").read_bytes() == before
+    assert not Path("photos.csv").exists()
+
+
+def test_hostile_input_fails_its_row_and_the_exit_status(folder, capsys, encode, noise):
+    Path("photos/text.jpg").write_text("hello")
+    Path("photos/short.jpg").write_bytes(encode(noise(48, 64), "JPEG")[:500])
+    Path("photos/link.jpg").symlink_to("nowhere")
+    Path("photos/folder.jpg").mkdir()
+    bomb = bytearray(encode(Image.new("1", (8, 8)), "PNG"))
+    bomb[16:24] = (65000).to_bytes(4, "big") * 2
+    Path("photos/bomb.png").write_bytes(bomb)
+    assert run("blur", "photos", "missing.jpg") == 1
+    shown = capsys.readouterr()
+    assert "2 of 7 pictures done" in shown.out
+    for name in ("text.jpg", "short.jpg", "link.jpg", "bomb.png", "missing.jpg"):
+        assert sum(name in line for line in shown.err.splitlines()) == 1, name
+    done = sorted(str(path.relative_to("blurred")) for path in Path("blurred").rglob("*") if path.is_file())
+    assert done == ["photos/a.jpg", "photos/deep/b.png"]
+
+
+def test_formats_that_are_not_read_are_said_and_other_files_counted(folder, capsys):
+    Path("photos/c.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    Path("photos/notes.txt").write_text("x")
+    assert run("blur", "photos") == 1
+    shown = capsys.readouterr().err
+    assert "1 files in photos are no pictures by their names" in shown
+    assert "c.heic: HEIC and AVIF are not read yet" in shown
+
+
+def test_an_empty_folder_is_an_error(folder, capsys):
+    os.mkdir("empty")
+    assert run("blur", "empty") == 2
+    assert "no pictures in empty" in capsys.readouterr().err
+
+
+def test_every_parameter_is_an_option(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("blur", "--help")
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    for parameter in BlurSettings.parameters():
+        assert "--" + parameter.name.replace("_", "-") in shown
+
+
+def test_options_reach_the_settings_and_bad_ones_are_said(folder, capsys):
+    assert run("detect", "photos/a.jpg", "--plates", "-1", "--faces", "-1", "--regions", "us", "--regions", "mx") == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line == {"image": "photos/a.jpg", "status": "ok", "detections": [], "error": None}
+    assert run("blur", "photos", "--plates", "11") == 2
+    assert "plates: 11 is not between -1 and 10" in capsys.readouterr().err
+    assert run("blur", "photos", "--xmin", "1") == 2
+    assert not Path("blurred").exists()
+
+
+def test_detect_prints_a_line_a_picture_and_fails_for_bad_ones(folder, capsys):
+    assert run("detect", "photos/a.jpg", "none.jpg") == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["status"] for line in lines] == ["ok", "failed"]
+    assert lines[1]["error"] == "none.jpg: no such file"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_of_detections_can_be_edited_and_redacted(folder, capsys, suffix):
+    table = f"found.{suffix}"
+    assert run("detect", "photos", "--table", table, "-q") == 0
+    assert capsys.readouterr().out == ""
+    frame = pd.read_csv(table) if suffix == "csv" else pd.read_parquet(table)
+    drawn = Detections([Detection("plate", box_polygon(8, 8, 40, 20), source="person")])
+    frame["detections"] = drawn.to_json()
+    frame.to_csv(table, index=False) if suffix == "csv" else frame.to_parquet(table)
+    assert run("redact", table, "-o", "out", "--effect", "fill", "--margin", "0") == 0
+    after = np.asarray(Image.open("out/photos/deep/b.png"))
+    before = np.asarray(Image.open("photos/deep/b.png"))
+    assert (after[8:20, 8:40] == after[10, 10]).all()
+    np.testing.assert_array_equal(after[24:], before[24:])
+
+
+@pytest.mark.parametrize("content", [None, "a,b\n1,2\n", '"'])
+def test_a_table_that_cannot_be_used_is_an_error(folder, capsys, content):
+    if content is not None:
+        Path("t.csv").write_text(content)
+    assert run("redact", "t.csv") == 2
+    assert "t.csv" in capsys.readouterr().err
+    assert run("blur", "photos", "--table", "t.xlsx") == 2
+    assert "must end in .csv or .parquet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", LATER)
+def test_later_verbs_say_so(verb, capsys):
+    assert run(verb, "--whatever", "x") == 2
+    shown = capsys.readouterr().err
+    assert f"blur-tools {verb} is not in this version" in shown
+    extra, module = LATER[verb][1:]
+    if extra:
+        from importlib.util import find_spec
+
+        assert (f"[{extra}]" in shown) == (find_spec(module) is None)
+
+
+def test_the_installed_command_stops_cleanly_on_interrupt(folder, encode, noise):
+    for number in range(200):
+        Path(f"photos/{number}.jpg").write_bytes(encode(noise(48, 64), "JPEG"))
+    command = [shutil.which("blur-tools", path=os.path.dirname(sys.executable)) or "blur-tools", "blur", "photos"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        # the bar's first count says that pictures are under way
+        seen = ""
+        while "ok=" not in seen:
+            seen += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what is done stays done" in errors
+    assert "Traceback" not in errors
+    assert not list(Path("blurred").rglob("*.tmp"))
+    for path in Path("blurred").rglob("*.jpg"):
+        Image.open(path).load()
+
+
+def test_the_version_is_the_packages(capsys):
+    from blur_tools import __version__
+
+    with pytest.raises(SystemExit):
+        run("--version")
+    assert capsys.readouterr().out.split()[-1] == __version__
