@@ -49,7 +49,7 @@ DECODER_ERRORS = (
     struct.error,
     ZeroDivisionError,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    Warning,  # where a program has made warnings errors
 )
 
 
