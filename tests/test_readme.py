@@ -1,0 +1,78 @@
+"""The README's examples, run as they stand, and the pages made from the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blur_tools.cli import main
+from blur_tools.samples import write_scenes
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch) -> Path:
+    """A working folder with the sample scenes in ``photos``."""
+    monkeypatch.chdir(tmp_path)
+    write_scenes("photos")
+    return tmp_path
+
+
+def test_the_python_examples_run_as_one_script(photos, capsys):
+    assert len(blocks("python")) == 4
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["df"].shape[0] == 7
+    assert (names["result"]["status"] == "ok").all()
+    assert Path("two-cars-blurred.jpg").is_file()
+    for folder in ("blurred", "plates-only"):
+        assert len([path for path in Path(folder).rglob("*") if path.is_file()]) == 7
+    assert names["hidden"].data
+    assert "Detections(2 plates, 1 faces)" in capsys.readouterr().out
+
+
+def test_the_shell_examples_run(photos, capsys):
+    (example,) = [block for block in blocks("sh") if "blur-tools" in block]
+    for line in example.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "blur-tools"
+        assert main(arguments) == 0
+    assert {"blurred", "pixelated", "blurred.csv", "found.parquet"} <= set(os.listdir())
+
+
+def test_the_two_commands_are_targets_of_the_makefile():
+    (commands,) = [block for block in blocks("sh") if "make demo" in block]
+    targets = re.findall(r"make (\w+)", commands)
+    assert targets == ["demo", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).is_file(), target
+
+
+def test_the_page_of_parameters_is_up_to_date():
+    done = subprocess.run(
+        [sys.executable, "-c", "import write_parameters as w; print(w.page() == w.PAGE.read_text())"],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True", "run python scripts/write_parameters.py"
