@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import pickle
@@ -119,7 +120,7 @@ def test_numbers_in_any_form_become_plain_numbers(name, value, wanted):
         assert [type(item) for item in number] == [float]
 
 
-@pytest.mark.parametrize("name", [p.name for p in NUMBERS])
+@pytest.mark.parametrize("name", ["plates", "et", "xmin", "margin"])
 @pytest.mark.parametrize("value", [True, False, np.True_], ids=["True", "False", "numpy"])
 def test_truth_values_are_not_numbers(name, value):
     with pytest.raises(SettingsError, match="not a number") as caught:
@@ -131,8 +132,8 @@ def test_truth_values_are_not_numbers(name, value):
 @pytest.mark.parametrize(
     "value",
     [
-        float("nan"), float("inf"), -float("inf"), "nan", "inf", "-Infinity", "1e999", np.float32("nan"), 10**400, -(10**400),
-        pytest.param(10**5000, id="10**5000"), "", "ten", "1,5", "0x10", b"10", 1j, object(), {}, {"1": 2},
+        float("nan"), float("inf"), -float("inf"), "nan", "inf", "-Infinity", "1e999", np.float32("nan"), 10**400,
+        -(10**400), pytest.param(10**5000, id="10**5000"), "", "ten", "1,5", "0x10", b"10", 1j, object(), {}, {"1": 2},
     ],
     ids=lambda value: repr(value)[:20],
 )  # fmt: skip
@@ -142,12 +143,11 @@ def test_what_is_no_finite_number_is_refused_by_name(name, value):
     assert caught.value.field == name
 
 
-@pytest.mark.parametrize("name", ["plates", "faces", "split", "face_max_resolution"])
-@pytest.mark.parametrize("value", [9.5, "9.5", 9.0000001])
-def test_whole_numbers_are_whole(name, value):
-    value = value * 10 if name == "face_max_resolution" and not isinstance(value, str) else value
-    with pytest.raises(SettingsError) as caught:
-        BlurSettings(**{name: value})
+@pytest.mark.parametrize("name", [p.name for p in NUMBERS if p.kind == "int"])
+@pytest.mark.parametrize("form", [float, str, np.float32])
+def test_whole_numbers_are_whole(name, form):
+    with pytest.raises(SettingsError, match="whole number") as caught:
+        BlurSettings(**{name: form(PARAMETERS[name].high - 0.5)})
     assert caught.value.field == name
 
 
@@ -392,18 +392,16 @@ def test_config_is_a_copy_of_what_was_given():
 
 def test_config_cannot_be_changed_through_the_settings():
     settings_ = BlurSettings(config={"mode": "redaction"})
-    try:
+    with contextlib.suppress(TypeError):
         settings_.config["mode"] = object()
-    except TypeError:
-        pass
     assert settings_.config == {"mode": "redaction"}
 
 
 FULL = {
-    "regions": "fr,gb", "skip_regexp": "^a", "faces": 1, "plates": 10, "logo": b"logo", "config": {"a": [1, {"b": None}]},
-    "et": 1, "el": 2.5, "eb": 3, "er": 4, **RECTANGLE, "split": 3, "overlap": 10, "camera_id": "c", "snapshot_filename": "s",
-    "copy_metadata": True, "face_max_resolution": 640, "effect": "fill", "shape": "circle", "margin": 0.5, "feather": 0.1,
-    "plate_threshold": 0.3, "face_threshold": 0.4, "render": "server",
+    "regions": "fr,gb", "skip_regexp": "^a", "faces": 1, "plates": 10, "logo": b"logo",
+    "config": {"a": [1, {"b": None}]}, "et": 1, "el": 2.5, "eb": 3, "er": 4, **RECTANGLE, "split": 3, "overlap": 10,
+    "camera_id": "c", "snapshot_filename": "s", "copy_metadata": True, "face_max_resolution": 640, "effect": "fill",
+    "shape": "circle", "margin": 0.5, "feather": 0.1, "plate_threshold": 0.3, "face_threshold": 0.4, "render": "server",
 }  # fmt: skip
 
 
@@ -514,7 +512,7 @@ def test_local_parameters_never_reach_the_form():
 def test_the_form_of_the_vendors_client_is_understood():
     form = [("plates", "10"), ("faces", "10"), ("et", "0.0"), ("el", "0.0"), ("eb", "7.5"), ("er", "0.0")]
     form += [("regions", "fr"), ("regions", "gb"), ("config", '{"mode": "fast"}'), ("copy_metadata", "true")]
-    form += [(name, text) for pair in ("12", "34") for name, text in zip(RECTANGLE, (pair[0],) * 2 + (pair[1],) * 2, strict=True)]
+    form += [(name, text) for box in ("1122", "3344") for name, text in zip(RECTANGLE, box, strict=True)]
     read = BlurSettings.from_form(form)
     assert (read.plates, read.faces, read.eb, read.regions) == (10, 10, 7.5, ("fr", "gb"))
     assert (read.config, read.copy_metadata, read.rectangles) == ({"mode": "fast"}, True, ((1, 1, 2, 2), (3, 3, 4, 4)))
@@ -536,6 +534,7 @@ def test_a_single_valued_field_given_twice_is_refused(name):
 
 @pytest.mark.parametrize("name", [p.name for p in PARAMETERS.values() if p.api and p.kind not in ("logo", "json")])
 def test_a_file_where_a_value_is_meant_is_refused_by_name(name):
+    form = [(other, "1") for other in RECTANGLE if name in RECTANGLE and other != name]
     with pytest.raises(SettingsError) as caught:
-        BlurSettings.from_form([(n, "1" if n != name else b"\xff") for n in (RECTANGLE if name in RECTANGLE else [name])])
+        BlurSettings.from_form([*form, (name, b"\xff")])
     assert caught.value.field == name

@@ -137,7 +137,7 @@ def _avenue() -> Stage:
 
 
 def _evening() -> Stage:
-    stage = Stage((1280, 854), DUSK, 23, eye=(1.4, 1.6), focal=1.0)
+    stage = Stage((1200, 800), DUSK, 26, eye=(1.4, 1.6), focal=1.0)
     _street(stage, trees=(52, 36))
     paint_poster(stage, 4.7, 0.45, 8.0, turn=0.3)
     paint_car(stage, Car("hatch", WHITE, Plate("br", "QXA4F27"), -1.6, 8.2, -4, front=True))
@@ -171,7 +171,7 @@ def _car_park() -> Stage:
 
 
 def _camera_7() -> Stage:
-    stage = Stage((1280, 854), replace(OVERCAST, clouds=0.8), 59, eye=(0.8, 3.0), horizon=0.22, focal=1.1)
+    stage = Stage((1152, 768), replace(OVERCAST, clouds=0.8), 61, eye=(0.8, 3.0), horizon=0.22, focal=1.1)
     _street(stage)
     paint_person(stage, 4.6, 10.4, jacket=(70, 70, 74))
     paint_hedge(stage, 3.9, 6.2, 10.0, 0.95)
@@ -181,7 +181,7 @@ def _camera_7() -> Stage:
 
 
 def _empty_street() -> Stage:
-    stage = Stage((1280, 854), Light(clouds=0.6), 73, eye=(0.8, 1.7))
+    stage = Stage((1080, 720), Light(clouds=0.6), 73, eye=(0.8, 1.7))
     _street(stage, trees=(44, 30, 20, 13))
     paint_hedge(stage, 3.9, 6.0, 7.4, 0.9)
     return stage

@@ -156,15 +156,15 @@ class Stage:
     def hang(self, tile: Image.Image, corners: Sequence[Spot]) -> list[Pixel]:
         """Paste a flat RGBA picture whose corners, clockwise from its top left, are at these spots."""
         quad = [self.at(spot) for spot in corners]
-        size = (
-            max(1, round(max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2])))),
-            max(1, round(max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2])))),
-        )
         left, top = (math.floor(min(axis)) for axis in zip(*quad, strict=True))
         right, bottom = (math.ceil(max(axis)) for axis in zip(*quad, strict=True))
-        # transform() does not average, so the tile first becomes about as large as it will be seen
-        tile = tile.resize(size, Image.Resampling.LANCZOS)
-        frame = [(0.0, 0.0), (size[0], 0.0), (float(size[0]), float(size[1])), (0.0, size[1])]
+        # transform() does not average, so a larger tile is first reduced to about what will be seen of it
+        wide = max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2]))
+        high = max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2]))
+        if wide < tile.width:
+            tile = tile.resize((max(1, round(wide)), max(1, round(high))), Image.Resampling.LANCZOS)
+        width, height = tile.size
+        frame = [(0, 0), (width, 0), (width, height), (0, height)]
         way = homography([(x - left, y - top) for x, y in quad], frame)
         seen = tile.transform((right - left, bottom - top), Image.Transform.PERSPECTIVE, way, Image.Resampling.BICUBIC)
         self.image.paste(seen, (left, top), seen)
