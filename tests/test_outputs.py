@@ -82,7 +82,7 @@ def test_an_honest_ending_never_lands_on_another_result(tmp_path):
 
 
 def test_names_that_differ_only_in_case_do_not_collide(tmp_path):
-    sources = touch(tmp_path / "in/a.jpg") + [str(tmp_path / "in/A.jpg")]
+    sources = [*touch(tmp_path / "in/a.jpg"), str(tmp_path / "in/A.jpg")]
     names = written(Outputs(tmp_path / "out", sources), sources)
     assert len({name.casefold() for name in names}) == 2
 

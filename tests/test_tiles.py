@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ def test_slices_cover_the_picture(split: int, overlap: float, width: int):
     assert len(parts) == split
     assert parts[0][0] == 0
     assert parts[-1][2] == pytest.approx(width)
-    for left, right in zip(parts, parts[1:], strict=False):
+    for left, right in itertools.pairwise(parts):
         assert right[0] <= left[2] + 1e-6
         assert (left[2] - right[0]) == pytest.approx((left[2] - left[0]) * overlap / 100, abs=1e-6 * width)
 

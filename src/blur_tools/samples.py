@@ -117,7 +117,7 @@ def _street(
 def _two_cars() -> Stage:
     stage = Stage((1440, 960), Light(), 11, eye=(2.0, 1.7), horizon=0.48, focal=0.95)
     _street(stage)
-    paint_person(stage, 4.28, 5.5)
+    paint_person(stage, 4.3, 5.5)
     paint_hedge(stage, 3.68, 6.2, 5.2, 0.95)
     paint_car(stage, Car("sedan", RED, Plate("eu", "KA RL 482"), -1.9, 9.2, -4, front=True))
     paint_car(stage, Car("hatch", SILVER, Plate("eu", "B MX 1907"), 1.4, 6.2))
@@ -162,8 +162,9 @@ def _car_park() -> Stage:
     for x in range(-18, 19, 4):
         paint_tree(stage, x + 0.7, 24, 5.6)
     paint_hedge(stage, -14, 14, 17, 1.1)
-    for x in (-2.7, 0.2, 3.1):
-        stage.fill([(x, 0, 5.5), (x + 0.1, 0, 5.5), (x + 0.1, 0, 11), (x, 0, 11)], (214, 212, 206))
+    for line in (-2.7, 0.2, 3.1):
+        bay = [(line, 0, 5.5), (line + 0.1, 0, 5.5), (line + 0.1, 0, 11), (line, 0, 11)]
+        stage.fill(bay, (214, 212, 206))
     paint_car(stage, Car("suv", RED, Plate("two", "HH KM274"), -1.05, 6.6, -3))
     paint_car(stage, Car("sedan", BLUE, Plate("two", "ZG 583AB"), 1.75, 6.2, 3, front=True))
     paint_person(stage, -1.0, 2.7)
@@ -266,7 +267,7 @@ def _png(stage: Stage) -> tuple[bytes, Detections]:
     mask = Image.new("L", (stage.width, stage.height))
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, stage.width - 1, stage.height - 1), 80, fill=255)
     picture.putalpha(mask.reduce(DRAWN_AT))
-    return _save(picture, "PNG", compress_level=3), Detections(stage.truth)
+    return _save(picture, "PNG", compress_level=2), Detections(stage.truth)
 
 
 LYING = 6

@@ -204,8 +204,8 @@ class _Body:
         self.stage.soften(footprint, (14, 15, 20), 0.85, 0.16)
         # the more of its side is seen, the more slices, or they show as steps
         ends = [self.stage.at(self.world(0, 0.5, z))[0] for z in (0.0, form.length)]
-        number = min(180, 50 + round(abs(ends[1] - ends[0]) / 2))
-        steps = [*np.linspace(form.length, 0.5, number).tolist(), *np.linspace(0.48, 0.0, 25).tolist()]
+        number = min(160, 40 + round(abs(ends[1] - ends[0]) / 2))
+        steps = [*np.linspace(form.length, 0.5, number).tolist(), *np.linspace(0.49, 0.0, 40).tolist()]
         for z, nearer in pairwise([*steps, 0.0]):
             self.lower(z)
             self.upper(z, nearer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -28,10 +29,8 @@ OUTLINE: tuple[Pixel, ...] = (
 
 @lru_cache(maxsize=1)
 def _portrait() -> Image.Image:
-    # skimage is slow to import, and only this needs it
-    from skimage import data
-
-    return Image.fromarray(data.astronaut())
+    # slow to import, untyped, and only this needs it
+    return Image.fromarray(import_module("skimage.data").astronaut())
 
 
 def _cut_out(jacket: RGB | None) -> Image.Image:
@@ -42,7 +41,7 @@ def _cut_out(jacket: RGB | None) -> Image.Image:
         # the suit is the only orange thing below the chin
         suit = ((pixels[..., :1] - pixels[..., 2:] - 50) / 60).clip(0, 1)
         suit[:190] = 0
-        dyed = pixels.mean(2, keepdims=True) / 125 * np.float32(jacket)
+        dyed = pixels.mean(2, keepdims=True) / 125 * np.array(jacket, np.float32)
         photo = Image.fromarray((pixels * (1 - suit) + dyed * suit).clip(0, 255).astype(np.uint8))
     cut = photo.convert("RGBA")
     cut.putalpha(_silhouette())
@@ -93,6 +92,9 @@ def paint_poster(stage: Stage, x: float, y: float, z: float, *, wide: float = 1.
     pen = ImageDraw.Draw(tile)
     for u, radius, color in ((110, 58, (206, 150, 92)), (262, 40, (92, 140, 190)), (386, 30, (176, 80, 60))):
         pen.ellipse((u - radius, 800 - radius, u + radius, 800 + radius), fill=(*color, 255))
+    for side in (-0.36, 0.36):
+        leg, away = x + side * wide, z + side * turn
+        stage.sheet([(leg - 0.04, 0), (leg + 0.04, 0), (leg + 0.04, y), (leg - 0.04, y)], away, (62, 66, 72))
     _stand_up(stage, tile, [(u * scale, v * scale) for u, v in FACE], (x, y, z), wide, turn)
 
 
@@ -105,8 +107,8 @@ def paint_billboard(stage: Stage, x: float, y: float, z: float, *, wide: float =
     person = _cut_out(None).resize((540, 540), Image.Resampling.LANCZOS)
     tile.paste(person, (530, 0), person)
     _headline(tile, "Fly", (60, 70, 400, 120), (250, 214, 96))
-    _headline(tile, "to the moon", (60, 240, 440, 76), (244, 246, 250))
-    _headline(tile, "and be home for dinner", (60, 400, 440, 34), (190, 208, 226))
+    _headline(tile, "to the moon", (60, 240, 440, 76), (176, 198, 224))
+    _headline(tile, "and be home for dinner", (60, 400, 440, 34), (150, 174, 200))
     for post in (-0.35, 0.35):
         left, right = x + post * wide - 0.09, x + post * wide + 0.09
         stage.sheet([(left, 0), (right, 0), (right, y), (left, y)], z, (84, 88, 94))

@@ -33,8 +33,8 @@ def paint_sky(stage: Stage) -> None:
         field += np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)) / 1.8**octave
     cloud = ((field - np.median(field)) * 1.6 * light.clouds).clip(0, 0.85)[..., None]
     share = (np.linspace(0, 1, height, dtype=np.float32) ** 0.8)[:, None, None]
-    blue = np.float32(light.sky) * (1 - share) + np.float32(light.horizon) * share
-    sky = blue * (1 - cloud) + np.float32(mix(light.horizon, (255, 255, 255), 0.4)) * cloud
+    blue = np.array(light.sky) * (1 - share) + np.array(light.horizon) * share
+    sky = blue * (1 - cloud) + np.array(mix(light.horizon, (255, 255, 255), 0.4)) * cloud
     picture = Image.fromarray(sky.clip(0, 255).astype(np.uint8))
     stage.image.paste(picture.resize((stage.width, int(stage.horizon) + 2), Image.Resampling.BICUBIC))
 
@@ -48,7 +48,7 @@ def paint_ground(stage: Stage, road: float, walk: float, *, dashes: bool = True)
 
     # in pieces, as one polygon has one share of haze
     for start, end in pairwise([near, *np.geomspace(near + 1, far, 28).tolist()]):
-        strip(-500, 500, mix(ASPHALT, PAVEMENT, 0.3), start, end)
+        strip(-5000, 5000, mix(ASPHALT, PAVEMENT, 0.3), start, end)
         strip(-road, road, ASPHALT, start, end)
         for side in (-1, 1):
             strip(side * road, side * walk, PAVEMENT, start, end)
@@ -169,7 +169,8 @@ def paint_tree(stage: Stage, x: float, z: float, height: float) -> None:
     """A trunk and a crown of leaves, lighter towards the sun and the sky."""
     rng, crown = stage.rng, height * 0.33
     trunk = [(x - 0.14, 0), (x + 0.14, 0), (x + 0.07, height * 0.6), (x - 0.07, height * 0.6)]
-    stage.soften([(u, 0, z + v) for u, v in oval(x, 0, crown, crown * 0.6)], (20, 22, 26), 0.4, 0.4)
+    if z < 50:
+        stage.soften([(u, 0, z + v) for u, v in oval(x, 0, crown, crown * 0.6)], (20, 22, 26), 0.4, 0.4)
     stage.sheet(trunk, z, (84, 70, 58))
     # far trees need fewer and, so that no sky shows through, larger tufts
     number = round(min(800, 120 + 2.2 * crown * stage.focal / z))
@@ -201,17 +202,23 @@ def paint_hedge(stage: Stage, left: float, right: float, z: float, height: float
     footprint = [(left, 0.0, z - 0.2), (right, 0.0, z - 0.2), (right, 0.0, z + 0.6), (left, 0.0, z + 0.6)]
     stage.soften(footprint, (16, 18, 20), 0.6, 0.15)
     stage.sheet([(left, 0), (right, 0), (right, height * 0.96), (left, height * 0.96)], z, (40, 60, 38))
-    number = round((right - left) * height * 230)
-    across = stage.rng.uniform(left, right, number)
-    up = np.sort(stage.rng.uniform(0.2, height, number) + stage.rng.normal(0, 0.1, number)).clip(0.2, height)
-    leaves(stage, list(zip(across.tolist(), up.tolist(), strict=True)), z, 0.06)
+    number, rim = round((right - left) * height * 200), round((right - left) * 24)
+    # some all over it, and enough along its top and its ends to hide the straight edges
+    across = np.concatenate(
+        [stage.rng.uniform(left, right, number), np.linspace(left, right, rim), np.repeat([left, right], 24)]
+    )
+    up = np.concatenate(
+        [stage.rng.uniform(0.2, height, number), np.full(rim, height), np.tile(np.linspace(0.2, height, 24), 2)]
+    )
+    order = np.argsort(up + stage.rng.normal(0, 0.1, len(up)))
+    leaves(stage, list(zip(across[order].tolist(), up[order].tolist(), strict=True)), z, 0.06)
     stage.sheet(
         [(left - 0.06, 0), (right + 0.06, 0), (right + 0.06, 0.22), (left - 0.06, 0.22)], z - 0.06, (172, 166, 156)
     )
 
 
 def paint_shelter(stage: Stage, left: float, right: float, near: float, far: float) -> None:
-    """A bus shelter: a bench, panes behind it, a flat roof on posts."""
+    """A bus shelter: a bench, panes behind it, a flat roof; a poster makes its near end."""
     steel, high = (70, 76, 84), 2.55
     stage.soften([(left, 0, near), (right, 0, near), (right, 0, far), (left, 0, far)], (20, 22, 26), 0.4, 0.4)
     for z0, z1 in pairwise(np.linspace(far, near, 4).tolist()):
@@ -221,7 +228,7 @@ def paint_shelter(stage: Stage, left: float, right: float, near: float, far: flo
         [(right - 0.5, 0.48, near + 0.5), (right, 0.48, near + 0.5), (right, 0.48, far), (right - 0.5, 0.48, far)],
         (150, 112, 74),
     )
-    for x, z in ((right, far), (left + 0.4, far), (right - 0.35, near), (left + 0.5, near)):
+    for x, z in ((right, far), (left + 0.4, far)):
         stage.sheet([(x - 0.04, 0), (x + 0.04, 0), (x + 0.04, high), (x - 0.04, high)], z, steel)
     stage.fill(
         [(left, high, near), (right + 0.2, high, near), (right + 0.2, high, far), (left, high, far)], shade(steel, 0.6)

@@ -24,9 +24,12 @@ def any_size(model: bytes, input_name: str) -> bytes:
     ValueError
         The bytes are not an ONNX model that has this input.
     """
-    fields = []
+    fields, found = [], False
     for number, raw, content in _fields(model):
+        found = found or number == MODEL_GRAPH
         fields.append(_field(number, _open_graph(content, input_name)) if number == MODEL_GRAPH else raw)
+    if not found:
+        raise ValueError("not an ONNX model: no graph")
     return b"".join(fields)
 
 
