@@ -82,7 +82,7 @@ def test_hostile_input_fails_its_row_and_the_exit_status(folder, capsys, encode,
 
 
 def test_formats_that_are_not_read_are_said_and_other_files_counted(folder, capsys):
-    Path("photos/c.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    Path("photos/c.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
     Path("photos/notes.txt").write_text("x")
     assert run("blur", "photos") == 1
     shown = capsys.readouterr().err

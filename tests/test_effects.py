@@ -276,7 +276,7 @@ class Attack:
     def _glyph(self, symbol: str) -> Image.Image:
         # drawn large and reduced, so that a character is 0.65 of the plate's height
         font = ImageFont.load_default(size=200)
-        left, top, right, bottom = font.getbbox("H")
+        _, top, _, bottom = font.getbbox("H")
         width = round(self.pitch)
         image = Image.new("L", (round(width * (bottom - top) / (0.65 * self.height)), bottom - top), 235)
         box = font.getbbox(symbol)
@@ -293,10 +293,9 @@ class Attack:
     def observe(self, text: str, hidden, rng: np.random.Generator) -> np.ndarray:
         """What is published: a photograph (shift, gain, noise) of the plate, hidden."""
         shift = rng.uniform(-0.4, 0.4, 2)
-        photo = self.plate(text).transform(
-            (self.width, self.height), Image.Transform.AFFINE, (1, 0, shift[0], 0, 1, shift[1]), Image.Resampling.BILINEAR,
-            fillcolor=235,
-        )  # fmt: skip
+        affine, smooth = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+        size, moved = (self.width, self.height), (1, 0, shift[0], 0, 1, shift[1])
+        photo = self.plate(text).transform(size, affine, moved, smooth, fillcolor=235)
         pixels = np.asarray(photo) * rng.uniform(0.9, 1.05) + rng.uniform(-8, 8) + rng.normal(0, 3, photo.size[::-1])
         return self._direction(hidden(Image.fromarray(pixels.clip(0, 255).astype(np.uint8))))
 

@@ -204,6 +204,19 @@ class TestPlacing:
         assert Logo(LOGOS["opaque"]).warp(polygon, (0, 0, 20, 10)).size == (20, 10)
 
 
+BROKEN = {
+    "empty bytes": b"",
+    "not a picture": b"hello" * 20,
+    "cut": LOGOS["opaque"][:60],
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "no file": "/nowhere/logo.png",
+    "a path on the server": "/logos/acme.png",
+    "the server's folder": "/logos/",
+    "a path with a null": "lo\0go.png",
+    "a folder": "/",
+}
+
+
 class TestWhichLogo:
     @pytest.mark.parametrize("value", [None, ""])
     def test_none(self, value, noise, encode):
@@ -217,18 +230,6 @@ class TestWhichLogo:
         path.write_bytes(LOGOS["opaque"])
         value = {"bytes": LOGOS["opaque"], "str": str(path), "Path": path}[how]
         assert logo_of(BlurSettings(logo=value)) == Logo(LOGOS["opaque"])
-
-    BROKEN = {
-        "empty bytes": b"",
-        "not a picture": b"hello" * 20,
-        "cut": LOGOS["opaque"][:60],
-        "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        "no file": "/nowhere/logo.png",
-        "a path on the server": "/logos/acme.png",
-        "the server's folder": "/logos/",
-        "a path with a null": "lo\0go.png",
-        "a folder": "/",
-    }
 
     @pytest.mark.parametrize("value", BROKEN.values(), ids=BROKEN)
     def test_what_cannot_be_used_is_a_settings_error(self, value, noise, encode):

@@ -29,6 +29,7 @@ ROOMS = (
     ("orientation",),
     ("sources",),
     ("result", "detections", "settings"),
+    ("_frozen",),
     ("errors",),
 )
 HEAVY = ("napari", "qtpy", "ipywidgets", "dask", "onnxruntime", "cv2", "numba", "fastapi", "skimage", "scipy", "tqdm")

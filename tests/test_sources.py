@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from urllib3.util.retry import Retry
@@ -471,9 +471,7 @@ def test_a_redirect_loop_ends(server):
     assert len(server.hits) == sources.MAX_REDIRECTS + 1
 
 
-@pytest.mark.parametrize(
-    "target", ["file:///etc/passwd", "ftp://127.0.0.1/a.jpg", "http://[", "javascript:0", "http://"]
-)
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a.jpg", "http://[", "javascript:0"])
 def test_a_redirect_to_elsewhere_is_refused(server, target):
     server.routes["/car.jpg"] = answer(302, b"", Location=target)
     with pytest.raises(FetchError):
@@ -496,7 +494,7 @@ def test_a_body_that_says_it_is_over_the_limit_is_not_awaited(server):
         handler.send_response(200)
         handler.send_header("Content-Length", str(10**12))
         handler.end_headers()
-        server.stopped.wait(2)
+        server.stopped.wait(1)
 
     server.routes["/car.jpg"] = write
     with pytest.raises(FetchError, match="larger than 1,000"):
@@ -538,10 +536,10 @@ def test_a_body_that_drips_is_given_up_before_it_ends(server, monkeypatch):
 
     def write(handler):
         handler.send_response(200)
-        handler.send_header("Content-Length", "200")
+        handler.send_header("Content-Length", "100")
         handler.end_headers()
         try:
-            for _ in range(200):
+            for _ in range(100):
                 handler.wfile.write(b"x")
                 dripped.append(1)
                 server.stopped.wait(0.01)
@@ -551,7 +549,7 @@ def test_a_body_that_drips_is_given_up_before_it_ends(server, monkeypatch):
     server.routes["/car.jpg"] = write
     with pytest.raises(FetchError, match="took longer"):
         load_source(server.url())
-    assert len(dripped) < 150
+    assert len(dripped) < 75
 
 
 def test_a_silent_server_is_given_up(server, monkeypatch):
@@ -674,6 +672,7 @@ def test_a_name_can_be_written_on_windows(name):
 
 
 @given(st.text(st.characters()))
+@example("\ud800.jpg")
 def test_any_name_stays_in_its_folder(name):
     safe = safe_name(name)
     assert safe

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, overload
 
+from blur_tools._frozen import frozen_object, thawed
 from blur_tools.errors import DetectionsError
 
 __all__ = ["KINDS", "Box", "Detection", "Detections", "Kind", "Point", "Polygon", "box_polygon"]
@@ -66,8 +67,13 @@ class Detection:
         object.__setattr__(self, "polygon", _polygon(self.polygon))
         if self.score is not None:
             object.__setattr__(self, "score", _score(self.score))
-        if not isinstance(self.result, Mapping):
-            raise DetectionsError(f"result must be an object, not {type(self.result).__name__}")
+        object.__setattr__(self, "keep", _truth(self.keep))
+        if not isinstance(self.source, str):
+            raise DetectionsError(f"source must be text, not {type(self.source).__name__}")
+        try:
+            object.__setattr__(self, "result", frozen_object(self.result))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DetectionsError(f"result must be what JSON can say: {error}") from error
 
     @property
     def box(self) -> Box:
@@ -92,7 +98,7 @@ class Detection:
             "score": self.score,
             "source": self.source,
             "keep": self.keep,
-            "result": dict(self.result),
+            "result": thawed(self.result),
         }
 
     @classmethod
@@ -103,8 +109,6 @@ class Detection:
         unknown = value.keys() - {"kind", "polygon", "score", "source", "keep", "result"}
         if unknown:
             raise DetectionsError(f"unknown entries in a detection: {', '.join(sorted(map(str, unknown)))}")
-        if not isinstance(value.get("keep", False), bool) or not isinstance(value.get("source", ""), str):
-            raise DetectionsError("keep must be true or false, and source text")
         return cls(**cast("dict[str, Any]", dict(value)))
 
 
@@ -168,7 +172,7 @@ class Detections(Sequence[Detection]):
         return {
             "faces": [{"box": _api_box(item.box), "score": item.score} for item in self.faces],
             "plates": [
-                {"polygon": [list(point) for point in item.polygon], "result": dict(item.result)}
+                {"polygon": [list(point) for point in item.polygon], "result": thawed(item.result)}
                 for item in self.plates
             ],
         }
@@ -182,6 +186,13 @@ class Detections(Sequence[Detection]):
         DetectionsError
             The answer has not the documented shape; the message says where.
         """
+        if not isinstance(answer, Mapping):
+            raise DetectionsError(f"not an answer of the Blur API: {type(answer).__name__}")
+        for key in ("plates", "faces"):
+            if not isinstance(answer.get(key), list):
+                said = answer.get("error") or answer.get("detail")
+                reason = f"it says {said!r}" if said else f"{key} is no list"
+                raise DetectionsError(f"not an answer of the Blur API: {reason}")
         try:
             plates = [_api_plate(entry, source) for entry in answer["plates"]]
             faces = [_api_face(entry, source) for entry in answer["faces"]]
@@ -192,10 +203,7 @@ class Detections(Sequence[Detection]):
     def to_json(self) -> str:
         """The lossless form as text: ``{"version": 1, "detections": [...]}``."""
         form = {"version": JSON_VERSION, "detections": [item.to_json() for item in self]}
-        try:
-            return json.dumps(form, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        except (TypeError, ValueError) as error:
-            raise DetectionsError(f"a result cannot be written as JSON: {error}") from error
+        return json.dumps(form, allow_nan=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes | Mapping[str, Any]) -> Detections:
@@ -220,9 +228,11 @@ class Detections(Sequence[Detection]):
 
 def _polygon(points: Any) -> Polygon:
     try:
+        if isinstance(points, Mapping) or any(isinstance(point, str | bytes | Mapping) for point in points):
+            raise TypeError("not points")
         corners = tuple((float(x), float(y)) for x, y in points)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DetectionsError(f"a polygon is four (x, y) points: {error}") from error
+        raise DetectionsError("a polygon is four (x, y) points") from error
     if len(corners) != 4:
         raise DetectionsError(f"a polygon has four points, not {len(corners)}")
     if not all(math.isfinite(value) for point in corners for value in point):
@@ -233,11 +243,18 @@ def _polygon(points: Any) -> Polygon:
 def _score(value: Any) -> float:
     try:
         score = float(value)
-    except (TypeError, ValueError) as error:
-        raise DetectionsError(f"score {value!r} is not a number") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DetectionsError("a score is a number from 0 to 1, or None") from error
     if not 0 <= score <= 1:
-        raise DetectionsError(f"score {value!r} is not between 0 and 1")
+        raise DetectionsError(f"score {score:g} is not between 0 and 1")
     return score
+
+
+def _truth(value: Any) -> bool:
+    # only a clear True may leave an object visible; numpy has a type of its own for it
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    raise DetectionsError(f"keep must be True or False, not {type(value).__name__}")
 
 
 def _api_box(box: Box) -> dict[str, float]:
@@ -247,7 +264,7 @@ def _api_box(box: Box) -> dict[str, float]:
 
 
 def _api_plate(entry: Mapping[str, Any], source: str) -> Detection:
-    result = entry.get("result") or {}
+    result = {} if entry.get("result") is None else entry["result"]
     # `score` is how sure the reading is, `dscore` how sure the detection
     score = next((result[key] for key in ("dscore", "score") if isinstance(result.get(key), int | float)), None)
     return Detection("plate", entry["polygon"], score, source, result=result)
@@ -255,8 +272,8 @@ def _api_plate(entry: Mapping[str, Any], source: str) -> Detection:
 
 def _api_face(entry: Mapping[str, Any], source: str) -> Detection:
     box = entry["box"]
-    polygon = box_polygon(box["xmin"], box["ymin"], box["xmax"], box["ymax"])
-    return Detection("face", polygon, entry.get("score"), source, result=dict(entry))
+    (left, right), (top, bottom) = (sorted((box[f"{axis}min"], box[f"{axis}max"])) for axis in "xy")
+    return Detection("face", box_polygon(left, top, right, bottom), entry.get("score"), source, result=entry)
 
 
 def _nested(value: Any, *keys: str | int) -> Any:

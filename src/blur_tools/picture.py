@@ -28,7 +28,7 @@ MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
 
 MAX_SCANS = 100
-"""Most scans of a progressive JPEG; each costs a pass over all pixels (jpegtran writes about 10)."""
+"""Most scans of a JPEG; each costs a pass over all pixels (progressive ones usually have about 10)."""
 
 ORIENTATION_TAG = 0x0112
 BITS_PER_SAMPLE_TAG = 258
@@ -98,6 +98,7 @@ _WORKING_MODES = {
     "La": "LA",
     "YCbCr": "RGB",
 }
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 _OTHER_FORMATS = (
     (b"GIF8", "GIF"),
     (b"%PDF", "PDF"),
@@ -172,9 +173,13 @@ class Picture:
 
     def _halved(self, level: int) -> Image.Image:
         """The stored pixels, halved `level` times; kept, since every network wants another size of them."""
-        while len(self._levels) < level:
-            self._levels.append((self._levels or [self.image])[-1].reduce(2))
-        return self._levels[level - 1] if level else self.image
+        if not self._levels:
+            # without alpha: scaling would blacken what is transparent, and a plate can be there all the same
+            colour = {"RGBA": "RGB", "LA": "L"}.get(self.image.mode)
+            self._levels.append(self.image.convert(colour) if colour else self.image)
+        while len(self._levels) <= level:
+            self._levels.append(self._levels[-1].reduce(2))
+        return self._levels[level]
 
 
 def sniff(data: bytes) -> Format | None:
@@ -212,12 +217,9 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         image = kind.open(io.BytesIO(source.data))
         _check_header(source, kind, image, max_pixels)
-        tiff_tag = image.tag_v2.get(ORIENTATION_TAG, 1) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-        image.load()
+        stored, orientation = _decoded(image)
         # after decoding: a PNG may carry chunks behind its pixels
         info = {str(key): value for key, value in image.info.items()}
-        orientation = _known(_read_exif(info.get("exif")).get(ORIENTATION_TAG, 1) if tiff_tag is None else tiff_tag)
-        stored = image if tiff_tag is None else turn_stored(image, orientation)  # Pillow has turned a TIFF
     except PictureError:
         raise
     except DECODER_ERRORS as error:
@@ -231,22 +233,23 @@ def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: 
         raise PictureError(source.origin, f"{width} x {height} pixels; the limit is {max_pixels:,}")
     if width < 1 or height < 1:
         raise PictureError(source.origin, "has no pixels")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise PictureError(source.origin, f"has {frames} frames or pages; split it into single pictures")
+    if _has_more(image):
+        raise PictureError(source.origin, "has several frames or pages; split it into single pictures")
     if _bits(kind, image, source.data) > 8:
         raise PictureError(
             source.origin, f"has {_bits(kind, image, source.data)} bits a channel; convert it to 8 bits first"
         )
     if image.mode not in _WORKING_MODES:
         raise PictureError(source.origin, f"pixels of mode {image.mode} cannot be rendered; convert it to RGB")
-    if kind.name == "JPEG" and image.info.get("progressive") and _scans(source.data) > MAX_SCANS:
+    if kind.name == "JPEG" and _scans(source.data) > MAX_SCANS:
         raise PictureError(source.origin, f"a JPEG of more than {MAX_SCANS} scans")
 
 
 def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
     """Bits a channel as the file has them: Pillow reads 16-bit colour as 8 without a word."""
     if kind.name == "PNG":
+        if data[12:16] != b"IHDR":
+            raise SyntaxError("it does not begin with its header")
         return data[24]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(map(int, image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,))))
@@ -256,8 +259,22 @@ def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 
 
+def _has_more(image: Image.Image) -> bool:
+    """Whether a file holds more than one picture; counting the pages of a TIFF takes the square of their number."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return getattr(image, "n_frames", 1) > 1
+    try:
+        image.seek(1)
+    except EOFError:
+        image.seek(0)
+        return False
+    return True
+
+
 def _scans(data: bytes) -> int:
     """Count the scans of the first picture in a JPEG file, by walking its markers."""
+    if data.count(b"\xff\xda") <= MAX_SCANS:  # usual, and quick to see; what follows the picture can hold more
+        return 1
     scans, position = 0, 2
     while (match := _MARKER.search(data, position)) is not None:
         marker = match.group(1)[0]
@@ -267,6 +284,17 @@ def _scans(data: bytes) -> int:
         length = data[match.end() : match.end() + 2]
         position = match.end() + max(2, int.from_bytes(length, "big"))
     return scans
+
+
+def _decoded(image: Image.Image) -> tuple[Image.Image, int]:
+    """Pixels as they are stored, and the orientation tag."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        image.load()
+        return image, _known(_read_exif(image.info.get("exif")).get(ORIENTATION_TAG, 1))
+    # Pillow turns a TIFF while it decodes, by the tag or else by what XMP says
+    tag, turned = image.tag_v2.get(ORIENTATION_TAG, 1), _known(image.getexif().get(ORIENTATION_TAG, 1))
+    image.load()
+    return turn_stored(image, turned), _known(tag)
 
 
 def _known(orientation: object) -> int:
@@ -296,7 +324,7 @@ def _not_a_picture(data: bytes) -> str:
     for start, name in _OTHER_FORMATS:
         if data.startswith(start):
             return f"{name} is not a format that is read; there are {known}"
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         return f"HEIC and AVIF are not read yet; there are {known}"
     return f"is not a picture; there are {known}"
 

@@ -78,6 +78,9 @@ class BlurResult:
             return cls(detections, engine=source)
         try:
             data = base64.b64decode(blur["base64"], validate=True)
-            return cls(detections, data, blur.get("content_type"), str(blur.get("filename") or ""), engine=source)
+            content_type, filename = blur.get("content_type"), blur.get("filename") or ""
         except (KeyError, TypeError, AttributeError, binascii.Error, ValueError) as error:
             raise DetectionsError(f"not an answer of the Blur API: blur: {error!r}") from error
+        if not data or not isinstance(content_type, str | None) or not isinstance(filename, str):
+            raise DetectionsError("not an answer of the Blur API: blur holds no named picture")
+        return cls(detections, data, content_type, filename, engine=source)

@@ -12,11 +12,12 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from blur_tools._frozen import frozen_object
 from blur_tools.errors import SettingsError
 
 __all__ = ["DEFAULT_INTENSITY", "DEFAULT_MARGIN", "DEFAULT_OVERLAP", "LOGO_FOLDER", "BlurSettings", "Parameter"]
@@ -96,7 +97,7 @@ def _corner(name: str) -> Any:
     return _parameter("float", text, repeated=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class BlurSettings:
     """Every parameter of the Blur API but the source, and those of the local renderer; checked once, frozen.
 
@@ -188,6 +189,10 @@ class BlurSettings:
                 continue
             object.__setattr__(self, parameter.name, _checked(parameter, value))
         self._check_rectangles()
+
+    def __repr__(self) -> str:
+        said = self.to_dict() | ({"logo": f"<{len(self.logo)} bytes>"} if isinstance(self.logo, bytes) else {})
+        return f"BlurSettings({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
     def _check_rectangles(self) -> None:
         corners = {name: getattr(self, name) for name in ("xmin", "ymin", "xmax", "ymax")}
@@ -283,12 +288,10 @@ class BlurSettings:
             parameter = parameters.get(name)
             if parameter is None:
                 continue
-            if parameter.repeated:
-                said[name] = (*said.get(name, ()), value)
-            elif name in said:
+            if name in said and not parameter.repeated:
                 raise SettingsError(name, "is given more than once")
-            else:
-                said[name] = value
+            value = _form_value(parameter, value)
+            said[name] = (*said.get(name, ()), value) if parameter.repeated else value
         return cls(**said)
 
 
@@ -316,41 +319,58 @@ def logo_bytes(logo: str | bytes | Path) -> bytes:
         return logo
     try:
         return Path(logo).read_bytes()
-    except OSError as error:
-        raise SettingsError("logo", f"{logo} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError("logo", f"{_shown(os.fspath(logo))} cannot be read: {reason}") from error
 
 
 def _checked(parameter: Parameter, value: Any) -> Any:
-    """The value in its canonical type, or a `SettingsError`."""
+    """The value in its canonical type, or a `SettingsError`; an empty list is the same as nothing said."""
     check = _CHECKS[parameter.kind]
     if not parameter.repeated:
         return check(parameter, value)
-    several = isinstance(value, Sequence | set | frozenset) or hasattr(value, "tolist")
-    items = [value] if isinstance(value, str | bytes) or not several else list(value)
+    items = list(value) if _several(value) else [value]
     if parameter.name == "regions":
-        items = [part.strip() for item in items for part in str(item).split(",") if part.strip()]
-    return tuple(check(parameter, item) for item in items)
+        items = [part.strip() for item in items for part in _text(parameter, item).split(",") if part.strip()]
+    return tuple(check(parameter, item) for item in items) or None
+
+
+def _several(value: Any) -> bool:
+    if isinstance(value, str | bytes | Mapping):
+        return False
+    # a numpy scalar has __iter__ but cannot be iterated
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
+
+
+def _shown(value: Any) -> str:
+    """A value as an error says it: short, whatever was given."""
+    try:
+        text = value if isinstance(value, str) and value.strip() else repr(value)
+    except ValueError:  # Python refuses to write very long integers
+        return f"this {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _number(parameter: Parameter, value: Any) -> float:
-    if isinstance(value, bool) or not (isinstance(value, str | int | float) or hasattr(value, "__float__")):
-        raise SettingsError(parameter.name, f"{value!r} is not a number")
+    # float() would also take b"10" and True
+    if isinstance(value, bool | bytes) or type(value).__name__ in ("bool_", "bool"):
+        raise SettingsError(parameter.name, f"{_shown(value)} is not a number")
     try:
         number = float(value)
     except (ValueError, OverflowError, TypeError) as error:
-        raise SettingsError(parameter.name, f"{value!r} is not a number") from error
+        raise SettingsError(parameter.name, f"{_shown(value)} is not a number") from error
     if not math.isfinite(number):
-        raise SettingsError(parameter.name, f"{value!r} is not a finite number")
+        raise SettingsError(parameter.name, f"{_shown(value)} is not a finite number")
     low, high = parameter.low, parameter.high
     if (low is not None and number < low) or (high is not None and number > high):
-        raise SettingsError(parameter.name, f"{number:g} is not between {low:g} and {high:g}")
+        raise SettingsError(parameter.name, f"{_shown(value)} is not between {low:g} and {high:g}")
     return number
 
 
 def _integer(parameter: Parameter, value: Any) -> int:
     number = _number(parameter, value)
     if number != int(number):
-        raise SettingsError(parameter.name, f"{value!r} is not a whole number")
+        raise SettingsError(parameter.name, f"{_shown(value)} is not a whole number")
     return int(number)
 
 
@@ -358,16 +378,18 @@ def _text(parameter: Parameter, value: Any) -> str:
     if not isinstance(value, str):
         raise SettingsError(parameter.name, f"text is needed, not {type(value).__name__}")
     if parameter.choices and value not in parameter.choices:
-        raise SettingsError(parameter.name, f"{value!r} is none of {', '.join(parameter.choices)}")
+        raise SettingsError(parameter.name, f"{_shown(value)} is none of {', '.join(parameter.choices)}")
     return value
 
 
 def _pattern(parameter: Parameter, value: Any) -> str:
     text = _text(parameter, value)
+    if not text:
+        raise SettingsError(parameter.name, "an empty pattern would leave every plate visible")
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise SettingsError(parameter.name, f"{text!r} is not a regular expression: {error}") from error
+        raise SettingsError(parameter.name, f"{_shown(text)} is not a regular expression: {error}") from error
     return text
 
 
@@ -376,18 +398,14 @@ def _flag(parameter: Parameter, value: Any) -> bool:
         return value.strip().lower() == "true"  # only this word switches it on
     if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
         return bool(value)
-    raise SettingsError(parameter.name, f"True or False is needed, not {value!r}")
+    raise SettingsError(parameter.name, f"True or False is needed, not {_shown(value)}")
 
 
 def _json(parameter: Parameter, value: Any) -> dict[str, Any]:
     try:
-        # through text and back: a copy that nobody else can change, and only what JSON can say
-        parsed = json.loads(value if isinstance(value, str | bytes) else json.dumps(value, allow_nan=False))
+        return frozen_object(json.loads(value) if isinstance(value, str | bytes) else value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise SettingsError(parameter.name, f"is not JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        raise SettingsError(parameter.name, "a JSON object is needed")
-    return parsed
+        raise SettingsError(parameter.name, f"a JSON object is needed: {error}") from error
 
 
 def _logo(parameter: Parameter, value: Any) -> str | bytes | Path:
@@ -396,6 +414,19 @@ def _logo(parameter: Parameter, value: Any) -> str | bytes | Path:
     if isinstance(value, os.PathLike):
         return Path(value)
     raise SettingsError(parameter.name, f"a file or its bytes are needed, not {type(value).__name__}")
+
+
+def _form_value(parameter: Parameter, value: str | bytes) -> str | bytes:
+    """A field of a request, which a stranger wrote: it must not name files of this machine."""
+    if parameter.kind != "logo" and not isinstance(value, str):
+        raise SettingsError(parameter.name, "a value is needed, not a file")
+    if parameter.kind == "logo" and isinstance(value, str) and not _on_server(value):
+        raise SettingsError(parameter.name, f"a file is needed, or a path in {LOGO_FOLDER}")
+    return value
+
+
+def _on_server(logo: str) -> bool:
+    return not logo or (logo.startswith(LOGO_FOLDER) and ".." not in logo.split("/"))
 
 
 _CHECKS: Mapping[Kind, Callable[[Parameter, Any], Any]] = {

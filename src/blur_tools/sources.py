@@ -7,22 +7,24 @@ import io
 import os
 import re
 import stat
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as ReadingTimeout
 from urllib3.util.retry import Retry
 
 from blur_tools.errors import FetchError, PictureError
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
 __all__ = ["MAX_BYTES", "SUFFIXES", "Source", "is_url", "load_source"]
@@ -38,7 +40,13 @@ CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT = 10.0, 30.0, 120.0
 
 MAX_REDIRECTS = 5
 CHUNK = 1 << 16
+LONGEST_SHOWN = 300
+"""Characters of a path or URL that a message repeats: a picture's data pasted as a path is longer."""
+
+_DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 USER_AGENT = "blur_tools (https://pypi.org/project/blur-tools/)"
+
+ORIENTATION_TAG = 0x0112  # of EXIF
 
 _local = threading.local()
 
@@ -72,7 +80,7 @@ class Source:
 
 def is_url(value: object) -> bool:
     """Whether text names something to fetch over http or https."""
-    return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+    return isinstance(value, str) and value[:8].lower().startswith(("http://", "https://"))
 
 
 def load_source(source: Any, *, max_bytes: int = MAX_BYTES) -> Source:
@@ -95,96 +103,148 @@ def load_source(source: Any, *, max_bytes: int = MAX_BYTES) -> Source:
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "picture", max_bytes)
-    if is_url(source):
-        return _fetch(source, max_bytes)
     if isinstance(source, str | os.PathLike):
-        return _from_path(os.fspath(source), max_bytes)
+        return _from_text(os.fsdecode(source), max_bytes)
     if isinstance(source, Mapping):
         return _from_mapping(source, max_bytes)
-    if hasattr(source, "__array_interface__") or type(source).__module__.startswith("PIL."):
-        return _from_pixels(source)
+    if not isinstance(source, type):
+        # before arrays: asking an image whether it has an array interface would decode it
+        if "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image):
+            return _from_image(source)
+        if hasattr(source, "__array_interface__"):
+            return _from_array(source)
     raise PictureError("picture", f"a path, URL, bytes, array or image is needed, not {type(source).__name__}")
 
 
 def safe_name(name: str) -> str:
     """A file name that stays in its folder and can be written on any system."""
-    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', "_", name).strip(" .")
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]+', "_", name).strip(" .") or "picture"
+    if _DEVICE_NAMES.fullmatch(name):
+        name = f"_{name}"
     stem, dot, suffix = name.rpartition(".")
+    if not stem:
+        stem, dot, suffix = name, "", ""
     # 255 bytes is what file systems take; a content hash and a suffix are still to come
-    return (stem.encode()[:120].decode(errors="ignore") + dot + suffix[:16]) if stem else name[:120] or "picture"
+    return _cut(stem, 120) + dot + _cut(suffix, 16)
 
 
-def _from_bytes(data: bytes, name: str, max_bytes: int) -> Source:
+def url_name(url: str) -> str:
+    """The file name at the end of a URL, safe to write."""
+    path = _without_secrets(url).partition("://")[2].partition("/")[2]
+    return safe_name(unquote(path).rpartition("/")[2])
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def _shown(text: str) -> str:
+    """A path or URL as messages, tables and logs may hold it: short, and without what a URL keeps secret."""
+    text = _without_secrets(text) if "://" in text else text
+    text = text.encode(errors="replace").decode()
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment: each can hold a token or a signature."""
+    scheme, _, rest = url.strip().partition("://")
+    place = re.split(r"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = place.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _from_bytes(data: bytes, origin: str, max_bytes: int) -> Source:
+    shown = _shown(origin)
     if not data:
-        raise PictureError(name, "is empty")
+        raise PictureError(shown, "is empty")
     if len(data) > max_bytes:
-        raise PictureError(name, f"is {len(data):,} bytes; the limit is {max_bytes:,}")
-    return Source(data, safe_name(Path(name).name), name)
+        raise PictureError(shown, f"is {len(data):,} bytes; the limit is {max_bytes:,}")
+    return Source(data, url_name(origin) if "://" in origin else safe_name(os.path.basename(origin)), shown)
 
 
-def _from_path(path: str | bytes, max_bytes: int) -> Source:
-    text = os.fsdecode(path)
+def _from_text(text: str, max_bytes: int) -> Source:
+    if is_url(text):
+        return _fetch(text, max_bytes)
+    shown = _shown(text)
     if "://" in text:
-        raise PictureError(text, "only http and https URLs are fetched; a file is given by its path")
+        raise PictureError(shown, "only http and https URLs are fetched; a file is given by its path")
     if not text or "\0" in text:
-        raise PictureError(repr(text), "is not a path")
+        raise PictureError(repr(shown), "is not a path")
     try:
-        # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it
-        with open(os.open(text, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISDIR(status.st_mode):
-                raise PictureError(text, "is a folder, not a picture")
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError(text, "is not a regular file")
-            if status.st_size > max_bytes:
-                raise PictureError(text, f"is {status.st_size:,} bytes; the limit is {max_bytes:,}")
-            data = file.read(max_bytes + 1)
+        data = _read_file(text, shown, max_bytes)
     except FileNotFoundError as error:
-        dangling = os.path.islink(text)
-        raise PictureError(text, "is a link to nothing" if dangling else "no such file") from error
+        raise PictureError(shown, "is a link to nothing" if os.path.islink(text) else "no such file") from error
     except OSError as error:
         reason = "is a folder, not a picture" if os.path.isdir(text) else f"cannot be read: {error.strerror or error}"
-        raise PictureError(text, reason) from error
+        raise PictureError(shown, reason) from error
     if not data:
-        raise PictureError(text, "is empty")
-    return Source(data, safe_name(os.path.basename(text)), text, Path(text))
+        raise PictureError(shown, "is empty")
+    return Source(data, safe_name(os.path.basename(text)), shown, Path(text))
+
+
+def _read_file(path: str, shown: str, max_bytes: int) -> bytes:
+    # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(shown, "is a folder, not a picture")
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(shown, "is not a regular file")
+        # a file can grow between being measured and being read
+        size = status.st_size
+        if size <= max_bytes:
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+            size = len(data)
+        if size > max_bytes:
+            raise PictureError(shown, f"is {size:,} bytes; the limit is {max_bytes:,}")
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _from_mapping(value: Mapping[str, Any], max_bytes: int) -> Source:
     data, path = value.get("bytes"), value.get("path")
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise PictureError("picture", f'"path" must be text, not {type(path).__name__}')
     if isinstance(data, bytes | bytearray | memoryview):
-        return _from_bytes(bytes(data), os.fspath(path) if path else "picture", max_bytes)
+        return _from_bytes(bytes(data), os.fsdecode(path) if path else "picture", max_bytes)
     if path:
-        return load_source(path, max_bytes=max_bytes)
+        return _from_text(os.fsdecode(path), max_bytes)
     raise PictureError("picture", 'a mapping needs "bytes" or "path"')
 
 
-def _from_pixels(pixels: np.ndarray | Image.Image) -> Source:
+def _from_image(image: Image.Image) -> Source:
     from PIL import Image
 
-    name = "picture.png"
-    if not isinstance(pixels, Image.Image):
-        pixels = _image_of(pixels)
-    filename = getattr(pixels, "filename", "")
-    if filename:
-        name = safe_name(Path(os.fsdecode(filename)).stem) + ".png"
+    name = safe_name(Path(os.fsdecode(getattr(image, "filename", "") or "picture")).stem) + ".png"
     buffer = io.BytesIO()
     try:
-        pixels.save(buffer, "PNG", compress_level=1, exif=b"")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PictureError(name, f"an image of mode {pixels.mode} cannot be used: {error}") from error
+        # how it is to be turned belongs to the pixels; nothing else of its EXIF is needed
+        exif, orientation = Image.Exif(), image.getexif().get(ORIENTATION_TAG, 1)
+        if orientation != 1:
+            exif[ORIENTATION_TAG] = orientation
+        image.save(buffer, "PNG", compress_level=1, exif=exif)
+    except (OSError, ValueError, SyntaxError, TypeError, AttributeError, EOFError) as error:
+        raise PictureError(name, f"an image of mode {image.mode} that cannot be used: {error}") from error
     return Source(buffer.getvalue(), name, name)
 
 
-def _image_of(array: np.ndarray) -> Image.Image:
+def _from_array(value: Any) -> Source:
+    import numpy as np
     from PIL import Image
 
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise PictureError("array", f"cannot be read as pixels: {error}") from error
     shape, dtype = array.shape, array.dtype
-    if str(dtype) != "uint8":
-        raise PictureError("array", f"dtype uint8 is needed, not {dtype}; scale it to 0-255 first")
+    if dtype != np.uint8:
+        raise PictureError("array", f"dtype uint8 with values 0 to 255 is needed, not {dtype}")
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))) or 0 in shape:
         raise PictureError("array", f"shape (h, w), (h, w, 3) or (h, w, 4) is needed, not {shape}")
-    return Image.fromarray(array)
+    return _from_image(Image.fromarray(array))
 
 
 def _session() -> requests.Session:
@@ -210,37 +270,37 @@ def _session() -> requests.Session:
 
 
 def _fetch(url: str, max_bytes: int) -> Source:
-    # a query can hold a signature, and messages end up in tables and logs
-    shown = url.partition("?")[0] + ("?…" if "?" in url else "")
+    shown = _shown(url)
     deadline = time.monotonic() + TOTAL_TIMEOUT
+    # "from None": the causes repeat the whole URL, and tracebacks end up in notebooks
     try:
         with _session().get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
             if response.status_code != 200:
                 raise FetchError(shown, f"the server answered {response.status_code} {response.reason or ''}".rstrip())
             data = _read_body(response, shown, max_bytes, deadline)
-    except requests.TooManyRedirects as error:
-        raise FetchError(shown, f"more than {MAX_REDIRECTS} redirects") from error
-    except requests.Timeout as error:
-        raise FetchError(shown, "the server did not answer in time") from error
-    except (requests.RequestException, UnicodeError) as error:
-        raise FetchError(shown, f"cannot be fetched: {type(error).__name__}") from error
+    except requests.TooManyRedirects:
+        raise FetchError(shown, f"more than {MAX_REDIRECTS} redirects") from None
+    except (requests.Timeout, ReadingTimeout):
+        raise FetchError(shown, "the server did not answer in time") from None
+    except (requests.RequestException, HTTPError, ValueError, OSError) as error:
+        raise FetchError(shown, f"cannot be fetched: {type(error).__name__}") from None
     if not data:
         raise FetchError(shown, "is empty")
     return Source(data, url_name(url), shown)
 
 
 def _read_body(response: requests.Response, shown: str, max_bytes: int, deadline: float) -> bytes:
-    parts, size = [], 0
-    for part in response.iter_content(CHUNK):
+    too_large = FetchError(shown, f"is larger than {max_bytes:,} bytes")
+    if int(response.headers.get("Content-Length") or 0) > max_bytes:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    # read1 gives what has come: a server that drips is given up at the deadline, not after the next 64 kB
+    while part := response.raw.read1(CHUNK, decode_content=True):
         parts.append(part)
         size += len(part)
         if size > max_bytes:
-            raise FetchError(shown, f"is larger than {max_bytes:,} bytes")
+            raise too_large
         if time.monotonic() > deadline:
             raise FetchError(shown, f"took longer than {TOTAL_TIMEOUT:g} seconds")
     return b"".join(parts)
-
-
-def url_name(url: str) -> str:
-    """The file name at the end of a URL, safe to write."""
-    return safe_name(unquote(urlsplit(url).path).rpartition("/")[2])
