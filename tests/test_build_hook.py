@@ -44,8 +44,8 @@ def wheel(path: Path, weights: bytes) -> Path:
 
 
 def test_the_hook_and_the_engine_expect_the_same_file(hook):
-    assert hook.SHA256 == faces.NETWORK.sha256
-    assert hook.VARIABLE == faces.NETWORK._variable
+    assert faces.NETWORK.sha256 == hook.SHA256
+    assert faces.NETWORK._variable == hook.VARIABLE
 
 
 def test_a_wheel_handed_over_gives_weights_and_notice(hook, build, monkeypatch, tmp_path):

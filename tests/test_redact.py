@@ -210,7 +210,7 @@ class TestOutside:
 class TestMethod:
     """As documented in `blur_tools.result`."""
 
-    DOCUMENTED = ("lossless", "reencode-keep", "reencode", "")
+    DOCUMENTED = ("jpeg-lossless", "lossless", "reencode-keep", "reencode", "")
 
     @pytest.mark.parametrize("found", [[], [PLATE]], ids=["nothing found", "redacted"])
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP lossless", "WEBP lossy"])
@@ -285,7 +285,7 @@ class TestModes:
         assert after[whole][:, :3].astype(float).std(0).max() < stored(data)[whole][:, :3].astype(float).std(0).max()
 
     @pytest.mark.parametrize("kind", ["BMP"])
-    def test_alpha_of_a_bitmap_is_not_lost(self, kind, noise, encode):
+    def test_a_bitmap_with_alpha_is_refused_since_it_would_be_lost(self, kind, noise, encode):
         pixels = noise(HEIGHT, WIDTH, 4)
         # BITMAPV4HEADER with masks: the only bitmaps whose alpha readers honour
         header = struct.pack("<IiiHHIIiiII", 108, WIDTH, -HEIGHT, 1, 32, 3, WIDTH * HEIGHT * 4, 2835, 2835, 0, 0)
@@ -294,9 +294,8 @@ class TestModes:
         data = b"BM" + struct.pack("<IHHI", 14 + 108 + len(body), 0, 0, 14 + 108) + header + body
         before = stored(data)
         assert np.array_equal(before, pixels)
-        after = stored(blur_tools.redact(data, [PLATE]).data)
-        assert after.shape == before.shape
-        assert (after == before)[~hidden_area([PLATE])[1]].all()
+        with pytest.raises(blur_tools.PictureError, match="transparency"):
+            blur_tools.redact(data, [PLATE])
 
     @pytest.mark.parametrize("transparency", [None, 7, bytes(range(0, 256, 8))])
     @pytest.mark.parametrize("effect", ["gaussian", "pixelate"])
@@ -393,7 +392,7 @@ class TestSizes:
         assert after.reshape(-1, 3).astype(float).std(0).max() < 15
 
     @pytest.mark.parametrize(
-        ("effect", "far"), [("gaussian", 5e5), ("pixelate", 2e4), ("pixelate", 5e5), ("gaussian", 1e10), ("fill", 1e10)]
+        ("effect", "far"), [("gaussian", 5e5), ("pixelate", 2e4), ("pixelate", 5e5), ("gaussian", 1e9), ("fill", 1e9)]
     )
     def test_a_region_far_larger_does_not_need_memory_of_its_own_size(self, effect, far):
         code = f"""

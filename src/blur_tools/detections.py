@@ -19,6 +19,9 @@ Point = tuple[float, float]
 Polygon = tuple[Point, Point, Point, Point]
 Box = tuple[float, float, float, float]
 
+FARTHEST = 1e9
+"""Largest coordinate in pixels; areas and lengths stay exact enough up to there."""
+
 JSON_VERSION = 1
 """Version of the lossless form; a reader refuses a newer one."""
 
@@ -235,8 +238,8 @@ def _polygon(points: Any) -> Polygon:
         raise DetectionsError("a polygon is four (x, y) points") from error
     if len(corners) != 4:
         raise DetectionsError(f"a polygon has four points, not {len(corners)}")
-    if not all(math.isfinite(value) for point in corners for value in point):
-        raise DetectionsError("a polygon's coordinates must be finite")
+    if not all(abs(value) <= FARTHEST for point in corners for value in point):  # false for nan, too
+        raise DetectionsError(f"a polygon's coordinates must be finite and within {FARTHEST:g} pixels")
     return corners
 
 

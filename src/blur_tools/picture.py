@@ -217,9 +217,10 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         image = kind.open(io.BytesIO(source.data))
         _check_header(source, kind, image, max_pixels)
+        exif = _tiff_exif(image)
         stored, orientation = _decoded(image)
         # after decoding: a PNG may carry chunks behind its pixels
-        info = {str(key): value for key, value in image.info.items()}
+        info = {str(key): value for key, value in image.info.items()} | exif
     except PictureError:
         raise
     except DECODER_ERRORS as error:
@@ -284,6 +285,16 @@ def _scans(data: bytes) -> int:
         length = data[match.end() : match.end() + 2]
         position = match.end() + max(2, int.from_bytes(length, "big"))
     return scans
+
+
+def _tiff_exif(image: Image.Image) -> dict[str, bytes]:
+    """What a TIFF says in its own directory, as the block that other formats carry."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return {}
+    try:
+        return {"exif": image.getexif().tobytes()}
+    except DECODER_ERRORS:
+        return {}
 
 
 def _decoded(image: Image.Image) -> tuple[Image.Image, int]:

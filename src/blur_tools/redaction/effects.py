@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter, ImageStat
 
 __all__ = ["FACE_SIGMA", "PLATE_BLOCK", "PLATE_SIGMA", "hide"]
 
-PLATE_SIGMA = (0.07, 0.1, 0.15, 0.22, 0.33, 0.5, 0.7, 1.0, 1.3, 1.6)
+PLATE_SIGMA = (0.07, 0.1, 0.15, 0.22, 0.33, 0.5, 0.7, 1.25, 1.5, 1.8)
 """Standard deviation of the Gaussian at intensities 1 to 10, in plate heights."""
 
 PLATE_BLOCK = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.15, 1.3)
@@ -25,6 +25,9 @@ FACE_SIGMA = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.38)
 
 FACE_BLOCK = (0.03, 0.05, 0.07, 0.1, 0.125, 0.16, 0.2, 0.25, 0.34)
 """Side of a block at intensities 1 to 9, in face heights; 10 is a fill."""
+
+LEAST_HEIGHT = 4.0
+"""An object counts as at least so many pixels high: what has no height must be hidden too."""
 
 LEVELS = 16
 """Grey levels a channel that blocks are rounded to: exact means give characters away."""
@@ -53,6 +56,7 @@ def hide(pixels: Image.Image, mask: Image.Image, kind: str, height: float, effec
     PIL.Image.Image
         Of the same size and mode.
     """
+    height = max(height, LEAST_HEIGHT)
     face_fill = kind == "face" and intensity == 10
     if effect == "fill" or face_fill:
         return fill(pixels, mask)
@@ -69,8 +73,9 @@ def gaussian(pixels: Image.Image, sigma: float) -> Image.Image:
     Reduced by a third of sigma first: as good as three box filters and many times as fast at the sizes that
     hide a plate, and it bounds what survives to ``ceil(w / k) * ceil(h / k)`` samples.
     """
-    factor = max(1, int(sigma / 3))
     width, height = pixels.size
+    sigma = min(sigma, 4.0 * max(pixels.size))  # one sample is left from three times on
+    factor = max(1, int(sigma / 3))
     small = pixels.reduce(factor) if factor > 1 else pixels
     blurred = small.filter(ImageFilter.GaussianBlur(sigma / factor))
     if factor == 1:
@@ -83,6 +88,7 @@ def pixelate(pixels: Image.Image, block: int) -> Image.Image:
     """Blocks of `block` pixels, each its mean colour rounded to 16 levels a channel."""
     step = 256 // LEVELS
     width, height = pixels.size
+    block = min(block, max(pixels.size))
     means = pixels.reduce(block).point(lambda value: value // step * step + step // 2)
     large = means.resize((means.width * block, means.height * block), Image.Resampling.NEAREST)
     return large.crop((0, 0, width, height))

@@ -1,7 +1,9 @@
-"""Where a detection is hidden: its polygon or ellipse, grown, as a mask of just that part of the picture.
+"""Where a detection is hidden: its outline, grown, as a mask of just that part of the picture.
 
-A mask is never smaller than its object: every pixel that the grown shape touches is hidden, a soft edge lies
-outside it, and a plate is never an ellipse.
+A mask is never smaller than its object: every pixel that the grown outline touches is hidden, a soft edge lies outside
+it, and a plate is never an ellipse. Outlines are convex (of four corners their hull, so that corners in an odd order
+hide no less), which makes the pixels they touch exact: in each row of pixels they are one run, from the leftmost to
+the rightmost point of the outline within that row.
 """
 
 from __future__ import annotations
@@ -11,16 +13,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageChops, ImageFilter
 
-from blur_tools.detections import Detection, Polygon, box_polygon
+from blur_tools.detections import Detection, Point, Polygon, box_polygon
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Region", "grow", "regions"]
 
+Floats = npt.NDArray[np.float64]
+PixelBox = tuple[int, int, int, int]
+
 HIDDEN = 255
-FAR = 1 << 20
-"""Coordinates further out than this, in pixels, are pulled in: the drawing code counts in 32 bits."""
+SPARE = 1.0
+"""Pixels that every outline is wider than asked: what is one pixel wide could only be filled with itself."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +41,16 @@ class Region:
     box : (left, top, right, bottom)
         Whole pixels of the stored picture, inside it.
     mask : PIL.Image.Image
-        Mode ``L``, of the box's size: 255 hidden, 0 visible, between them the soft edge outside the shape.
+        Mode ``L``, of the box's size: 255 hidden, 0 visible, between them the soft edge outside the outline.
     polygon : four (x, y)
-        The grown outline, in pixels of the stored picture.
+        The grown corners, in pixels of the stored picture.
     height : float
         The object's own height in pixels, before growing: what strength is measured in. For a plate the mean
         length of its left and right sides, along which its characters stand.
     """
 
     kind: str
-    box: tuple[int, int, int, int]
+    box: PixelBox
     mask: Image.Image
     polygon: Polygon
     height: float
@@ -63,31 +70,39 @@ def grow(polygon: Polygon, margin: float) -> Polygon:
     center_x = sum(x for x, _ in polygon) / len(polygon)
     center_y = sum(y for _, y in polygon) / len(polygon)
     factor = 1 + 2 * margin
-    grown = [(center_x + (x - center_x) * factor, center_y + (y - center_y) * factor) for x, y in polygon]
-    return cast("Polygon", tuple((_near(x), _near(y)) for x, y in grown))
-
-
-def _near(value: float) -> float:
-    return max(-FAR, min(FAR, value))
+    grown = tuple((center_x + (x - center_x) * factor, center_y + (y - center_y) * factor) for x, y in polygon)
+    return cast("Polygon", grown)
 
 
 def _region(detection: Detection, settings: BlurSettings, size: tuple[int, int]) -> Region | None:
     round_shape = detection.kind == "face" and settings.shape != "square"
-    outline = grow(_outline(detection, settings.shape), settings.margin_of(detection.kind))
+    corners = grow(_corners(detection, settings.shape), settings.margin_of(detection.kind))
     height = _height(detection)
-    soft = settings.feather * height
-    xs, ys = zip(*outline, strict=True)
-    # one pixel more on each side, for the pixels that the outline only touches
-    reach = 1 + 2 * soft
-    left, top = max(0, math.floor(min(xs) - reach)), max(0, math.floor(min(ys) - reach))
-    right, bottom = min(size[0], math.ceil(max(xs) + reach)), min(size[1], math.ceil(max(ys) + reach))
-    if left >= right or top >= bottom:
+    # a soft edge wider than the picture cannot be told from one as wide
+    soft = min(settings.feather * height, max(size))
+    outline = _widened((*corners, *_own(detection)), SPARE, round_shape)
+    box = _touched(outline, 2 * soft, size)
+    if box is None:
         return None
-    mask = _mask(outline, (left, top, right, bottom), round_shape, soft)
-    return Region(detection.kind, (left, top, right, bottom), mask, outline, height)
+    mask = _mask(outline, box, round_shape, soft)
+    return Region(detection.kind, box, mask, corners, height)
 
 
-def _outline(detection: Detection, shape: str) -> Polygon:
+def _widened(points: Iterable[Point], by: float, round_shape: bool) -> tuple[Point, ...]:
+    """An outline `by` pixels further out: a convex one, or the box of an ellipse."""
+    moved = [(x + dx, y + dy) for x, y in points for dx in (-by, by) for dy in (-by, by)]
+    if not round_shape:
+        return _hull(moved)
+    xs, ys = zip(*moved, strict=True)
+    return box_polygon(min(xs), min(ys), max(xs), max(ys))
+
+
+def _own(detection: Detection) -> tuple[Point, ...]:
+    # a concave polygon grown about its centre does not contain itself
+    return detection.polygon if detection.kind == "plate" else ()
+
+
+def _corners(detection: Detection, shape: str) -> Polygon:
     if detection.kind == "plate":
         return detection.polygon
     xmin, ymin, xmax, ymax = detection.box
@@ -106,24 +121,74 @@ def _height(detection: Detection) -> float:
     return (math.dist(corners[0], corners[3]) + math.dist(corners[1], corners[2])) / 2
 
 
-def _mask(outline: Polygon, box: tuple[int, int, int, int], round_shape: bool, soft: float) -> Image.Image:
-    hard = _drawn(outline, box, round_shape).filter(ImageFilter.MaxFilter(3))
+def _hull(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Corners of the convex hull (Andrew's monotone chain); fewer than three where it has no area."""
+    ordered = sorted(set(points))
+    if len(ordered) < 3:
+        return tuple(ordered)
+    halves: list[list[Point]] = []
+    for direction in (ordered, ordered[::-1]):
+        half: list[Point] = []
+        for point in direction:
+            while len(half) > 1 and _turn(half[-2], half[-1], point) <= 0:
+                half.pop()
+            half.append(point)
+        halves.append(half[:-1])
+    return tuple(halves[0] + halves[1])
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _touched(outline: Iterable[Point], reach: float, size: tuple[int, int]) -> PixelBox | None:
+    """The pixels within `reach` of an outline's box, inside the picture; None if there are none."""
+    xs, ys = zip(*outline, strict=True)
+    left, top = max(0, math.floor(min(xs) - reach)), max(0, math.floor(min(ys) - reach))
+    # a point on the border between two pixels touches both
+    right, bottom = min(size[0], math.floor(max(xs) + reach) + 1), min(size[1], math.floor(max(ys) + reach) + 1)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _mask(outline: tuple[Point, ...], box: PixelBox, round_shape: bool, soft: float) -> Image.Image:
+    hard = _filled(outline, box, round_shape)
     if soft < 0.5:
         return hard
     # blurring an outline that was moved outwards leaves the inside whole; `lighter` makes sure of it
-    center_x, center_y = sum(x for x, _ in outline) / 4, sum(y for _, y in outline) / 4
-    moved = [(x + math.copysign(soft, x - center_x), y + math.copysign(soft, y - center_y)) for x, y in outline]
-    wide = _drawn(cast("Polygon", tuple(moved)), box, round_shape)
+    wide = _filled(_widened(outline, soft, round_shape), box, round_shape)
     return ImageChops.lighter(hard, wide.filter(ImageFilter.GaussianBlur(soft / 2)))
 
 
-def _drawn(outline: Polygon, box: tuple[int, int, int, int], round_shape: bool) -> Image.Image:
+def _filled(outline: tuple[Point, ...], box: PixelBox, round_shape: bool) -> Image.Image:
     left, top, right, bottom = box
-    mask = Image.new("L", (right - left, bottom - top))
-    # pixel i covers [i, i + 1) here, and is the point i for the drawing code
-    points = [(x - left - 0.5, y - top - 0.5) for x, y in outline]
-    if round_shape:
-        ImageDraw.Draw(mask).ellipse([points[0], points[2]], fill=HIDDEN, outline=HIDDEN)
-    else:
-        ImageDraw.Draw(mask).polygon(points, fill=HIDDEN, outline=HIDDEN)
-    return mask
+    rows = np.arange(top, bottom, dtype=np.float64)
+    low, high = _ellipse_runs(outline, rows) if round_shape else _hull_runs(outline, rows)
+    columns = np.arange(left, right)
+    inside = (columns >= np.floor(low)[:, None]) & (columns <= np.floor(high)[:, None])
+    return Image.fromarray(inside.astype(np.uint8) * np.uint8(HIDDEN))
+
+
+def _hull_runs(outline: tuple[Point, ...], rows: Floats) -> tuple[Floats, Floats]:
+    """Leftmost and rightmost x of a convex outline within each row of pixels ``[y, y + 1]``; inf, -inf for none."""
+    low, high = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
+    for (x0, y0), (x1, y1) in zip(outline, (*outline[1:], outline[0]), strict=True):
+        if y0 > y1:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        meets = (rows <= y1) & (rows + 1 >= y0)
+        slope = (x1 - x0) / (y1 - y0) if y1 > y0 else 0.0
+        for ends in (np.maximum(rows, y0), np.minimum(rows + 1, y1)):
+            xs = x0 + (ends - y0) * slope
+            low[meets], high[meets] = np.minimum(low, xs)[meets], np.maximum(high, xs)[meets]
+        if y0 == y1:
+            low[meets], high[meets] = np.minimum(low, min(x0, x1))[meets], np.maximum(high, max(x0, x1))[meets]
+    return low, high
+
+
+def _ellipse_runs(corners: tuple[Point, ...], rows: Floats) -> tuple[Floats, Floats]:
+    """The same for the ellipse in an upright box: it is widest where a row comes nearest to its centre."""
+    (left, top), (right, bottom) = corners[0], corners[2]
+    center_x, center_y = (left + right) / 2, (top + bottom) / 2
+    half_width, half_height = max((right - left) / 2, 0.5), max((bottom - top) / 2, 0.5)
+    away = np.maximum(0, np.maximum(rows - center_y, center_y - rows - 1)) / half_height
+    half = half_width * np.sqrt(np.clip(1 - away**2, 0, None))
+    return np.where(away <= 1, center_x - half, np.inf), np.where(away <= 1, center_x + half, -np.inf)

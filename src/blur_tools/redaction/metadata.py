@@ -21,24 +21,37 @@ __all__ = ["clean_exif", "clean_jpeg", "resolution"]
 LARGEST_VALUE = 1024
 """Bytes of the largest EXIF value that is copied: more is a picture or a maker's block."""
 
-# pointers to other directories and pictures, and tags that hold whole blocks of other metadata
-_NEVER = {
-    0x0111, 0x0117, 0x0144, 0x0145, 0x0201, 0x0202,  # where pixels lie
-    0x014A, 0x8769, 0x8825, 0xA005,  # other directories
-    0x02BC, 0x83BB, 0x8649, 0x8773,  # XMP, IPTC, Photoshop, ICC
-    0x927C, 0xC634, 0xC4A5, 0xEA1C,  # MakerNote, DNG private data, PrintIM, padding
+LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
+
+
+def _tags(*ranges: tuple[int, int] | int) -> frozenset[int]:
+    return frozenset(
+        tag for item in ranges for tag in (range(item[0], item[1] + 1) if isinstance(item, tuple) else (item,))
+    )
+
+
+# what EXIF 2.32 defines that describes the taking of the picture; not where pixels lie (strips, tiles, thumbnails),
+# other directories, or blocks of other data (XMP, IPTC, Photoshop, ICC, MakerNote, OECF, CFA pattern, DNG's)
+_COPIED = {
+    0: _tags((0x010E, 0x0110), 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x013C, 0x013E, 0x013F, 0x0211, 0x0213,
+             0x0214, 0x8298),
+    ExifTags.IFD.Exif: _tags(0x829A, 0x829D, 0x8822, 0x8824, 0x8827, (0x8830, 0x8835), 0x9000, 0x9003, 0x9004,
+                             (0x9010, 0x9012), 0x9101, 0x9102, (0x9201, 0x920A), 0x9214, 0x9286, (0x9290, 0x9292),
+                             (0x9400, 0x9405), (0xA000, 0xA003), 0xA20B, 0xA20E, 0xA20F, 0xA210, 0xA214, 0xA215,
+                             0xA217, 0xA300, 0xA301, (0xA401, 0xA40A), 0xA40C, 0xA420, (0xA430, 0xA435),
+                             (0xA460, 0xA462), 0xA500),
+    ExifTags.IFD.GPSInfo: _tags((0x00, 0x1F)),
 }  # fmt: skip
-_PIXEL_LAYOUT = range(0x0100, 0x0104)
 
 
 def clean_exif(picture: Picture, copy: bool) -> bytes:
     """EXIF for the written file, with its ``Exif`` header; empty when there is nothing to say."""
     exif = Image.Exif()
     if copy:
-        for tag, value in _allowed(dict(picture.exif)):
+        for tag, value in _allowed(dict(picture.exif), 0).items():
             exif[tag] = value
         for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            entries = dict(_allowed(_directory(picture.exif, directory)))
+            entries = _allowed(_directory(picture.exif, directory), directory)
             if entries:
                 exif[directory] = entries
     exif.pop(ORIENTATION_TAG, None)
@@ -50,6 +63,13 @@ def clean_exif(picture: Picture, copy: bool) -> bytes:
         raise PictureError(
             picture.source.origin, f"its EXIF cannot be copied ({error}); leave copy_metadata out"
         ) from error
+
+
+def has_directories(exif: bytes) -> bool:
+    """Whether what `clean_exif` made has an EXIF or GPS directory below its main one."""
+    main = Image.Exif()
+    main.load(exif)
+    return ExifTags.IFD.Exif in main or ExifTags.IFD.GPSInfo in main
 
 
 def resolution(picture: Picture) -> tuple[float, float] | None:
@@ -69,21 +89,29 @@ def _directory(exif: Image.Exif, which: int) -> dict[int, Any]:
         return {}
 
 
-def _allowed(entries: dict[int, Any]) -> Iterator[tuple[int, Any]]:
-    for tag, value in entries.items():
-        known = tag in ExifTags.TAGS or tag in ExifTags.GPSTAGS
-        size = len(value) if isinstance(value, bytes | str | tuple) else 0
-        if known and tag not in _NEVER and tag not in _PIXEL_LAYOUT and size <= LARGEST_VALUE:
-            yield tag, value
+def _allowed(entries: dict[int, Any], directory: int) -> dict[int, Any]:
+    return {
+        tag: value
+        for tag, value in entries.items()
+        if tag in _COPIED[directory] and (len(value) if isinstance(value, bytes | str | tuple) else 0) <= LARGEST_VALUE
+    }
+
+
+def icc_profile(picture: Picture) -> bytes | None:
+    """The file's colour profile, cut to the size it says it has; None if it is none (ICC.1:2022, 7.2)."""
+    data = picture.info.get("icc_profile")
+    if not isinstance(data, bytes) or len(data) < 132 or data[36:40] != b"acsp":
+        return None
+    size = int.from_bytes(data[:4], "big")
+    return data[:size] if 132 <= size <= len(data) else None
 
 
 _NEXT_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # neither a stuffed byte nor a restart marker
-_SOS, _EOI, _APP0, _APP2, _APP14 = 0xDA, 0xD9, 0xE0, 0xE2, 0xEE
-# tables, frames, restart interval, line count: what the pixels need
-_CODING = {*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD} - {0xC8}
+_SOS, _EOI, _APP0, _APP14 = 0xDA, 0xD9, 0xE0, 0xEE
+_CODING = {*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8}  # tables, frames, restart interval: what the pixels need
 
 
-def clean_jpeg(data: bytes, exif: bytes) -> bytes:
+def clean_jpeg(data: bytes, exif: bytes, icc: bytes | None = None, dpi: tuple[float, float] | None = None) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
 
     Parameters
@@ -92,31 +120,46 @@ def clean_jpeg(data: bytes, exif: bytes) -> bytes:
         A JPEG file that could be decoded.
     exif : bytes
         What `clean_exif` made.
+    icc : bytes, optional
+        What `icc_profile` gave.
+    dpi : (x, y), optional
+        What `resolution` gave.
 
     Raises
     ------
     ValueError
         The file's segments cannot be followed.
     """
-    parts = [b"\xff\xd8"]
-    written = False
-    for marker, segment in _segments(data):
-        kept = _kept_segment(marker, segment)
-        if not kept:
-            continue
-        if marker != _APP0 and not written:  # EXIF comes first, or behind JFIF
-            parts += _exif_segment(exif)
-            written = True
-        parts.append(kept)
-    return b"".join([*parts, b"\xff\xd9"])
+    kept = [(marker, part) for marker, segment in _segments(data) if (part := _kept_segment(marker, segment))]
+    first = [part for marker, part in kept if marker == _APP0][:1]
+    # a JFIF header also says which colours the numbers mean, so it must not join Adobe's, which may say others
+    if not first and dpi and all(marker != _APP14 for marker, _ in kept):
+        first = [_segment(0xE0, b"JFIF\0\1\1\1" + _dots(dpi[0]) + _dots(dpi[1]) + b"\0\0")]
+    if exif:
+        first.append(_segment(0xE1, exif))
+    rest = [part for marker, part in kept if marker != _APP0]
+    return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
 
 
-def _exif_segment(exif: bytes) -> list[bytes]:
-    if not exif:
-        return []
-    if len(exif) > 0xFFFD:
-        raise ValueError("EXIF too large for a JPEG")
-    return [b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif]
+def _dots(value: float) -> bytes:
+    return round(value).to_bytes(2, "big")
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    if len(body) > LARGEST_SEGMENT:
+        raise ValueError("metadata too large for a JPEG")
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def _icc_segments(icc: bytes) -> list[bytes]:
+    """A profile in numbered parts (ICC.1:2022, B.4)."""
+    size = LARGEST_SEGMENT - 14
+    parts = [icc[start : start + size] for start in range(0, len(icc), size)]
+    if len(parts) > 255:
+        raise ValueError("colour profile too large for a JPEG")
+    return [
+        _segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part) for number, part in enumerate(parts, 1)
+    ]
 
 
 def _kept_segment(marker: int, segment: bytes) -> bytes:
@@ -124,10 +167,10 @@ def _kept_segment(marker: int, segment: bytes) -> bytes:
     if marker in _CODING or marker == _SOS:
         return segment
     if marker == _APP0 and body[:5] == b"JFIF\0" and len(body) >= 14:
-        return b"\xff\xe0\x00\x10" + body[:12] + b"\0\0"  # its thumbnail goes
-    if marker == _APP2 and body[:12] == b"ICC_PROFILE\0":
-        return segment
-    return segment if marker == _APP14 and body[:5] == b"Adobe" else b""
+        return _segment(_APP0, body[:12] + b"\0\0")  # its thumbnail goes
+    if marker == _APP14 and body[:5] == b"Adobe" and len(body) >= 12:
+        return _segment(_APP14, body[:12])
+    return b""
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,11 @@ from PIL import Image, PngImagePlugin, features
 
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
-from blur_tools.picture import DECODER_ERRORS, FORMATS, ORIENTATION_TAG, Picture
+from blur_tools.picture import FORMATS, Picture
 from blur_tools.redaction.effects import fill, hide
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import Region, regions
-from blur_tools.redaction.metadata import clean_exif, clean_jpeg, resolution
+from blur_tools.redaction.metadata import clean_exif, clean_jpeg, has_directories, icc_profile, resolution
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Written", "redact_picture", "render"]
@@ -25,6 +26,9 @@ PNG_LEVEL = 1
 
 WEBP_QUALITY = 90
 """For lossy WebP, whose files do not tell the quality they were made with."""
+
+WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, struct.error)
+"""What Pillow's encoders raise when they cannot write a picture."""
 
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 _COLOUR_MODES = {"LA": "L", "RGBA": "RGB"}
@@ -51,6 +55,7 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     SettingsError
         The logo cannot be used.
     """
+    logo = logo_of(settings)
     hidden = regions(detections, settings, picture.size)
     copy = bool(settings.copy_metadata)
     warnings = ("XMP is not copied",) if copy and _has_xmp(picture) else ()
@@ -58,22 +63,19 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
         exif = clean_exif(picture, copy)
         if not hidden and (untouched := _untouched(picture, exif)):
             return Written(_checked(picture, untouched), "jpeg-lossless", warnings)
-        render(picture.image, hidden, settings)
+        render(picture.image, hidden, settings, logo)
         data, method = _WRITERS[picture.format.name](picture, exif)
         return Written(_checked(picture, data), method, warnings)
-    except PictureError:
-        raise
-    except DECODER_ERRORS as error:
+    except WRITER_ERRORS as error:
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
 
-def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings) -> None:
+def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings, logo: Logo | None = None) -> None:
     """Hide regions of an image in place; its mode is one of `Picture.image`.
 
     Inside a region alpha becomes opaque: transparency could hide original colour from the eye but not from a
-    program.
+    program. With a `logo`, plates are covered by it.
     """
-    logo = logo_of(settings)
     for region in hidden:
         pixels = image.crop(region.box)
         colour = pixels.convert(_COLOUR_MODES[pixels.mode]) if pixels.mode in _COLOUR_MODES else pixels
@@ -99,7 +101,7 @@ def _untouched(picture: Picture, exif: bytes) -> bytes | None:
     if picture.format.name != "JPEG":
         return None
     try:
-        return clean_jpeg(picture.source.data, exif)
+        return clean_jpeg(picture.source.data, exif, icc_profile(picture), resolution(picture))
     except ValueError:
         return None  # decoders forgive what we do not; it is written anew instead
 
@@ -108,7 +110,23 @@ def _write_jpeg(picture: Picture, exif: bytes) -> tuple[bytes, str]:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
-    return _saved(picture, image, exif, **options), "reencode-keep"
+    data = _saved(picture, image, exif, **options)
+    return data, "reencode-keep" if _same_coding(picture, data) else "reencode"
+
+
+def _same_coding(picture: Picture, data: bytes) -> bool:
+    """Whether a JPEG has the original's quantisation, sampling and colour model: Pillow cannot keep rare ones."""
+
+    def coding(image: Any) -> tuple[Any, ...]:
+        names = tuple(component[0] for component in image.layer)
+        is_rgb = names == tuple(b"RGB") or (len(names) == 3 and image.info.get("adobe_transform") == 0)
+        return is_rgb, [component[1:3] for component in image.layer], list(image.quantization.values())
+
+    with (
+        picture.format.open(io.BytesIO(picture.source.data)) as before,
+        picture.format.open(io.BytesIO(data)) as after,
+    ):
+        return coding(before) == coding(after)
 
 
 def _write_png(picture: Picture, exif: bytes) -> tuple[bytes, str]:
@@ -133,18 +151,18 @@ def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
     image = picture.image.copy()
     image.info = {}
     compression = picture.info.get("compression", "raw")
-    if compression not in _LOSSLESS_TIFF or not features.check("libtiff"):
-        compression = "tiff_adobe_deflate" if features.check("libtiff") else "raw"
-    tags = {ORIENTATION_TAG: picture.orientation} if picture.orientation != 1 else {}
-    # TIFF's EXIF is its own directory: written with tags, not as a block
-    options: dict[str, Any] = {"tiffinfo": tags, "compression": compression}
-    if exif:
-        options["exif"] = exif
-    return _saved(picture, image, b"", **options), "lossless"
+    if compression not in _LOSSLESS_TIFF:
+        compression = "tiff_adobe_deflate"
+    # libtiff, which compresses, cannot be given directories below the main one
+    if has_directories(exif) or not features.check("libtiff"):
+        compression = "raw"
+    return _saved(picture, image, exif, compression=compression), "lossless"
 
 
 def _write_bmp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
     image = picture.image
+    if image.mode in _COLOUR_MODES:
+        raise PictureError(picture.source.origin, "a BMP with transparency cannot be written; convert it to PNG")
     image.info = {}
     return _saved(picture, image, b""), "lossless"
 
@@ -161,7 +179,7 @@ _WRITERS = {
 def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) -> bytes:
     if exif:
         options["exif"] = exif
-    profile, dpi = picture.info.get("icc_profile"), resolution(picture)
+    profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
         options["icc_profile"] = profile
     if dpi and picture.format.name != "WEBP":
@@ -188,18 +206,22 @@ def _has_xmp(picture: Picture) -> bool:
     return any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp"))
 
 
+_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+
+
 def _colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
-    found, position = [], 8
+    found: dict[bytes, bytes] = {}
+    position = 8
     while position + 8 <= len(data):
         length = int.from_bytes(data[position : position + 4], "big")
         name = data[position + 4 : position + 8]
         if name == b"IDAT":
             break
-        if name in (b"gAMA", b"cHRM", b"sRGB") and length <= 32:
-            found.append((name, data[position + 8 : position + 8 + length]))
+        if _COLOUR_CHUNKS.get(name) == length:
+            found.setdefault(name, data[position + 8 : position + 8 + length])
         position += 12 + length
-    return found
+    return list(found.items())
 
 
 def _is_lossless_webp(data: bytes) -> bool:
