@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
+README = HERE.parent / "README.md"
 HEADER = "# Measured results\n\nEach section is written by the command it names. Times are medians.\n"
 
 
@@ -36,12 +37,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def write_section(name: str, text: str) -> None:
-    """Put `text` where section `name` stands, or at the end."""
-    whole = RESULTS.read_text() if RESULTS.exists() else HEADER
+def write_section(name: str, text: str, page: Path = RESULTS) -> None:
+    """Put `text` where section `name` stands on a page, or at its end."""
+    whole = page.read_text() if page.exists() else HEADER
     section = f"<!-- {name} -->\n{text.strip()}\n<!-- end of {name} -->\n"
     pattern = re.compile(rf"<!-- {name} -->\n.*?<!-- end of {name} -->\n", re.DOTALL)
     found = pattern.search(whole)
     whole = whole[: found.start()] + section + whole[found.end() :] if found else f"{whole.rstrip()}\n\n{section}"
-    RESULTS.write_text(whole)
-    print(f"written to {RESULTS.relative_to(HERE.parent)}")
+    page.write_text(whole)
+    print(f"written to {page.relative_to(HERE.parent)}")

@@ -167,7 +167,7 @@ class TestPlate:
         )
         assert (canvas(found)[4:14, 4:24] == 255).all()
 
-    @pytest.mark.parametrize("far", [1e4, 1e6, 1e9, 1e9])
+    @pytest.mark.parametrize("far", [1e4, 1e6, 1e9])
     def test_corners_very_far_away_hide_the_whole_picture(self, far):
         found = regions([Detection("plate", box_polygon(-far, -far, far, far))], BlurSettings(plates=10), SIZE)
         assert (canvas(found) == 255).all()

@@ -10,6 +10,7 @@ import io
 import math
 import re
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,6 +136,7 @@ class Picture:
     orientation: int = 1
     info: dict[str, Any] = field(default_factory=dict)
     _levels: list[Image.Image] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -168,18 +170,19 @@ class Picture:
         image, factor = self._halved(level), 2**level
         scaled = (part[0] / factor, part[1] / factor, part[2] / factor, part[3] / factor)
         if stored != image.size or scaled != (0, 0, *image.size):
-            image = image.resize(stored, Image.Resampling.BILINEAR, box=scaled)
+            image = image.resize(stored, Image.Resampling.BOX if shrink >= 1 else Image.Resampling.BILINEAR, box=scaled)
         return turn_upright(image.convert("RGB"), self.orientation)
 
     def _halved(self, level: int) -> Image.Image:
         """The stored pixels, halved `level` times; kept, since every network wants another size of them."""
-        if not self._levels:
-            # without alpha: scaling would blacken what is transparent, and a plate can be there all the same
-            colour = {"RGBA": "RGB", "LA": "L"}.get(self.image.mode)
-            self._levels.append(self.image.convert(colour) if colour else self.image)
-        while len(self._levels) <= level:
-            self._levels.append(self._levels[-1].reduce(2))
-        return self._levels[level]
+        with self._lock:
+            if not self._levels:
+                # without alpha: scaling would blacken what is transparent, and a plate can be there all the same
+                colour = {"RGBA": "RGB", "LA": "L"}.get(self.image.mode)
+                self._levels.append(self.image.convert(colour) if colour else self.image)
+            while len(self._levels) <= level:
+                self._levels.append(self._levels[-1].reduce(2))
+            return self._levels[level]
 
 
 def sniff(data: bytes) -> Format | None:

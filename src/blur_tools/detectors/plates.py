@@ -16,8 +16,8 @@ __all__ = ["NETWORK", "find_plates"]
 
 NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
 
-LONG_SIDES = (640, 960)
-"""Longest sides in pixels of what the network sees: the first always, the second where the picture has that many."""
+SMALL_SIDES, LARGE_SIDES = (640,), (480, 960)
+"""Longest sides in pixels at which the network sees a picture: those of `LARGE_SIDES` where it has that many."""
 
 STRIDE = 8
 MULTIPLE = 32
@@ -43,7 +43,7 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
         Quadrilaterals clockwise from the plate's top left, in pixels of the upright picture.
     """
     width, height = part[2] - part[0], part[3] - part[1]
-    sides = [side for side in LONG_SIDES if side == LONG_SIDES[0] or side <= max(width, height)]
+    sides = LARGE_SIDES if max(width, height) >= max(LARGE_SIDES) else SMALL_SIDES
     return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
@@ -15,6 +15,8 @@ from blur_tools.picture import Picture
 from blur_tools.settings import DEFAULT_OVERLAP, BlurSettings
 
 __all__ = ["LocalEngine"]
+
+Search = Callable[[Picture, BlurSettings], list[Candidate]]
 
 SNAPSHOT_ONLY = ("regions", "config", "camera_id")
 
@@ -50,11 +52,9 @@ class LocalEngine:
             raise SettingsError(
                 "skip_regexp", "needs the text of plates, which the local engine does not read in this version"
             )
-        found: list[Detection] = []
-        if settings.intensity("plate") >= 0:
-            found += self._detections("plate", _all_plates(picture, settings), picture)
-        if settings.intensity("face") >= 0:
-            found += self._detections("face", _all_faces(picture, settings), picture)
+        searches: dict[Kind, Search] = {"plate": _all_plates, "face": _all_faces}
+        wanted: list[Kind] = [kind for kind in searches if settings.intensity(kind) >= 0]
+        found = [item for kind in wanted for item in self._detections(kind, searches[kind](picture, settings), picture)]
         unused = [name for name in SNAPSHOT_ONLY if getattr(settings, name) is not None]
         warnings = (f"not used by the local engine: {', '.join(unused)}",) if unused else ()
         return Answer(_without_excluded(found, picture, settings), warnings)
