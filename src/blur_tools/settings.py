@@ -83,7 +83,7 @@ def _parameter(kind: Kind, help: str, *, default: Any = None, **facts: Any) -> A
 
 
 def _intensity(what: str) -> Any:
-    text = f"Blur {what}: 1 weakest to 10 strongest; 0 detects only, -1 does not even detect."
+    text = f"Blur {what}: 1 weakest to 10 strongest, below 8 only cosmetic; 0 detects only, -1 does not even detect."
     return _parameter("int", text, low=-1, high=10)
 
 
