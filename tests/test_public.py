@@ -29,6 +29,7 @@ ROOMS = (
     ("orientation",),
     ("sources",),
     ("result", "detections", "settings"),
+    ("_parameters",),
     ("_frozen",),
     ("errors",),
 )

@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from blur_tools._parameters import logo_bytes, on_server
 from blur_tools.detections import Polygon
 from blur_tools.errors import PictureError, SettingsError
 from blur_tools.orientation import turn_upright
 from blur_tools.picture import load_picture
-from blur_tools.settings import LOGO_FOLDER, BlurSettings, logo_bytes
+from blur_tools.settings import BlurSettings
 from blur_tools.sources import Source
 
 __all__ = ["Logo", "logo_of"]
@@ -62,7 +63,7 @@ def logo_of(settings: BlurSettings) -> Logo | None:
     value = settings.logo
     if value is None or value == "":
         return None
-    if isinstance(value, str) and value.startswith(LOGO_FOLDER):
+    if isinstance(value, str) and on_server(value):
         raise SettingsError("logo", f"{value} is a path on the server; give a file of this machine")
     logo = Logo(logo_bytes(value))
     _decoded(logo.data)
