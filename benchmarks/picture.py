@@ -21,7 +21,7 @@ from _results import README, machine, shared_data, table, write_section
 from PIL import Image
 
 from blur_tools import blur, detect, redact
-from blur_tools.detectors._network import available_cores
+from blur_tools._cores import available_cores
 
 SIZES = ((800, 600), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 ROUNDS = 9

@@ -8,8 +8,9 @@ import threading
 import numpy as np
 import pytest
 
+from blur_tools._cores import available_cores
 from blur_tools.detectors import faces, plates
-from blur_tools.detectors._network import Network, available_cores, planes
+from blur_tools.detectors._network import Network, planes
 from blur_tools.detectors._onnx_shapes import any_size
 from blur_tools.errors import ModelError
 
@@ -94,9 +95,10 @@ def test_planes_are_channels_first_and_padded():
     from PIL import Image
 
     image = Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
-    pixels = planes(image, 4, 5, 114)
+    pixels = planes(image, 4, 5, padding=114)
     assert pixels.shape == (1, 3, 4, 5)
     np.testing.assert_array_equal(pixels[0, :, :2, :3], np.asarray(image).transpose(2, 0, 1))
+    assert (planes(image, 2, 3, blue_first=True)[0] == pixels[0, ::-1, :2, :3]).all()
     assert (pixels[0, :, 2:] == 114).all()
     assert (pixels[0, :, :, 3:] == 114).all()
 

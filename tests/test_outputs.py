@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -38,11 +38,59 @@ def test_absolute_paths_keep_their_place_below_the_folder_they_share(tmp_path):
     assert (tmp_path / "out/b/1.jpg").read_bytes() == b"result of " + sources[1].encode()
 
 
-def test_relative_paths_keep_their_whole_place(tmp_path, monkeypatch):
+def test_relative_and_absolute_paths_have_one_rule(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    touch(Path("photos/a.jpg"))
-    assert written(Outputs("blurred", ["photos/a.jpg"]), ["photos/a.jpg"]) == ["blurred/photos/a.jpg"]
-    assert Path("blurred/photos/a.jpg").is_file()
+    touch(Path("photos/north/a.jpg"), Path("photos/b.jpg"))
+    sources = ["photos/north/a.jpg", str(tmp_path / "photos/b.jpg")]
+    assert written(Outputs("blurred", sources), sources) == ["blurred/north/a.jpg", "blurred/b.jpg"]
+    assert Path("blurred/north/a.jpg").is_file()
+
+
+def test_names_of_an_earlier_run_are_kept(tmp_path):
+    sources = touch(tmp_path / "in/south/a.jpg")
+    outputs = Outputs(tmp_path / "out", sources, known={Path(sources[0]): PurePath("south/a.jpg")})
+    assert written(outputs, sources) == ["out/south/a.jpg"]
+
+
+def test_two_results_never_share_a_name(tmp_path):
+    outputs = Outputs(tmp_path / "out", [])
+    picture = Source(b"same", "x.jpg", "x.jpg")
+    outputs.write(b"same", picture, JPEG, b"one result")
+    assert outputs.write(b"same", picture, JPEG, b"one result").startswith("out/x-")
+    with pytest.raises(OutputError, match="another result"):
+        outputs.write(b"same", picture, JPEG, b"another result")
+
+
+def test_what_an_earlier_run_left_for_a_failed_picture_goes(tmp_path):
+    sources = touch(tmp_path / "in/a.jpg", tmp_path / "in/b.jpg")
+    outputs = Outputs(tmp_path / "out", sources)
+    written(outputs, sources)
+    again = Outputs(tmp_path / "out", sources)
+    again.discard(sources[0])
+    again.discard(b"bytes have no place")
+    assert os.listdir(tmp_path / "out") == ["b.jpg"]
+    assert Path(sources[0]).read_bytes() == b"original"
+
+
+def test_a_folder_that_holds_unlisted_originals_is_refused(tmp_path):
+    sources = touch(tmp_path / "in/sub/a.jpg")
+    touch(tmp_path / "in/a.jpg")
+    with pytest.raises(OutputError, match="holds originals"):
+        Outputs(tmp_path / "in", sources)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"original"
+
+
+def test_a_linked_folder_is_called_as_it_was_given(tmp_path):
+    sources = touch(tmp_path / "in/a.jpg")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "store")
+    assert written(Outputs(tmp_path / "out", sources), sources) == ["out/a.jpg"]
+
+
+def test_long_names_that_the_file_system_takes_are_written(tmp_path):
+    name = "漢" * 80 + ".jpg"
+    sources = touch(tmp_path / "in" / name)
+    assert written(Outputs(tmp_path / "out", sources), sources) == [f"out/{name}"]
 
 
 def test_a_missing_file_does_not_move_the_others(tmp_path):
@@ -92,7 +140,7 @@ def test_urls_and_bytes_are_named_by_name_and_content(tmp_path):
     one = outputs.write("https://a.example/x.jpg?size=1", Source(b"1", "x.jpg", "x"), JPEG, b"1")
     two = outputs.write("https://b.example/x.jpg", Source(b"2", "x.jpg", "x"), JPEG, b"2")
     bare = outputs.write(b"bytes", Source(b"3", "picture", "picture"), PNG, b"3")
-    assert one == f"out/x-{Source(b'1', '', '').digest[:8]}.jpg"
+    assert one == f"out/x-{Source(b'1', '', '').digest[:16]}.jpg"
     assert one != two
     assert bare.startswith("out/picture-")
     assert bare.endswith(".png")
@@ -102,16 +150,17 @@ def test_urls_and_bytes_are_named_by_name_and_content(tmp_path):
 def test_a_result_that_would_replace_an_original_is_refused_before_anything_is_done(tmp_path, out):
     sources = touch(tmp_path / "in/a.jpg", tmp_path / "in/b.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "in")
-    with pytest.raises(OutputError, match="would replace the original"):
+    with pytest.raises(OutputError, match="holds originals"):
         Outputs(tmp_path / out, sources)
     assert Path(sources[0]).read_bytes() == b"original"
 
 
 def test_an_honest_ending_that_would_hit_an_original_is_refused(tmp_path):
-    sources = touch(tmp_path / "in/a.jpg", tmp_path / "out/a.jpg.png")
-    outputs = Outputs(tmp_path / "out", sources, tmp_path / "in")
+    (picture,) = touch(tmp_path / "in/a.jpg")
+    outputs = Outputs(tmp_path / "out", [picture, str(tmp_path / "out/a.jpg.png")], tmp_path / "in")
+    touch(tmp_path / "out/a.jpg.png")  # appears while the run is under way
     with pytest.raises(OutputError, match="would replace the original"):
-        outputs.write(sources[0], Source(b"x", "a.jpg", sources[0]), PNG, b"x")
+        outputs.write(picture, Source(b"x", "a.jpg", picture), PNG, b"x")
     assert (tmp_path / "out/a.jpg.png").read_bytes() == b"original"
 
 

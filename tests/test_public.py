@@ -31,6 +31,7 @@ ROOMS = (
     ("result", "detections", "settings"),
     ("_parameters",),
     ("_frozen",),
+    ("_cores", "_later"),
     ("errors",),
 )
 HEAVY = ("napari", "qtpy", "ipywidgets", "dask", "onnxruntime", "cv2", "numba", "fastapi", "skimage", "scipy", "tqdm")
@@ -52,7 +53,8 @@ def imported_at_import_time(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            assert not node.level, "imports are absolute"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return {name for name in found if name.startswith("blur_tools.")}
 
 

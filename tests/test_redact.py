@@ -506,6 +506,9 @@ class TestDetections:
             result = blur_tools.redact(encode(before), [PLATE, FACE], BlurSettings(**params))
         else:
             result = blur_tools.redact(encode(before), [PLATE, FACE], **params)
+        if not hidden:
+            assert (result.data, result.method) == (None, "")
+            return
         after = stored(result.data)
         whole, any_ = hidden_area(hidden)
         assert (before == after)[~any_].all()

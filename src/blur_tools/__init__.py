@@ -29,6 +29,7 @@ from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
 if TYPE_CHECKING:
+    from blur_tools._later import preview, scan
     from blur_tools.engines import Engine, engine
     from blur_tools.pipeline import blur, detect, redact
 
@@ -51,12 +52,16 @@ __all__ = [
     "blur",
     "detect",
     "engine",
+    "preview",
     "redact",
+    "scan",
 ]
 
 _LAZY = {
     "Engine": "blur_tools.engines",
     "engine": "blur_tools.engines",
+    "preview": "blur_tools._later",
+    "scan": "blur_tools._later",
     "blur": "blur_tools.pipeline",
     "detect": "blur_tools.pipeline",
     "redact": "blur_tools.pipeline",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blur_tools import __version__
-from blur_tools.errors import BlurError, NotYetError, SettingsError
-from blur_tools.settings import BlurSettings, Parameter
+from blur_tools._later import not_yet
+from blur_tools.errors import BlurError, SettingsError
+from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
 from blur_tools.sources import SUFFIXES, is_url
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ LATER: dict[str, tuple[str, str, str]] = {
     "report": ("report on a run", "", ""),
     "export": ("write detections in other formats", "", ""),
 }
-SHOWN_ROWS = 20
+SHOWN_ROWS, LONGEST_SHOWN = 20, 60
 FAILED, WRONG_USE, STOPPED = 1, 2, 130
 
 
@@ -45,12 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options, unknown = _parser().parse_known_args(arguments)
     if unknown and options.verb not in LATER:  # whose options nobody knows yet
-        _parser().error(f"unrecognized arguments: {' '.join(unknown)}")
+        print(f"blur-tools {options.verb}: {_unknown(unknown)}", file=sys.stderr)
+        return WRONG_USE
     try:
         verb: Callable[[argparse.Namespace], int] = options.run
         return verb(options)
     except KeyboardInterrupt:
-        print("blur-tools: stopped; what is done stays done", file=sys.stderr)
+        print("blur-tools: stopped; what is done stays done, and no table was written", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
         # whoever read us has enough; keep the interpreter from complaining at exit
@@ -80,9 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _unknown(arguments: Sequence[str]) -> str:
+    known = ["--" + parameter.name.replace("_", "-") for parameter in BlurSettings.parameters()]
+    near = difflib.get_close_matches(arguments[0].partition("=")[0], known, n=1)
+    return f"{arguments[0]} is not an option" + (f"; did you mean {near[0]}?" if near else "; see --help")
+
+
 def _add_blur(verbs: Any) -> None:
     blur = verbs.add_parser(
         "blur",
+        allow_abbrev=False,
         help="find plates and faces, hide them, write the results",
         description="Find plates and faces in pictures, hide them, and write the results and a table.",
     )
@@ -97,6 +106,7 @@ def _add_blur(verbs: Any) -> None:
 def _add_detect(verbs: Any) -> None:
     detect = verbs.add_parser(
         "detect",
+        allow_abbrev=False,
         help="find plates and faces; print one JSON line a picture",
         description="Find plates and faces. Prints one JSON line a picture, or writes a table for `redact`.",
     )
@@ -111,6 +121,7 @@ def _add_detect(verbs: Any) -> None:
 def _add_redact(verbs: Any) -> None:
     redact = verbs.add_parser(
         "redact",
+        allow_abbrev=False,
         help="hide the detections of a table, whoever found or edited them",
         description="Hide the detections that stand in a table written by `blur` or `detect`; no engine is asked.",
     )
@@ -159,6 +170,10 @@ def _add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Parameter],
                 text += " Can be given several times."
         if parameter.low is not None and parameter.high is not None:
             text += f" [{parameter.low:g} to {parameter.high:g}]"
+        if parameter.name in ("plates", "faces"):
+            text += f" (default {DEFAULT_INTENSITY})"
+        elif parameter.default is not None:
+            text += f" (default {parameter.default})"
         groups[parameter.api].add_argument(flag, help=text, **facts)
 
 
@@ -185,13 +200,15 @@ def _redact(options: argparse.Namespace) -> int:
 
     frame = _read_table(options.input)
     table = _table_path(options)
+    if os.path.realpath(table) == os.path.realpath(options.input):
+        raise SettingsError("table", f"{table} is the table that is read; give another with --table")
     job = Job(options.workers, not options.quiet)
     result = redact_frame(frame, "image", out=options.out, settings=_settings(options), job=job)
     return _finish(result, options, table)
 
 
 def _detect(options: argparse.Namespace) -> int:
-    from blur_tools.batch.rows import Job, detect_rows
+    from blur_tools.batch.rows import Job, detect_rows, storable, tell
     from blur_tools.engines import as_engine
     from blur_tools.frames.tables import with_rows
 
@@ -207,10 +224,20 @@ def _detect(options: argparse.Namespace) -> int:
         done.append(row)
         if not options.table:
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
-            line = {"image": source, "status": row.status, "detections": found, "error": row.to_columns()["error"]}
+            line = {
+                "image": storable(source),
+                "status": row.status,
+                "detections": found,
+                "error": row.to_columns()["error"],
+            }
             print(json.dumps(line, ensure_ascii=False), flush=True)
+    tell(done)
     if options.table:
-        _write_table(with_rows(frame, done).drop(columns=["blurred", "method"]), options.table)
+        result = with_rows(frame, done).drop(columns=["blurred", "method"])
+        _write_table(result, options.table)
+        if not options.quiet:
+            print(f"{_found(result)}\nTable:   {options.table}")
+        _list_failures(result)
     return FAILED if any(row.status == "failed" for row in done) else 0
 
 
@@ -227,10 +254,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _not_yet(name: str, extra: str, module: str) -> int:
-    problem = f"blur-tools {name} is not in this version"
-    if extra and find_spec(module) is None:
-        raise NotYetError(f"{problem}; it will need the extra [{extra}], which is not installed")
-    raise NotYetError(problem)
+    raise not_yet(f"blur-tools {name}", extra, module)
 
 
 def _gather(inputs: Sequence[str], out: Path | None) -> tuple[pd.DataFrame, Path | None]:
@@ -238,6 +262,8 @@ def _gather(inputs: Sequence[str], out: Path | None) -> tuple[pd.DataFrame, Path
     found: list[str] = []
     for text in inputs:
         path = Path(text)
+        if not text:
+            raise SettingsError("PICTURE", "an empty name; is a variable of the shell unset?")
         if is_url(text) or not path.is_dir():
             found.append(text)
         else:
@@ -254,7 +280,14 @@ def _pictures_below(folder: Path, out: Path | None) -> list[str]:
     if skipped == os.path.realpath(folder):
         raise SettingsError("out", f"{out} is the folder of the pictures; choose another for the results")
     found, others = [], 0
-    for parent, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        raise SettingsError("PICTURE", f"the folder {error.filename} cannot be read: {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        for name in folders:
+            if os.path.islink(os.path.join(parent, name)):
+                print(f"{os.path.join(parent, name)} is a link to a folder and was not followed", file=sys.stderr)
         folders[:] = sorted(name for name in folders if os.path.realpath(os.path.join(parent, name)) != skipped)
         for name in sorted(files):
             if name.lower().endswith((*SUFFIXES, *OTHER_PICTURES)):
@@ -262,19 +295,21 @@ def _pictures_below(folder: Path, out: Path | None) -> list[str]:
             else:
                 others += 1
     if others:
-        print(f"{others} files in {folder} are no pictures by their names and were left out", file=sys.stderr)
+        print(f"left out of {folder}: {others} with names that no picture has", file=sys.stderr)
     return found
 
 
 def _frame(paths: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({"image": paths})
+    # as objects: a file name need not be valid UTF-8, which a text column would refuse
+    return pd.DataFrame({"image": pd.Series(paths, dtype=object)})
 
 
 def _table_path(options: argparse.Namespace) -> Path:
     out: Path = options.out
-    path = options.table or out.parent / f"{out.resolve().name}.csv"
+    # "." and ".." have no name of their own
+    path: Path = options.table or Path(f"{out if out.name not in ('', '..') else os.path.abspath(out)}.csv")
     _check_table_name(path)
     return path
 
@@ -282,11 +317,19 @@ def _table_path(options: argparse.Namespace) -> Path:
 def _check_table_name(path: Path) -> None:
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise SettingsError("table", f"{path} must end in .csv or .parquet")
+    # said before the work, not after it
+    parent = path.parent
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if path.is_dir() or not parent.is_dir():
+        raise SettingsError("table", f"{path} cannot be written there")
 
 
 def _write_table(frame: pd.DataFrame, path: Path) -> None:
     from blur_tools.batch.outputs import write_atomic
+    from blur_tools.batch.rows import storable
 
+    frame = frame.assign(image=[storable(str(image)) for image in frame["image"]])
     data = frame.to_csv(index=False).encode() if path.suffix.lower() == ".csv" else frame.to_parquet(index=False)
     write_atomic(path, data)
 
@@ -294,8 +337,10 @@ def _write_table(frame: pd.DataFrame, path: Path) -> None:
 def _read_table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    _check_table_name(path)
     try:
-        frame = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+        # as text: a column of the user's own must come back as it was
+        frame = pd.read_csv(path, dtype=str) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise SettingsError("table", f"{path} cannot be read: {error}") from error
     if "image" not in frame.columns:
@@ -305,21 +350,31 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 def _finish(result: pd.DataFrame, options: argparse.Namespace, table: Path) -> int:
     _write_table(result, table)
-    failed = result[result["status"] == "failed"]
     if not options.quiet:
         shown = result[["image", "n_plates", "n_faces", "method", "status"]].head(SHOWN_ROWS)
-        print(shown.to_string(index=False, na_rep=""))
+        print(shown.assign(image=shown["image"].map(_short)).to_string(index=False, na_rep=""))
         if len(result) > SHOWN_ROWS:
             print(f"… and {len(result) - SHOWN_ROWS} more")
-        done = result[result["status"] == "ok"]
-        print(
-            f"\n{len(done)} of {len(result)} pictures done, "
-            f"{int(done['n_plates'].sum())} plates and {int(done['n_faces'].sum())} faces found.\n"
-            f"Results: {options.out}\nTable:   {table}"
-        )
-    for error in failed["error"]:
+        written = options.out if result["blurred"].notna().any() else "nothing was written"
+        print(f"\n{_found(result)}\nResults: {written}\nTable:   {table}")
+    _list_failures(result)
+    return FAILED if (result["status"] == "failed").any() else 0
+
+
+def _found(result: pd.DataFrame) -> str:
+    done = result[result["status"] == "ok"]
+    plates, faces = int(done["n_plates"].sum()), int(done["n_faces"].sum())
+    return f"{len(done)} of {len(result)} pictures done, {plates} plates and {faces} faces found."
+
+
+def _list_failures(result: pd.DataFrame) -> None:
+    for error in result.loc[result["status"] == "failed", "error"]:
         print(f"failed: {error}", file=sys.stderr)
-    return FAILED if len(failed) else 0
+
+
+def _short(path: object) -> str:
+    text = str(path).encode(errors="backslashreplace").decode()
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-LONGEST_SHOWN // 2 :]}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction.pixels import redact_picture
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
+from blur_tools.sources import safe_name
 
 __all__ = ["blur", "detect", "redact"]
 
@@ -95,7 +96,7 @@ def redact(
     Returns
     -------
     BlurResult
-        With the redacted file in ``data``.
+        With the redacted file in ``data``, unless both intensities are below 1.
 
     Raises
     ------
@@ -109,8 +110,6 @@ def redact(
 def blur_picture(picture: Picture, settings: BlurSettings, engine: Engine) -> BlurResult:
     """`blur` for a picture that is already loaded; its pixels are overwritten."""
     answer = engine.detect(picture, settings)
-    if max(settings.intensity("plate"), settings.intensity("face")) < 1:
-        return _result(picture, answer.detections, settings, engine, warnings=answer.warnings)
     return redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
 
 
@@ -124,6 +123,8 @@ def redact_loaded(
     """`redact` for a picture that is already loaded; its pixels are overwritten."""
     if settings.render != "local":
         raise NotYetError('render="server": remote engines come with a later version')
+    if max(settings.intensity("plate"), settings.intensity("face")) < 1:
+        return _result(picture, detections, settings, engine, warnings=warnings)
     written = redact_picture(picture, detections, settings)
     return _result(
         picture,
@@ -142,7 +143,7 @@ def _result(
     return BlurResult(
         detections,
         content_type=picture.format.content_type,
-        filename=settings.snapshot_filename or picture.source.name,
+        filename=safe_name(settings.snapshot_filename) if settings.snapshot_filename else picture.source.name,
         engine=engine.name if engine else "",
         versions={"blur_tools": __version__, **(engine.versions if engine else {})},
         **facts,

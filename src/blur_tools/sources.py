@@ -27,7 +27,7 @@ from blur_tools.errors import FetchError, PictureError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_BYTES", "SUFFIXES", "Source", "is_url", "load_source"]
+__all__ = ["MAX_BYTES", "ORIENTATION_TAG", "SUFFIXES", "Source", "is_url", "load_source"]
 
 MAX_BYTES = 200 << 20
 """Largest file that is read, in bytes."""

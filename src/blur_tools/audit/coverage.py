@@ -192,7 +192,7 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     Its ends are quantiles, α/2 of Beta(k, n - k + 1) and 1 - α/2 of Beta(k + 1, n - k) with α = 1 - level; 0
     at k = 0, 1 at k = n. The trials are taken as independent, which objects of one picture are not quite.
     """
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
+    from scipy.special import betaincinv
 
     if not 0 <= k <= n or not 0 < level < 1:
         raise ValueError(f"no interval for {k} of {n} at level {level:g}")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from blur_tools.errors import OutputError
-from blur_tools.picture import Format
+from blur_tools.picture import FORMATS, Format
 from blur_tools.sources import Source, is_url
 
 __all__ = ["Outputs", "local_path", "write_atomic"]
+
+
+HASH_DIGITS = 16
+"""Of a content hash in a name: with eight, two of 100,000 pictures would probably share one."""
 
 
 def local_path(source: Any) -> Path | None:
@@ -26,8 +31,7 @@ def local_path(source: Any) -> Path | None:
 class Outputs:
     """Names and writes the results of one run.
 
-    A path keeps its place in the tree: a relative path as it was given, an absolute one (or one that leaves the
-    working folder) relative to the folder that all such inputs share, or to `root`. A URL or bytes are named by
+    A file keeps its place below the folder that all inputs share, or below `root`. A URL or bytes are named by
     their file name and a short hash of their content. A file whose ending lies about its format gets the right
     one added: ``a.jpg`` that holds a PNG becomes ``a.jpg.png``.
 
@@ -39,22 +43,35 @@ class Outputs:
         All inputs of the run: what they name is never overwritten.
     root : path, optional
         Folder that inputs are relative to.
+    known : mapping of path to name, optional
+        Names that an earlier run gave, below the folder: a result replaces its older self.
 
     Raises
     ------
     OutputError
-        A result would replace an input.
+        The folder holds an input, or a result would replace one.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], sources: Sequence[Any], root: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        sources: Sequence[Any],
+        root: Path | None = None,
+        known: Mapping[Path, PurePath] | None = None,
+    ) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise OutputError(f"a folder for the results is needed, not {type(folder).__name__}")
         self.folder = Path(folder)
+        self._title = os.path.basename(os.path.abspath(folder))
         if self.folder.exists() and not self.folder.is_dir():
             raise OutputError(f"{self.folder} is a file; the results need a folder")
         paths = list(dict.fromkeys(path for source in sources if (path := local_path(source)) is not None))
         self._inputs = {os.path.realpath(path): path for path in paths}
         self._lock = threading.Lock()
-        self._names = _planned(paths, root)
+        self._refuse_folder(paths)
+        self._names = _planned(paths, root) | {path: name for path, name in (known or {}).items() if path in paths}
         self._taken = {_folded(name) for name in self._names.values()}
+        self._written: dict[str, bytes] = {}
         for path, name in self._names.items():
             self._refuse_input(self.folder / name, path)
 
@@ -73,8 +90,37 @@ class Outputs:
         """
         name = self._name(source, loaded, kind)
         self._refuse_input(self.folder / name, loaded.origin)
+        self._claim(name, loaded.origin, data)
         write_atomic(self.folder / name, data)
-        return PurePath(self.folder.resolve().name, name).as_posix()
+        return PurePath(self._title, name).as_posix()
+
+    def _claim(self, name: PurePath, origin: str, data: bytes) -> None:
+        """One name, one result: two rows of the same picture may not hide different things in one file."""
+        digest = hashlib.sha256(data).digest()
+        with self._lock:
+            if self._written.setdefault(_folded(name), digest) != digest:
+                raise OutputError(f"{origin}: another row has written another result to {name}")
+
+    def discard(self, source: Any) -> None:
+        """Remove what an earlier run left for a source that has failed now: it may hide less than was asked.
+
+        Raises
+        ------
+        OutputError
+            It cannot be removed.
+        """
+        path = local_path(source)
+        planned = self._names.get(path) if path is not None else None
+        if planned is None:
+            return
+        for name in (planned, *(_with_suffix(planned, kind) for kind in FORMATS.values())):
+            target = self.folder / name
+            mine = name == planned or _folded(name) not in self._taken
+            if mine and os.path.realpath(target) not in self._inputs:
+                try:
+                    target.unlink(missing_ok=True)
+                except OSError as error:
+                    raise OutputError(f"{target}, of an earlier run, cannot be removed: {error.strerror}") from error
 
     def _name(self, source: Any, loaded: Source, kind: Format) -> PurePath:
         path = local_path(source)
@@ -85,10 +131,19 @@ class Outputs:
         if planned.suffix.lower() in kind.suffixes:
             return planned
         honest = _with_suffix(planned, kind)
-        with self._lock:
-            if _folded(honest) in self._taken:
-                return _with_hash(honest, loaded.digest)
-            return honest
+        return _with_hash(honest, loaded.digest) if _folded(honest) in self._taken else honest
+
+    def _refuse_folder(self, paths: Iterable[Path]) -> None:
+        """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
+        if not self.folder.is_dir():
+            return
+        own = _node(self.folder)
+        for parent in {Path(os.path.realpath(path)).parent for path in paths if path.is_file()}:
+            if any(_node(folder) == own for folder in (parent, *parent.parents)):
+                raise OutputError(
+                    f"{self.folder} holds originals (in {parent}), which a result would replace or stand among; "
+                    "choose another output folder"
+                )
 
     def _refuse_input(self, target: Path, source: object) -> None:
         taken = self._inputs.get(os.path.realpath(target))
@@ -106,7 +161,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     OutputError
         It cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.{threading.get_ident()}.tmp")
+    temporary = path.with_name(f".{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -120,28 +175,30 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def _planned(paths: Iterable[Path], root: Path | None) -> dict[Path, PurePath]:
     """A name for each input, no two alike even where case does not count; clashes get a short hash."""
-    whole = {path: _absolute(path) for path in paths}
-    outside = {path for path in whole if root is not None or _leaves(path)}
+    whole = {path: Path(os.path.abspath(path)) for path in paths}
     # a row that names no file must not move the others' places
-    there = [whole[path] for path in outside if root is None and path.is_file()]
-    base = root.absolute() if root is not None else _common_folder(there)
+    there = [absolute for path, absolute in whole.items() if root is None and path.is_file()]
+    base = Path(os.path.abspath(root)) if root is not None else _common_folder(there)
     names: dict[Path, PurePath] = {}
     taken: set[str] = set()
     for path, absolute in whole.items():
-        name = _below(absolute, base) if path in outside else PurePath(path)
+        name = _below(absolute, base)
+        if not name.name:  # the base itself, or the root: no picture, but its row needs a name
+            name = PurePath(absolute.name or "picture")
         if _folded(name) in taken:
-            name = _with_hash(name, Source(os.fsencode(absolute), "", "").digest)
+            name = _with_hash(name, hashlib.sha256(os.fsencode(absolute)).hexdigest())
         taken.add(_folded(name))
         names[path] = name
     return names
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))
-
-
-def _leaves(path: Path) -> bool:
-    return path.is_absolute() or ".." in path.parts
+def _node(folder: Path) -> tuple[int, int] | None:
+    """What a folder is, however it is spelt: file systems differ in what they take for the same name."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _common_folder(paths: list[Path]) -> Path | None:
@@ -165,7 +222,7 @@ def _folded(name: PurePath) -> str:
 
 
 def _with_hash(name: PurePath, digest: str) -> PurePath:
-    return name.with_name(f"{name.stem}-{digest[:8]}{name.suffix}")
+    return name.with_name(f"{name.stem}-{digest[:HASH_DIGITS]}{name.suffix}")
 
 
 def _with_suffix(name: PurePath, kind: Format) -> PurePath:

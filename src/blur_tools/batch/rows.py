@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+import logging
+import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from blur_tools._cores import available_cores
 from blur_tools.batch.outputs import Outputs
 from blur_tools.batch.runner import run_ordered, with_progress
 from blur_tools.detections import Detections
-from blur_tools.detectors._network import available_cores
 from blur_tools.engines import Engine
 from blur_tools.errors import (
     BlurError,
@@ -18,6 +20,7 @@ from blur_tools.errors import (
     ExtraMissingError,
     ModelError,
     NotYetError,
+    OutputError,
     SettingsError,
 )
 from blur_tools.picture import Picture, load_picture
@@ -26,7 +29,9 @@ from blur_tools.redaction.logo import logo_of
 from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
-__all__ = ["COLUMNS", "Row", "blur_rows", "detect_rows", "redact_rows"]
+__all__ = ["COLUMNS", "Given", "Job", "Row", "blur_rows", "detect_rows", "message", "redact_rows", "storable", "tell"]
+
+logger = logging.getLogger("blur_tools")
 
 COLUMNS = ("blurred", "detections", "n_plates", "n_faces", "method", "status", "error")
 """Columns that a run adds to a table, in their order."""
@@ -51,6 +56,8 @@ class Row:
         How the file was written.
     error : BaseException or None
         Why it failed.
+    warnings : tuple of str
+        What a person should know; said once for the whole run.
     """
 
     status: str
@@ -58,18 +65,19 @@ class Row:
     detections: Detections | None = None
     method: str | None = None
     error: BaseException | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_columns(self) -> dict[str, Any]:
         """Plain values for the table: text and whole numbers, None where there is nothing to say."""
         found = self.detections
         return {
-            "blurred": self.blurred,
+            "blurred": None if self.blurred is None else storable(self.blurred),
             "detections": None if found is None else found.to_json(),
             "n_plates": None if found is None else len(found.plates),
             "n_faces": None if found is None else len(found.faces),
             "method": self.method,
             "status": self.status,
-            "error": None if self.error is None else message(self.error),
+            "error": None if self.error is None else storable(message(self.error)),
         }
 
 
@@ -80,16 +88,34 @@ class Job:
     workers: int | None = None
     progress: bool = True
     errors: str = "record"
-    stop: threading.Event | None = None
 
     def __post_init__(self) -> None:
         if self.errors not in ("record", "raise"):
             raise SettingsError("errors", f"{self.errors!r} is none of record, raise")
-        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
-            raise SettingsError("workers", f"{self.workers!r} is not a number of threads")
+        if self.workers is not None:
+            whole = hasattr(self.workers, "__index__") and not isinstance(self.workers, bool)
+            if not whole or self.workers < 1:
+                raise SettingsError("workers", f"{self.workers!r} is not a number of threads")
+            object.__setattr__(self, "workers", operator.index(self.workers))
 
-    def run(self, work: Callable[[Any], Row], items: Sequence[Any]) -> Iterator[Row]:
-        """The rows of `items`, in order; None among them is a missing picture."""
+    def _kept(self, error: BaseException) -> BaseException:
+        if self.errors == "record":
+            # its traceback and causes hold the decoded picture, for as long as the row lives
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+        return error
+
+    @staticmethod
+    def _cleared(failed: Callable[[Any], None], item: Any) -> OutputError | None:
+        try:
+            failed(item)
+        except OutputError as error:
+            return error
+        return None
+
+    def run(
+        self, work: Callable[[Any], Row], items: Sequence[Any], failed: Callable[[Any], None] = lambda item: None
+    ) -> Iterator[Row]:
+        """The rows of `items`, in order; None among them is a missing picture, `failed` clears up after another."""
 
         def guarded(item: Any) -> Row:
             if item is None:
@@ -99,10 +125,10 @@ class Job:
             except _FATAL:
                 raise
             except Exception as error:
-                return Row("failed", error=error)
+                return Row("failed", error=self._kept(self._cleared(failed, item) or error))
 
         workers = self.workers or available_cores()
-        rows = run_ordered(guarded, items, workers, self.stop)
+        rows = run_ordered(guarded, items, workers)
         for row in with_progress(rows, len(items), lambda row: row.status, self.progress):
             if row.error is not None and self.errors == "raise":
                 raise row.error
@@ -119,32 +145,49 @@ def blur_rows(
         picture = load_picture(source)
         return _written(source, picture, blur_picture(picture, settings, engine), outputs)
 
-    return job.run(work, sources)
+    return job.run(work, sources, outputs.discard)
 
 
-def redact_rows(
-    items: Sequence[tuple[Any, Any] | None], outputs: Outputs, settings: BlurSettings, job: Job
-) -> Iterator[Row]:
-    """Hide given detections in each picture: pairs of a source and lossless JSON text."""
+@dataclass(frozen=True)
+class Given:
+    """A picture with the detections that a table has of it: lossless JSON text, or why there are none."""
+
+    source: Any
+    detections: str | None
+    reason: str | None = None
+
+
+def redact_rows(items: Sequence[Given | None], outputs: Outputs, settings: BlurSettings, job: Job) -> Iterator[Row]:
+    """Hide given detections in each picture."""
     logo_of(settings)
 
-    def work(item: tuple[Any, Any]) -> Row:
-        source, text = item
-        if text is None:
-            raise DetectionsError("this row has no detections")
-        picture = load_picture(source)
-        return _written(source, picture, redact_loaded(picture, Detections.from_json(text), settings), outputs)
+    def work(item: Given) -> Row:
+        picture = load_picture(item.source)
+        name = picture.source.origin
+        if item.detections is None:
+            raise DetectionsError(item.reason or f"{name}: the table has no detections of it")
+        try:
+            found = Detections.from_json(item.detections)
+        except DetectionsError as error:
+            raise DetectionsError(f"{name}: {error}") from error
+        return _written(item.source, picture, redact_loaded(picture, found, settings), outputs)
 
-    return job.run(work, items)
+    return job.run(work, items, lambda item: outputs.discard(item.source))
 
 
 def detect_rows(sources: Sequence[Any], settings: BlurSettings, engine: Engine, job: Job) -> Iterator[Row]:
     """Find in each picture; nothing is written."""
 
     def work(source: Any) -> Row:
-        return Row("ok", detections=engine.detect(load_picture(source), settings).detections)
+        answer = engine.detect(load_picture(source), settings)
+        return Row("ok", detections=answer.detections, warnings=answer.warnings)
 
     return job.run(work, sources)
+
+
+def storable(text: str) -> str:
+    """Text that every table and terminal takes: a file name need not be valid UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def message(error: BaseException) -> str:
@@ -156,4 +199,13 @@ def _written(source: Any, picture: Picture, result: BlurResult, outputs: Outputs
     path = None
     if result.data is not None:
         path = outputs.write(source, picture.source, picture.format, result.data)
-    return Row("ok", path, result.detections, result.method or None)
+    return Row("ok", path, result.detections, result.method or None, warnings=result.warnings)
+
+
+def tell(rows: Sequence[Row]) -> None:
+    """Log what a person should know of a whole run: failures, and each warning with its count."""
+    failed = sum(row.status == "failed" for row in rows)
+    if failed:
+        logger.warning("%d of %d pictures failed; the column error says why", failed, len(rows))
+    for text, count in Counter(text for row in rows for text in row.warnings).items():
+        logger.warning("%s (%d pictures)", text, count)

@@ -14,24 +14,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from blur_tools._cores import available_cores
 from blur_tools.errors import ModelError
 
-__all__ = ["Floats", "Network", "available_cores", "planes"]
+__all__ = ["Floats", "Network", "planes"]
 
 Floats = npt.NDArray[np.float32]
 
 
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def planes(image: Image.Image, height: int, width: int, padding: float = 0) -> Floats:
-    """An RGB image as ``(1, 3, height, width)``, 0 to 255, red first; `padding` fills right and below it."""
-    pixels = np.full((1, 3, height, width), padding, np.float32)
-    for plane, band in zip(pixels[0], image.split(), strict=True):
+def planes(image: Image.Image, height: int, width: int, *, padding: float = 0, blue_first: bool = False) -> Floats:
+    """An RGB image as ``(1, 3, height, width)``, 0 to 255; `padding` fills right and below it."""
+    full = image.size == (width, height)
+    pixels = (
+        np.empty((1, 3, height, width), np.float32) if full else np.full((1, 3, height, width), padding, np.float32)
+    )
+    bands = image.split()
+    for plane, band in zip(pixels[0], bands[::-1] if blue_first else bands, strict=True):
         plane[: image.height, : image.width] = np.asarray(band)
     return pixels
 
@@ -110,8 +108,11 @@ class Network:
 
 
 def _session(graph: bytes) -> Any:
+    # recent builds of onnxruntime keep a device identifier and report to their makers; nothing may leave the machine
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cores()
     options.inter_op_num_threads = 1

@@ -52,9 +52,9 @@ def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Ca
     width, height = right - left, bottom - top
     scale = min(side / max(width, height), 1)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    pixels = planes(picture.view((columns, rows), part), _padded(rows), _padded(columns), PADDING)
-    blue_first = np.ascontiguousarray(pixels[:, ::-1])
-    corners, scores = _decode(NETWORK.run(blue_first), threshold)
+    view = picture.view((columns, rows), part)
+    pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
+    corners, scores = _decode(NETWORK.run(pixels), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))

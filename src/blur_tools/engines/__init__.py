@@ -9,7 +9,7 @@ from blur_tools.engines._base import Answer, Engine
 from blur_tools.engines.local import LocalEngine
 from blur_tools.errors import NotYetError, SettingsError
 
-__all__ = ["Answer", "Engine", "LocalEngine", "engine"]
+__all__ = ["Answer", "Engine", "LocalEngine", "as_engine", "engine"]
 
 ENGINE_VARIABLE = "BLUR_TOOLS_ENGINE"
 
@@ -45,4 +45,8 @@ def engine(name: str | None = None, **options: Any) -> Engine:
 
 def as_engine(value: str | Engine | None) -> Engine:
     """An engine from what a function was given: one, its name, or nothing."""
-    return engine(value) if value is None or isinstance(value, str) else value
+    if value is None or isinstance(value, str):
+        return engine(value)
+    if isinstance(value, type) or not isinstance(value, Engine):
+        raise SettingsError("engine", f"a name or an Engine is needed, not {value!r:.60}")
+    return value

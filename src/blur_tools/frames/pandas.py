@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from blur_tools.errors import NotYetError
+from blur_tools._later import not_yet
 
 if TYPE_CHECKING:
     from blur_tools.engines import Engine
@@ -48,8 +48,8 @@ class FrameAccessor:
             Holds paths, http(s) URLs, bytes, arrays, images or ``{"bytes", "path"}``; found by itself when only
             one can be meant.
         out : path
-            Folder of the results. They mirror the tree of the inputs: a relative path keeps its place, absolute
-            ones keep theirs below the folder they share.
+            Folder of the results. They mirror the tree of the inputs: each file keeps its place below the folder
+            that all of them share.
         settings : BlurSettings, optional
             What to do; ``plates`` and ``faces`` are 10 unless said.
         engine : str or Engine, optional
@@ -178,23 +178,23 @@ class FrameAccessor:
 
     def preview(self, *_: Any, **__: Any) -> Any:
         """Page through before and after in a notebook; not in this version."""
-        raise NotYetError("df.blur.preview comes with a later version")
+        raise not_yet("df.blur.preview", "notebook", "anywidget")
 
     def audit(self, *_: Any, **__: Any) -> Any:
         """Review by a person; not in this version."""
-        raise NotYetError("df.blur.audit comes with a later version")
+        raise not_yet("df.blur.audit", "napari", "napari")
 
     def verify(self, *_: Any, **__: Any) -> Any:
         """Check what was written; not in this version."""
-        raise NotYetError("df.blur.verify comes with a later version")
+        raise not_yet("df.blur.verify")
 
     def report(self, *_: Any, **__: Any) -> Any:
         """Report on a run; not in this version."""
-        raise NotYetError("df.blur.report comes with a later version")
+        raise not_yet("df.blur.report")
 
     def export(self, *_: Any, **__: Any) -> Any:
         """Write other formats; not in this version."""
-        raise NotYetError("df.blur.export comes with a later version")
+        raise not_yet("df.blur.export")
 
 
 @pd.api.extensions.register_series_accessor("blur")
@@ -205,7 +205,18 @@ class SeriesAccessor:
         self._series = series
 
     def apply(self, **options: Any) -> pd.DataFrame:
-        """`FrameAccessor.apply` on this column alone: a DataFrame of the added columns, with this index."""
+        """`FrameAccessor.apply` on this column alone.
+
+        Parameters
+        ----------
+        **options
+            Those of `FrameAccessor.apply` except ``column``, by name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The added columns, with this Series' index.
+        """
         from blur_tools.frames import tables
 
         frame = self._frame()

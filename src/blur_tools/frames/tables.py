@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from blur_tools.batch.outputs import Outputs
-from blur_tools.batch.rows import COLUMNS, Job, Row, blur_rows, detect_rows, message, redact_rows
+from blur_tools.batch.outputs import Outputs, local_path
+from blur_tools.batch.rows import COLUMNS, Given, Job, Row, blur_rows, detect_rows, message, redact_rows, tell
 from blur_tools.detections import Detection, Detections
 from blur_tools.engines import Engine, as_engine
 from blur_tools.errors import DetectionsError, SettingsError
@@ -51,10 +51,11 @@ def apply_frame(
     """Blur the pictures of one column; see ``df.blur.apply``. `root` is what inputs are relative to."""
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
     finder = as_engine(engine)
-    cells = _cells(frame[find_column(frame, column)])
+    cells = _cells(frame[_picture_column(frame, column)])
     sources, places = _once(cells)
     outputs = Outputs(out, sources, root)
     rows = list(blur_rows(sources, outputs, wanted, finder, job or Job()))
+    tell(rows)
     return with_rows(frame, [rows[place] for place in places])
 
 
@@ -77,18 +78,34 @@ def redact_frame(
         Two rows of the same picture say different things.
     """
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
-    name = find_column(frame, column)
-    if detections not in frame.columns:
-        raise SettingsError("detections", f"the table has no column {detections!r}; there are {_listed(frame)}")
+    name = _picture_column(frame, column)
+    _known_column(frame, detections, "detections")
     cells, texts = _cells(frame[name]), _cells(frame[detections])
+    reasons = _cells(frame["error"]) if "error" in frame.columns else [None] * len(frame)
     sources, places = _once(cells)
-    said: dict[int, Any] = {}
-    for place, text, cell in zip(places, texts, cells, strict=True):
-        if said.setdefault(place, text) != text:
-            raise DetectionsError(f"{cell}: two rows of this picture have different detections")
-    items = [None if source is None else (source, said[place]) for place, source in enumerate(sources)]
-    rows = list(redact_rows(items, Outputs(out, sources, root), wanted, job or Job()))
+    said: dict[int, tuple[Any, Any]] = {}
+    for place, text, reason, label in zip(places, texts, reasons, frame.index, strict=True):
+        if said.setdefault(place, (text, reason))[0] != text:
+            raise DetectionsError(f"row {label!r}: another row of this picture has different detections")
+    items = [None if source is None else Given(source, *said[place]) for place, source in enumerate(sources)]
+    outputs = Outputs(out, sources, root, _earlier_names(frame, cells))
+    rows = list(redact_rows(items, outputs, wanted, job or Job()))
+    tell(rows)
     return with_rows(frame, [rows[place] for place in places])
+
+
+def _earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PurePath]:
+    """The names that an earlier run gave its results, from the column ``blurred``."""
+    if "blurred" not in frame.columns:
+        return {}
+    names: dict[Path, PurePath] = {}
+    for cell, blurred in zip(cells, _cells(frame["blurred"]), strict=True):
+        path = local_path(cell)
+        parts = PurePath(blurred).parts if isinstance(blurred, str) else ()
+        # a table can come from anywhere: a name must stay below the folder
+        if path is not None and len(parts) > 1 and ".." not in parts and not PurePath(*parts).is_absolute():
+            names[path] = PurePath(*parts[1:])
+    return names
 
 
 def detect_frame(
@@ -105,6 +122,7 @@ def detect_frame(
     name = find_column(frame, column)
     sources, places = _once(_cells(frame[name]))
     rows = list(detect_rows(sources, wanted, as_engine(engine), job or Job()))
+    tell(rows)
     positions: list[int] = []
     entries: list[dict[str, Any]] = []
     for position, place in enumerate(places):
@@ -119,8 +137,7 @@ def detect_frame(
 
 def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd.Series[Any]:
     """A table's detections as objects; see ``df.blur.detections``."""
-    if column not in frame.columns:
-        raise SettingsError("column", f"the table has no column {column!r}; there are {_listed(frame)}")
+    _known_column(frame, column, "column")
     parsed: list[Detections | None] = []
     for label, text in zip(frame.index, _cells(frame[column]), strict=True):
         try:
@@ -142,17 +159,36 @@ def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
         It is not there, or is not said and none or several could be meant.
     """
     if column is not None:
-        if column not in frame.columns:
-            raise SettingsError("column", f"the table has no column {column!r}; there are {_listed(frame)}")
-        return column
+        return _known_column(frame, column, "column")
     ours = set(COLUMNS)
     candidates = [name for name in frame.columns if name not in ours and _holds_pictures(frame[name])]
     if len(candidates) == 1:
         return candidates[0]
+    if frame.empty and len(frame.columns) == 1:
+        return frame.columns[0]
+    if frame.empty:
+        raise SettingsError("column", f"the table has no rows to tell by; say which of {_listed(frame)}")
     if not candidates:
         raise SettingsError("column", f"no column holds paths, URLs or pictures; say which of {_listed(frame)}")
     names = ", ".join(map(repr, candidates))
     raise SettingsError("column", f"several columns could hold the pictures: {names}; say which")
+
+
+def _known_column(frame: pd.DataFrame, column: Any, field: str) -> Hashable:
+    """The label, if it names one column; a list or a label that stands twice does not."""
+    if not isinstance(column, Hashable) or column not in frame.columns:
+        raise SettingsError(field, f"the table has no column {column!r}; there are {_listed(frame)}")
+    if sum(label == column for label in frame.columns) > 1:
+        raise SettingsError(field, f"the table has several columns {column!r}")
+    return column
+
+
+def _picture_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
+    """`find_column` for a run that adds columns: it must not replace the pictures by its results."""
+    name = find_column(frame, column)
+    if name in COLUMNS:
+        raise SettingsError("column", f"{name!r} is a column that the result has; rename the one with the pictures")
+    return name
 
 
 def _listed(frame: pd.DataFrame) -> str:
@@ -170,7 +206,10 @@ def _could_be_picture(cell: Any) -> bool:
         return is_url(cell) or cell.lower().endswith(SUFFIXES)
     if isinstance(cell, dict):
         return bool({"bytes", "path"} & cell.keys())
-    return isinstance(cell, os.PathLike | bytes | Source) or hasattr(cell, "__array_interface__")
+    if isinstance(cell, np.ndarray):
+        return cell.ndim in (2, 3)
+    # by name: asking an image anything else could decode it
+    return isinstance(cell, os.PathLike | bytes | Source) or type(cell).__module__.startswith("PIL.")
 
 
 def _cells(series: pd.Series[Any]) -> list[Any]:
@@ -182,7 +221,7 @@ def _missing(cell: Any) -> bool:
     if cell is None or cell is pd.NA:
         return True
     if isinstance(cell, dict):
-        return cell.get("bytes") is None and cell.get("path") is None
+        return bool({"bytes", "path"} & cell.keys()) and cell.get("bytes") is None and cell.get("path") is None
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
@@ -201,20 +240,22 @@ def _once(cells: Sequence[Any]) -> tuple[list[Any], list[int]]:
 
 
 def _identity(cell: Any) -> Hashable:
-    if cell is None or isinstance(cell, str | bytes):
-        return cell
-    return os.fspath(cell) if isinstance(cell, os.PathLike) else id(cell)
+    path = local_path(cell)
+    if path is not None:
+        return os.path.abspath(path)
+    if isinstance(cell, dict) and isinstance(cell.get("path"), str | None):
+        data = cell.get("bytes")
+        return (data if isinstance(data, bytes | None) else id(data)), cell.get("path")
+    return cell if cell is None or isinstance(cell, str | bytes) else id(cell)
 
 
 def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
     """The frame with the columns `COLUMNS` added or replaced, one `Row` for each of its rows, in order."""
     entries = pd.DataFrame([row.to_columns() for row in rows], columns=list(COLUMNS))
-    kinds = {name: "Int64" if name in ("n_plates", "n_faces") else "str" for name in COLUMNS}
     result = frame.copy()
-    for name, kind in kinds.items():
-        values = entries[name].astype("Int64") if kind == "Int64" else entries[name].astype(object)
-        column = pd.Series(values.array, index=frame.index)
-        result[name] = column if kind == "Int64" else column.where(column.notna(), None).astype(_text_dtype())
+    for name in COLUMNS:
+        kind = "Int64" if name in ("n_plates", "n_faces") else _text_dtype()
+        result[name] = pd.Series(entries[name].astype(object).tolist(), index=frame.index, dtype=kind)
     return result
 
 

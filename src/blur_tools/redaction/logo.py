@@ -70,10 +70,14 @@ def logo_of(settings: BlurSettings) -> Logo | None:
     return logo
 
 
+LARGEST = 25_000_000
+"""Pixels of the largest logo: decoded ones are kept."""
+
+
 @lru_cache(maxsize=8)
 def _decoded(data: bytes) -> Image.Image:
     try:
-        picture = load_picture(Source(data, "logo", "logo"))
+        picture = load_picture(Source(data, "logo", "logo"), max_pixels=LARGEST)
     except PictureError as error:
         raise SettingsError("logo", error.reason) from error
     return turn_upright(picture.image.convert("RGBA"), picture.orientation)

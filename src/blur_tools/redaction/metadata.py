@@ -14,9 +14,10 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from blur_tools.errors import PictureError
-from blur_tools.picture import DECODER_ERRORS, ORIENTATION_TAG, Picture
+from blur_tools.picture import DECODER_ERRORS, Picture
+from blur_tools.sources import ORIENTATION_TAG
 
-__all__ = ["clean_exif", "clean_jpeg", "resolution"]
+__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "resolution"]
 
 LARGEST_VALUE = 1024
 """Bytes of the largest EXIF value that is copied: more is a picture or a maker's block."""

@@ -56,9 +56,12 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
         The logo cannot be used.
     """
     logo = logo_of(settings)
+    detections = tuple(detections)
     hidden = regions(detections, settings, picture.size)
     copy = bool(settings.copy_metadata)
-    warnings = ("XMP is not copied",) if copy and _has_xmp(picture) else ()
+    warnings = _doubts(detections, hidden, settings)
+    if copy and _has_xmp(picture):
+        warnings = ("XMP is not copied", *warnings)
     try:
         exif = clean_exif(picture, copy)
         if not hidden and (untouched := _untouched(picture, exif)):
@@ -94,6 +97,17 @@ def _patch(colour: Image.Image, region: Region, settings: BlurSettings, logo: Lo
         return patch
     intensity = settings.intensity(region.kind)
     return hide(colour, region.mask, region.kind, region.height, settings.effect, intensity)
+
+
+def _doubts(detections: Iterable[Detection], hidden: list[Region], settings: BlurSettings) -> tuple[str, ...]:
+    """What looks like coordinates in another unit: detections that hide nothing, or next to nothing."""
+    wanted = [item for item in detections if not item.keep and settings.intensity(item.kind) >= 1]
+    found = []
+    if len(hidden) < len(wanted):
+        found.append("a detection lies outside the picture and hides nothing")
+    if any(max(item.box[2] - item.box[0], item.box[3] - item.box[1]) <= 1 for item in wanted):
+        found.append("a detection is no larger than a pixel; coordinates are pixels, not shares of the picture")
+    return tuple(found)
 
 
 def _untouched(picture: Picture, exif: bytes) -> bytes | None:

@@ -1,0 +1,40 @@
+"""Names that are fixed and whose work comes with a later version: each says so when it is called."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from blur_tools.errors import NotYetError
+
+__all__ = ["not_yet", "preview", "scan"]
+
+
+def not_yet(what: str, extra: str = "", module: str = "") -> NotYetError:
+    """The error that says so, and names the extra that it will need if that is not installed."""
+    text = f"{what} comes with a later version"
+    if extra and find_spec(module) is None:
+        text += f"; it will need the extra [{extra}], which is not installed here"
+    return NotYetError(text)
+
+
+def preview(source_or_result: Any) -> Any:
+    """Show before and after in a notebook; not in this version.
+
+    Raises
+    ------
+    NotYetError
+        Always.
+    """
+    raise not_yet("blur_tools.preview", "notebook", "anywidget")
+
+
+def scan(path_or_bytes: Any) -> list[Any]:
+    """List second copies and identifying text in a file; not in this version.
+
+    Raises
+    ------
+    NotYetError
+        Always.
+    """
+    raise not_yet("blur_tools.scan")
