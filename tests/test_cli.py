@@ -185,3 +185,51 @@ def test_the_version_is_the_packages(capsys):
     with pytest.raises(SystemExit):
         run("--version")
     assert capsys.readouterr().out.split()[-1] == __version__
+
+
+def test_an_empty_name_is_not_the_working_folder(folder, capsys):
+    assert run("blur", "") == 2
+    assert "an empty name" in capsys.readouterr().err
+    assert not Path("blurred").exists()
+
+
+def test_a_linked_folder_is_said_not_to_be_followed(folder, capsys):
+    Path("elsewhere").mkdir()
+    Path("photos/link").symlink_to(folder / "elsewhere")
+    assert run("blur", "photos", "-q") == 0
+    assert "photos/link is a link to a folder and was not followed" in capsys.readouterr().err
+
+
+def test_a_table_is_not_overwritten_by_what_is_read_from_it(folder, capsys):
+    assert run("blur", "photos", "-q") == 0
+    before = Path("blurred.csv").read_bytes()
+    assert run("redact", "blurred.csv") == 2
+    assert "blurred.csv is the table that is read" in capsys.readouterr().err
+    assert Path("blurred.csv").read_bytes() == before
+    assert run("redact", "blurred.csv", "--table", "again.csv", "--effect", "fill", "-q") == 0
+    assert pd.read_csv("again.csv")["blurred"].tolist() == ["blurred/a.jpg", "blurred/deep/b.png"]
+
+
+def test_a_place_for_the_table_that_cannot_be_is_said_before_the_work(folder, capsys):
+    assert run("blur", "photos", "--table", "photos/a.jpg/t.csv") == 2
+    assert "cannot be written there" in capsys.readouterr().err
+    assert not Path("blurred").exists()
+
+
+def test_columns_of_the_users_own_come_back_as_they_were(folder, capsys):
+    assert run("detect", "photos", "--table", "found.csv", "-q") == 0
+    frame = pd.read_csv("found.csv", dtype=str).assign(id=["007", "1e3"])
+    frame.to_csv("found.csv", index=False)
+    assert run("redact", "found.csv", "-o", "out", "-q") == 0
+    assert pd.read_csv("out.csv", dtype=str)["id"].tolist() == ["007", "1e3"]
+
+
+def test_a_misspelt_option_names_the_right_one(folder, capsys):
+    assert run("blur", "photos", "--plate", "5") == 2
+    assert capsys.readouterr().err == "blur-tools blur: --plate is not an option; did you mean --plates?\n"
+
+
+def test_detection_alone_says_that_nothing_was_written(folder, capsys):
+    assert run("blur", "photos", "--plates", "0", "--faces", "0") == 0
+    assert "Results: nothing was written" in capsys.readouterr().out
+    assert not Path("blurred").exists()

@@ -312,3 +312,111 @@ def test_later_verbs_say_so(frame, verb):
 def test_workers_are_checked(frame, folder, engine):
     with pytest.raises(SettingsError, match="workers"):
         apply(frame, folder, engine, workers=0)
+
+
+def test_what_an_earlier_run_left_does_not_outlive_a_failure(frame, folder, engine):
+    """The first run hides less than the second would; its result must not stay beside a failed row."""
+    apply(frame, folder, engine, plates=-1, faces=1)
+    broken = Path(frame["image"].iloc[0])
+    broken.write_bytes(broken.read_bytes()[:500])
+    result = apply(frame, folder, engine)
+    assert result["status"].tolist() == ["failed", "ok", "ok"]
+    assert sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*.*")) == [
+        "out/south/a.jpg",
+        "out/south/b.png",
+    ]
+
+
+def test_a_failed_row_keeps_nothing_of_its_picture(frame, folder, engine, monkeypatch):
+    from blur_tools.batch.rows import Job
+
+    def broken(item):
+        picture = b"x" * 1000
+        raise ValueError(f"cannot use {len(picture)} bytes") from OSError("cause")
+
+    (row,) = Job(progress=False).run(broken, ["one"])
+    assert str(row.error) == "cannot use 1000 bytes"
+    assert row.error.__traceback__ is row.error.__cause__ is row.error.__context__ is None
+
+
+def test_failures_and_warnings_of_a_run_are_logged_once(frame, folder, caplog, noise, encode):
+    bad = pd.DataFrame({"image": [*frame["image"], "none.jpg"]})
+    result = bad.blur.apply(out=folder / "out", progress=False, regions="us", camera_id="c")
+    assert result["status"].tolist() == ["ok"] * 3 + ["failed"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 4 pictures failed; the column error says why",
+        "not used by the local engine: regions, camera_id (3 pictures)",
+    ]
+
+
+def test_redact_of_some_rows_replaces_their_results(frame, folder, engine):
+    result = apply(frame, folder, engine)
+    before = (folder / "out/south/a.jpg").read_bytes()
+    again = result.iloc[[1]].blur.redact("image", out=folder / "out", effect="fill", progress=False)
+    assert again["blurred"].tolist() == ["out/south/a.jpg"]
+    assert (folder / "out/south/a.jpg").read_bytes() != before
+    assert not (folder / "out/a.jpg").exists()
+
+
+@pytest.mark.parametrize("name", ["../../evil.jpg", "/tmp/evil.jpg", "x", ""])
+def test_names_in_a_table_cannot_lead_out_of_the_folder(frame, folder, engine, name):
+    result = apply(frame, folder, engine).iloc[[0]].assign(blurred=name)
+    again = result.blur.redact("image", out=folder / "deep/again", progress=False)
+    assert again["status"].tolist() == ["ok"]
+    assert again["blurred"].tolist() == ["again/a.jpg"]
+
+
+def test_redact_keeps_the_reason_of_a_row_that_failed_before(frame, folder, engine):
+    result = apply(pd.DataFrame({"image": [*frame["image"], str(folder / "in")]}), folder, engine, column="image")
+    again = result.blur.redact("image", out=folder / "again", progress=False)
+    assert "is a folder" in again["error"].iloc[3]
+
+
+def test_two_spellings_of_a_path_are_one_picture(frame, folder, engine, monkeypatch):
+    monkeypatch.chdir(folder / "in")
+    cells = ["north/a.jpg", "./north/a.jpg", str(folder / "in/north/a.jpg")]
+    result = apply(pd.DataFrame({"image": cells}), folder, engine)
+    assert len(engine.asked) == 1
+    assert result["blurred"].nunique() == 1
+
+
+def test_a_picture_column_named_like_a_result_is_refused(frame, folder, engine):
+    with pytest.raises(SettingsError, match="'blurred' is a column that the result has"):
+        apply(frame.rename(columns={"image": "blurred"}), folder, engine, column="blurred")
+
+
+def test_a_label_that_stands_twice_is_refused(frame, folder, engine):
+    twice = pd.concat([frame[["image"]], frame[["image"]]], axis=1)
+    with pytest.raises(SettingsError, match="several columns 'image'"):
+        apply(twice, folder, engine, column="image")
+    with pytest.raises(SettingsError, match="no column"):
+        apply(frame, folder, engine, column=["image"])
+
+
+def test_numbers_are_no_pictures(frame, folder, engine):
+    numbers = frame.assign(id=pd.array([1, 2, 3], dtype="Int64"), size=np.array([1.5, 2.5, 3.5]))
+    assert apply(numbers, folder, engine)["status"].tolist() == ["ok"] * 3
+    assert apply(numbers.convert_dtypes(), folder, engine)["status"].tolist() == ["ok"] * 3
+
+
+def test_text_columns_have_one_type_whatever_is_in_them(frame, folder, engine):
+    text = pd.Series(["text"]).dtype
+    some = apply(frame, folder, engine)
+    none = apply(frame.iloc[:0], folder, engine, column="image")
+    for name in ("blurred", "detections", "method", "status", "error"):
+        assert some[name].dtype == none[name].dtype == text
+
+
+@pytest.mark.parametrize("engine", [5, TwoFound, "nonsense"])
+def test_what_is_no_engine_is_refused_before_anything(frame, folder, engine):
+    with pytest.raises(SettingsError, match="engine"):
+        apply(frame, folder, engine)
+
+
+def test_a_name_that_is_not_utf_8_is_done_and_shown(folder, engine, encode, noise):
+    raw = os.path.join(os.fsencode(folder), b"in", b"caf\xe9.png")
+    Path(os.fsdecode(raw)).write_bytes(encode(noise(48, 64), "PNG"))
+    cells = pd.Series([os.fsdecode(raw), os.fsdecode(raw) + ".missing"], dtype=object)
+    result = apply(pd.DataFrame({"image": cells}), folder, engine, column="image")
+    assert result["status"].tolist() == ["ok", "failed"]
+    assert result["blurred"].iloc[0].endswith("\\udce9.png")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -127,3 +130,23 @@ def test_face_decoding_follows_the_authors_formula():
 
 def test_cores_are_those_this_process_may_use():
     assert available_cores() >= 1
+
+
+def test_nothing_is_left_in_the_home_folder_and_nothing_is_reported(tmp_path):
+    """Recent builds of onnxruntime keep a device identifier and report; with ours neither may happen."""
+    code = (
+        "import os, numpy as np; from blur_tools import detect; detect(np.zeros((64, 64, 3), np.uint8));"
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        env=environment | {"HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+    assert list(home.rglob("*")) == []

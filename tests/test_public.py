@@ -128,3 +128,9 @@ def test_import_time_beyond_pandas_numpy_and_requests_is_small():
         for _ in range(5)
     ]
     assert statistics.median(seconds) <= 0.3
+
+
+@pytest.mark.parametrize("name", ["preview", "scan"])
+def test_fixed_names_of_later_versions_say_so(name: str):
+    with pytest.raises(blur_tools.NotYetError, match=f"blur_tools.{name} comes with a later version"):
+        getattr(blur_tools, name)("picture.jpg")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from blur_tools import BlurSettings
 from blur_tools.cli import main
-from blur_tools.samples import write_scenes
+from blur_tools.redaction.masks import regions
+from blur_tools.samples import scenes, write_scenes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,9 +26,9 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch) -> Path:
-    """A working folder with the sample scenes in ``photos``."""
+    """A working folder with the sample scenes where ``make demo`` writes them."""
     monkeypatch.chdir(tmp_path)
-    write_scenes("photos")
+    write_scenes("demo/pictures")
     return tmp_path
 
 
@@ -41,6 +43,10 @@ def test_the_python_examples_run_as_one_script(photos, capsys):
     for folder in ("blurred", "plates-only"):
         assert len([path for path in Path(folder).rglob("*") if path.is_file()]) == 7
     assert names["hidden"].data
+    assert names["hidden"].warnings == ()
+    (truth,) = [scene.truth for scene in scenes() if scene.name == "two-cars.jpg"]
+    (region,) = regions([names["plate"]], BlurSettings(plates=10, margin=0.1), (1440, 960))
+    assert any(region.box[0] <= plate.box[0] and plate.box[2] <= region.box[2] for plate in truth.plates)
     assert "Detections(2 plates, 1 faces)" in capsys.readouterr().out
 
 

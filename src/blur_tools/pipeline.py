@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,8 @@ from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import safe_name
 
 __all__ = ["blur", "detect", "redact"]
+
+logger = logging.getLogger("blur_tools")
 
 
 def blur(
@@ -74,7 +77,10 @@ def detect(
     """
     wanted = BlurSettings.of(settings, **params)
     finder = as_engine(engine)
-    return finder.detect(load_picture(source), wanted).detections
+    answer = finder.detect(load_picture(source), wanted)
+    for warning in answer.warnings:  # a sequence of detections has no place for them
+        logger.warning("%s", warning)
+    return answer.detections
 
 
 def redact(
