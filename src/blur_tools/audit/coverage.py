@@ -384,7 +384,7 @@ def _areas(corners: Floats, height: int, width: int) -> Floats:
     signed = np.zeros((len(above), width))
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         crossed = (above + below > 2 * min(y0, y1)) & (above + below < 2 * max(y0, y1))
-        if crossed.any():
+        if crossed.any() and abs(y1 - y0) > _ROUNDING**2:  # a flatter edge bounds nothing
             starts, stops = (x0 + (y[crossed, None] - y0) * ((x1 - x0) / (y1 - y0)) - columns for y in (above, below))
             signed[crossed] += np.sign(y1 - y0) * (below - above)[crossed, None] * _left_of(starts, stops)
     areas: Floats = np.add.reduceat(np.abs(signed), np.searchsorted(cuts, np.arange(height)), axis=0)
