@@ -72,6 +72,14 @@ def test_what_an_earlier_run_left_for_a_failed_picture_goes(tmp_path):
     assert Path(sources[0]).read_bytes() == b"original"
 
 
+def test_the_result_of_an_original_that_is_gone_stays(tmp_path):
+    sources = touch(tmp_path / "in/a.jpg", tmp_path / "in/b.jpg")
+    written(Outputs(tmp_path / "out", sources), sources)
+    os.remove(sources[0])
+    Outputs(tmp_path / "out", sources).discard(sources[0])
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.jpg", "b.jpg"]
+
+
 def test_a_folder_that_holds_unlisted_originals_is_refused(tmp_path):
     sources = touch(tmp_path / "in/sub/a.jpg")
     touch(tmp_path / "in/a.jpg")

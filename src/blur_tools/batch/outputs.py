@@ -69,7 +69,8 @@ class Outputs:
         self._inputs = {os.path.realpath(path): path for path in paths}
         self._lock = threading.Lock()
         self._refuse_folder(paths)
-        self._names = _planned(paths, root) | {path: name for path, name in (known or {}).items() if path in paths}
+        names = _planned(paths, root)
+        self._names = names | {path: name for path, name in (known or {}).items() if path in names}
         self._taken = {_folded(name) for name in self._names.values()}
         self._written: dict[str, bytes] = {}
         for path, name in self._names.items():
@@ -104,6 +105,8 @@ class Outputs:
     def discard(self, source: Any) -> None:
         """Remove what an earlier run left for a source that has failed now: it may hide less than was asked.
 
+        Where the original is gone the result is all that is left of it, and stays.
+
         Raises
         ------
         OutputError
@@ -111,12 +114,12 @@ class Outputs:
         """
         path = local_path(source)
         planned = self._names.get(path) if path is not None else None
-        if planned is None:
+        if path is None or planned is None or not path.is_file():
             return
         for name in (planned, *(_with_suffix(planned, kind) for kind in FORMATS.values())):
             target = self.folder / name
-            mine = name == planned or _folded(name) not in self._taken
-            if mine and os.path.realpath(target) not in self._inputs:
+            others = (name != planned and _folded(name) in self._taken) or _folded(name) in self._written
+            if not others and os.path.realpath(target) not in self._inputs:
                 try:
                     target.unlink(missing_ok=True)
                 except OSError as error:
@@ -138,10 +141,11 @@ class Outputs:
         if not self.folder.is_dir():
             return
         own = _node(self.folder)
-        for parent in {Path(os.path.realpath(path)).parent for path in paths if path.is_file()}:
-            if any(_node(folder) == own for folder in (parent, *parent.parents)):
+        parents = {Path(os.path.realpath(path)).parent for path in paths if path.is_file()}
+        for folder in {folder for parent in parents for folder in (parent, *parent.parents)}:
+            if _node(folder) == own:
                 raise OutputError(
-                    f"{self.folder} holds originals (in {parent}), which a result would replace or stand among; "
+                    f"{self.folder} holds originals, which a result would replace or stand among; "
                     "choose another output folder"
                 )
 
