@@ -40,7 +40,7 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 	touch $@
 
 $(VENV)/.development: $(VENV)/.installed
-	$(PIP) install -e . --group dev
+	$(PIP) install -e '.[server,ocr]' --group dev
 	touch $@
 
 # the rival is installed without its dependencies: they would bring a second OpenCV

@@ -14,16 +14,25 @@ __version__ = "0.1.0"
 import blur_tools.frames.pandas  # noqa: F401  (registers df.blur)
 from blur_tools.detections import Detection, Detections
 from blur_tools.errors import (
+    AnswerError,
+    BadRequestError,
     BlurError,
     DetectionsError,
     EngineError,
     ExtraMissingError,
     FetchError,
+    ForbiddenError,
     ModelError,
     NotYetError,
     OutputError,
     PictureError,
+    ServiceError,
+    ServiceTimeoutError,
     SettingsError,
+    ThrottledError,
+    TooLargeError,
+    UnavailableError,
+    UnreachableError,
 )
 from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
@@ -34,6 +43,8 @@ if TYPE_CHECKING:
     from blur_tools.pipeline import blur, detect, redact
 
 __all__ = [
+    "AnswerError",
+    "BadRequestError",
     "BlurError",
     "BlurResult",
     "BlurSettings",
@@ -44,11 +55,18 @@ __all__ = [
     "EngineError",
     "ExtraMissingError",
     "FetchError",
+    "ForbiddenError",
     "ModelError",
     "NotYetError",
     "OutputError",
     "PictureError",
+    "ServiceError",
+    "ServiceTimeoutError",
     "SettingsError",
+    "ThrottledError",
+    "TooLargeError",
+    "UnavailableError",
+    "UnreachableError",
     "blur",
     "detect",
     "engine",

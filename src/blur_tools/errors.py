@@ -9,7 +9,16 @@
     │   └── FetchError                    a URL that did not give its file
     ├── OutputError                       a result that cannot be written where it was asked for
     ├── EngineError                       an engine that cannot work
-    │   └── ModelError                    a network's weights are missing or are not the expected file
+    │   ├── ModelError                    a network's weights are missing or are not the expected file
+    │   └── ServiceError                  what a remote service answered instead, or that it did not; `.status`
+    │       ├── BadRequestError           400
+    │       ├── ForbiddenError            401, 403: a wrong token, or no credits left
+    │       ├── TooLargeError             413, or known before sending
+    │       ├── ThrottledError            429, after all retries; `.retry_after`
+    │       ├── UnavailableError          5xx, after all retries
+    │       ├── UnreachableError          no connection, or it broke off
+    │       ├── ServiceTimeoutError (TimeoutError)  no answer in time
+    │       └── AnswerError               a success that carries an error, or is not the documented answer
     ├── ExtraMissingError (ImportError)   an optional part is not installed; `.extra`
     └── NotYetError (NotImplementedError) a verb that this version does not have
 
@@ -19,16 +28,25 @@ Every class passes all its arguments to ``Exception.__init__``, so errors surviv
 from __future__ import annotations
 
 __all__ = [
+    "AnswerError",
+    "BadRequestError",
     "BlurError",
     "DetectionsError",
     "EngineError",
     "ExtraMissingError",
     "FetchError",
+    "ForbiddenError",
     "ModelError",
     "NotYetError",
     "OutputError",
     "PictureError",
+    "ServiceError",
+    "ServiceTimeoutError",
     "SettingsError",
+    "ThrottledError",
+    "TooLargeError",
+    "UnavailableError",
+    "UnreachableError",
 ]
 
 
@@ -94,6 +112,64 @@ class EngineError(BlurError):
 
 class ModelError(EngineError):
     """The weights of a network are missing or are not the expected file."""
+
+
+class ServiceError(EngineError):
+    """A remote service did not do what it was asked; its subclasses say in which way.
+
+    Parameters
+    ----------
+    picture : str
+        Which picture it was asked for, or what else: its path, URL or name.
+    reason : str
+        What the service said, or what happened, and what to do. Never a token.
+    status : int or None
+        HTTP status of the answer, None where there was none.
+    retry_after : float or None
+        Seconds after which the service said that it could be asked again.
+    """
+
+    def __init__(self, picture: str, reason: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(picture, reason, status, retry_after)
+        self.picture = picture
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.picture}: {self.reason}"
+
+
+class BadRequestError(ServiceError):
+    """400: the service does not take the request; its words say which parameter or that the picture is none."""
+
+
+class ForbiddenError(ServiceError):
+    """401 or 403: the token is wrong or missing, or no credits are left."""
+
+
+class TooLargeError(ServiceError):
+    """413: the upload is over the service's limit, or known to be before it is sent."""
+
+
+class ThrottledError(ServiceError):
+    """429: too many calls, still so after all retries."""
+
+
+class UnavailableError(ServiceError):
+    """5xx: the service failed, still so after all retries."""
+
+
+class UnreachableError(ServiceError):
+    """No connection to the service, or it broke off, still so after all retries."""
+
+
+class ServiceTimeoutError(ServiceError, TimeoutError):
+    """The service did not answer in time. It is not asked again: a call that was counted may be behind it."""
+
+
+class AnswerError(ServiceError):
+    """An answer that says success but carries an error, or is not what the API documents."""
 
 
 class ExtraMissingError(BlurError, ImportError):
