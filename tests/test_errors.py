@@ -41,7 +41,7 @@ def test_errors_can_be_copied(cls):
 def test_an_error_says_all_that_it_was_given(cls):
     error = example(cls)
     assert error.args
-    optional = len([p for p in inspect.signature(cls).parameters.values() if p.default is not p.empty])
+    optional = len(cls.__init__.__defaults__ or ()) if inspect.isfunction(cls.__init__) else 0
     assert all(str(argument) in str(error) for argument in error.args[: len(error.args) - optional])
 
 
