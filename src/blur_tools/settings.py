@@ -16,7 +16,7 @@ from typing import Any
 from blur_tools._parameters import Kind, Parameter, checked, form_value, to_field
 from blur_tools.errors import SettingsError
 
-__all__ = ["DEFAULT_INTENSITY", "DEFAULT_MARGIN", "DEFAULT_OVERLAP", "BlurSettings", "Parameter"]
+__all__ = ["DEFAULT_INTENSITY", "DEFAULT_MARGIN", "DEFAULT_OVERLAP", "DEFAULT_THRESHOLD", "BlurSettings", "Parameter"]
 
 DEFAULT_INTENSITY = 10
 """What `blur`, `apply` and the command line say for ``plates`` and ``faces`` when the user says nothing."""
@@ -25,6 +25,9 @@ DEFAULT_MARGIN: Mapping[str, float] = {"plate": 0.15, "face": 0.25}
 """How far a region is grown on each side when ``margin`` is not said, as a share of the object's own size.
 
 Chosen by coverage on the training pictures (``benchmarks/quality.py --choose``)."""
+
+DEFAULT_THRESHOLD = 0.25
+"""Lowest score that counts with the local engine when no threshold is said; a service has its own."""
 
 DEFAULT_OVERLAP = 20.0
 """Percent of a slice's width that neighbouring slices share: the API's documented default."""
@@ -40,6 +43,11 @@ def _parameter(kind: Kind, help: str, *, default: Any = None, **facts: Any) -> A
 def _intensity(what: str) -> Any:
     text = f"Blur {what}: 1 weakest to 10 strongest, below 8 only cosmetic; 0 detects only, -1 does not even detect."
     return _parameter("int", text, low=-1, high=10)
+
+
+def _threshold(what: str) -> Any:
+    text = f"Lowest score of a {what} that counts (default {DEFAULT_THRESHOLD}; a remote service's own)."
+    return _parameter("float", text, low=0.01, high=1, api=False)
 
 
 def _margin(side: str, of: str) -> Any:
@@ -127,11 +135,10 @@ class BlurSettings:
         high=1,
         api=False,
     )
-    plate_threshold: float = _parameter(
-        "float", "Lowest score of a plate that counts.", default=0.25, low=0.01, high=1, api=False
-    )
-    face_threshold: float = _parameter(
-        "float", "Lowest score of a face that counts.", default=0.25, low=0.01, high=1, api=False
+    plate_threshold: float | None = _threshold("plate")
+    face_threshold: float | None = _threshold("face")
+    read_plates: bool = _parameter(
+        "flag", "Keep the text of plates, as far as it can be read, in the table.", default=False, api=False
     )
     render: str = _parameter(
         "text", "Who renders: this machine or the service.", default="local", choices=("local", "server"), api=False
@@ -200,6 +207,11 @@ class BlurSettings:
     def margin_of(self, kind: str) -> float:
         """Margin for ``"plate"`` or ``"face"``, as a share of the object's size on each side."""
         return DEFAULT_MARGIN[kind] if self.margin is None else self.margin
+
+    def threshold_of(self, kind: str) -> float:
+        """Lowest score that counts for ``"plate"`` or ``"face"`` with the local engine."""
+        value = self.plate_threshold if kind == "plate" else self.face_threshold
+        return DEFAULT_THRESHOLD if value is None else value
 
     @property
     def rectangles(self) -> tuple[tuple[float, float, float, float], ...]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -22,12 +23,25 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadingTimeout
 from urllib3.util.retry import Retry
 
+from blur_tools._http import BodyTooLargeError, BodyTooSlowError, PrivateAddressError, PublicAdapter, read_body
 from blur_tools.errors import FetchError, PictureError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_BYTES", "ORIENTATION_TAG", "SUFFIXES", "Source", "is_url", "load_source"]
+__all__ = [
+    "MAX_BYTES",
+    "ORIENTATION_TAG",
+    "SUFFIXES",
+    "USER_AGENT",
+    "Source",
+    "is_url",
+    "load_source",
+    "safe_name",
+    "shown_place",
+    "url_name",
+    "without_secrets",
+]
 
 MAX_BYTES = 200 << 20
 """Largest file that is read, in bytes."""
@@ -39,7 +53,6 @@ CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT = 10.0, 30.0, 120.0
 """Seconds for a URL to connect, to send the next bytes, and to send everything."""
 
 MAX_REDIRECTS = 5
-CHUNK = 1 << 16
 LONGEST_SHOWN = 300
 """Characters of a path or URL that a message repeats: a picture's data pasted as a path is longer."""
 
@@ -83,7 +96,7 @@ def is_url(value: object) -> bool:
     return isinstance(value, str) and value[:8].lower().startswith(("http://", "https://"))
 
 
-def load_source(source: Any, *, max_bytes: int = MAX_BYTES) -> Source:
+def load_source(source: Any, *, max_bytes: int = MAX_BYTES, public_only: bool = False) -> Source:
     """Read a picture's bytes from wherever they are.
 
     Parameters
@@ -93,6 +106,8 @@ def load_source(source: Any, *, max_bytes: int = MAX_BYTES) -> Source:
         RGB order; a PIL image; ``{"bytes", "path"}`` as Hugging Face datasets hold pictures.
     max_bytes : int
         Refuse more than this.
+    public_only : bool
+        Fetch a URL from public addresses only, whatever its name or a redirect leads to, and without a proxy.
 
     Raises
     ------
@@ -104,9 +119,9 @@ def load_source(source: Any, *, max_bytes: int = MAX_BYTES) -> Source:
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "picture", max_bytes)
     if isinstance(source, str | os.PathLike):
-        return _from_text(os.fsdecode(source), max_bytes)
+        return _from_text(os.fsdecode(source), max_bytes, public_only)
     if isinstance(source, Mapping):
-        return _from_mapping(source, max_bytes)
+        return _from_mapping(source, max_bytes, public_only)
     if not isinstance(source, type):
         # before arrays: asking an image whether it has an array interface would decode it
         if "PIL.Image" in sys.modules and isinstance(source, sys.modules["PIL.Image"].Image):
@@ -130,7 +145,7 @@ def safe_name(name: str) -> str:
 
 def url_name(url: str) -> str:
     """The file name at the end of a URL, safe to write."""
-    path = _without_secrets(url).partition("://")[2].partition("/")[2]
+    path = without_secrets(url).partition("://")[2].partition("/")[2]
     return safe_name(unquote(path).rpartition("/")[2])
 
 
@@ -138,14 +153,14 @@ def _cut(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
 
 
-def _shown(text: str) -> str:
+def shown_place(text: str) -> str:
     """A path or URL as messages, tables and logs may hold it: short, and without what a URL keeps secret."""
-    text = _without_secrets(text) if "://" in text else text
+    text = without_secrets(text) if "://" in text else text
     text = text.encode(errors="replace").decode()
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """A URL without user, password, query and fragment: each can hold a token or a signature."""
     scheme, _, rest = url.strip().partition("://")
     place = re.split(r"[?#]", rest, maxsplit=1)[0]
@@ -154,7 +169,7 @@ def _without_secrets(url: str) -> str:
 
 
 def _from_bytes(data: bytes, origin: str, max_bytes: int) -> Source:
-    shown = _shown(origin)
+    shown = shown_place(origin)
     if not data:
         raise PictureError(shown, "is empty")
     if len(data) > max_bytes:
@@ -162,10 +177,10 @@ def _from_bytes(data: bytes, origin: str, max_bytes: int) -> Source:
     return Source(data, url_name(origin) if "://" in origin else safe_name(os.path.basename(origin)), shown)
 
 
-def _from_text(text: str, max_bytes: int) -> Source:
+def _from_text(text: str, max_bytes: int, public_only: bool) -> Source:
     if is_url(text):
-        return _fetch(text, max_bytes)
-    shown = _shown(text)
+        return _fetch(text, max_bytes, public_only)
+    shown = shown_place(text)
     if "://" in text:
         raise PictureError(shown, "only http and https URLs are fetched; a file is given by its path")
     if not text or "\0" in text:
@@ -204,14 +219,14 @@ def _read_file(path: str, shown: str, max_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def _from_mapping(value: Mapping[str, Any], max_bytes: int) -> Source:
+def _from_mapping(value: Mapping[str, Any], max_bytes: int, public_only: bool) -> Source:
     data, path = value.get("bytes"), value.get("path")
     if path is not None and not isinstance(path, str | os.PathLike):
         raise PictureError("picture", f'"path" must be text, not {type(path).__name__}')
     if isinstance(data, bytes | bytearray | memoryview):
         return _from_bytes(bytes(data), os.fsdecode(path) if path else "picture", max_bytes)
     if path:
-        return _from_text(os.fsdecode(path), max_bytes)
+        return _from_text(os.fsdecode(path), max_bytes, public_only)
     raise PictureError("picture", 'a mapping needs "bytes" or "path"')
 
 
@@ -247,37 +262,50 @@ def _from_array(value: Any) -> Source:
     return _from_image(Image.fromarray(array))
 
 
-def _session() -> requests.Session:
+def _session(public_only: bool) -> requests.Session:
     # requests does not promise that a session may be shared by threads
-    session: requests.Session | None = getattr(_local, "session", None)
-    if session is None:
-        session = requests.Session()
-        session.max_redirects = MAX_REDIRECTS
-        session.headers["User-Agent"] = USER_AGENT
-        retry = Retry(
-            total=3,
-            redirect=0,
-            backoff_factor=0.3,
-            backoff_jitter=0.2,
-            status_forcelist=(429, 502, 503, 504),
-            raise_on_status=False,
-            respect_retry_after_header=False,  # a server must not make us wait for an hour
-        )
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        _local.session = session
+    sessions: dict[bool, requests.Session] = _local.__dict__.setdefault("sessions", {})
+    if public_only not in sessions:
+        sessions[public_only] = _new_session(PublicAdapter if public_only else HTTPAdapter)
+        # a proxy would connect for us, to addresses that we do not see
+        sessions[public_only].trust_env = not public_only
+    return sessions[public_only]
+
+
+def _new_session(adapter: type[HTTPAdapter]) -> requests.Session:
+    session = requests.Session()
+    session.max_redirects = MAX_REDIRECTS
+    session.headers["User-Agent"] = USER_AGENT
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one fetch says nothing of another
+    retry = Retry(
+        total=3,
+        redirect=0,
+        backoff_factor=0.3,
+        backoff_jitter=0.2,
+        status_forcelist=(429, 502, 503, 504),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # a server must not make us wait for an hour
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter(max_retries=retry))
     return session
 
 
-def _fetch(url: str, max_bytes: int) -> Source:
-    shown = _shown(url)
+def _fetch(url: str, max_bytes: int, public_only: bool) -> Source:
+    shown = shown_place(url)
     deadline = time.monotonic() + TOTAL_TIMEOUT
     # "from None": the causes repeat the whole URL, and tracebacks end up in notebooks
     try:
-        with _session().get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+        with _session(public_only).get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
             if response.status_code != 200:
                 raise FetchError(shown, f"the server answered {response.status_code} {response.reason or ''}".rstrip())
-            data = _read_body(response, shown, max_bytes, deadline)
+            data = read_body(response, max_bytes, deadline)
+    except BodyTooLargeError:
+        raise FetchError(shown, f"is larger than {max_bytes:,} bytes") from None
+    except BodyTooSlowError:
+        raise FetchError(shown, f"took longer than {TOTAL_TIMEOUT:g} seconds") from None
+    except PrivateAddressError:
+        raise FetchError(shown, "leads to a private or loopback address, which is not fetched here") from None
     except requests.TooManyRedirects:
         raise FetchError(shown, f"more than {MAX_REDIRECTS} redirects") from None
     except (requests.Timeout, ReadingTimeout):
@@ -287,20 +315,3 @@ def _fetch(url: str, max_bytes: int) -> Source:
     if not data:
         raise FetchError(shown, "is empty")
     return Source(data, url_name(url), shown)
-
-
-def _read_body(response: requests.Response, shown: str, max_bytes: int, deadline: float) -> bytes:
-    too_large = FetchError(shown, f"is larger than {max_bytes:,} bytes")
-    if int(response.headers.get("Content-Length") or 0) > max_bytes:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    # read1 gives what has come: a server that drips is given up at the deadline, not after the next 64 kB
-    while part := response.raw.read1(CHUNK, decode_content=True):
-        parts.append(part)
-        size += len(part)
-        if size > max_bytes:
-            raise too_large
-        if time.monotonic() > deadline:
-            raise FetchError(shown, f"took longer than {TOTAL_TIMEOUT:g} seconds")
-    return b"".join(parts)

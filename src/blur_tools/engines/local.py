@@ -73,13 +73,13 @@ def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
 
 def _all_plates(picture: Picture, settings: BlurSettings) -> list[Candidate]:
     parts = _parts(picture, settings)
-    found = [c for part in parts for c in plates.find_plates(picture, part, settings.plate_threshold)]
+    found = [c for part in parts for c in plates.find_plates(picture, part, settings.threshold_of("plate"))]
     return merge(found, plates.SAME_PLATE_IOU) if len(parts) > 1 else found
 
 
 def _all_faces(picture: Picture, settings: BlurSettings) -> list[Candidate]:
     parts, limit = _parts(picture, settings), settings.face_max_resolution
-    found = [c for part in parts for c in faces.find_faces(picture, part, settings.face_threshold, limit)]
+    found = [c for part in parts for c in faces.find_faces(picture, part, settings.threshold_of("face"), limit)]
     return merge(found, faces.SAME_FACE_IOU) if len(parts) > 1 else found
 
 

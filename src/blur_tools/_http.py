@@ -1,0 +1,134 @@
+"""What every download of ours needs: a body within bounds, and connections that stay outside private networks."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import time
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+__all__ = ["BodyTooLargeError", "BodyTooSlowError", "PrivateAddressError", "PublicAdapter", "is_public", "read_body"]
+
+CHUNK = 1 << 16
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class BodyTooLargeError(Exception):
+    """More bytes than allowed."""
+
+
+class BodyTooSlowError(Exception):
+    """Not all of it within the time."""
+
+
+class PrivateAddressError(Exception):
+    """A name that leads into a private network, or to this machine; not worth another try, so no `OSError`."""
+
+
+def read_body(response: requests.Response, max_bytes: int, deadline: float) -> bytes:
+    """The body of a streamed answer.
+
+    Parameters
+    ----------
+    response : requests.Response
+        Made with ``stream=True``.
+    max_bytes : int
+        Of the body, unpacked.
+    deadline : float
+        `time.monotonic` when it must be complete.
+
+    Raises
+    ------
+    BodyTooLargeError, BodyTooSlowError
+        It is not within these bounds.
+    urllib3.exceptions.HTTPError
+        The connection broke or was silent for too long.
+    """
+    if int(response.headers.get("Content-Length") or 0) > max_bytes:
+        raise BodyTooLargeError
+    parts: list[bytes] = []
+    size = 0
+    # read1 gives what has come: a server that drips is given up at the deadline, not after the next 64 kB
+    while part := response.raw.read1(CHUNK, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise BodyTooLargeError
+        if time.monotonic() > deadline:
+            raise BodyTooSlowError
+    return b"".join(parts)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet: not private, loopback, link-local, shared or multicast."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        # addresses that carry one of IPv4 lead where that leads
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+class _PublicOnly:
+    """Makes a connection resolve its name itself and connect to nothing but the public addresses behind it."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        # the name is resolved once, here: resolving it again to connect could give another answer
+        name: str = self._dns_host
+        try:
+            found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, f"{name} has no address: {error}") from error
+        public = list(dict.fromkeys(str(entry[4][0]) for entry in found if is_public(str(entry[4][0]))))
+        if not public:
+            raise PrivateAddressError
+        try:
+            connected: socket.socket = self._first_connected(public)
+            return connected
+        finally:
+            self._dns_host = name
+
+    def _first_connected(self: Any, addresses: list[str]) -> Any:
+        *others, last = addresses
+        for address in others:
+            self._dns_host = address
+            with contextlib.suppress(HTTPError):
+                return super()._new_conn()  # type: ignore[misc]
+        self._dns_host = last
+        return super()._new_conn()  # type: ignore[misc]
+
+
+class _PublicHTTPConnection(_PublicOnly, HTTPConnection):
+    pass
+
+
+class _PublicHTTPSConnection(_PublicOnly, HTTPSConnection):
+    pass
+
+
+class _PublicHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _PublicHTTPConnection
+
+
+class _PublicHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicHTTPSConnection
+
+
+class PublicAdapter(HTTPAdapter):
+    """A transport that reaches public addresses only, redirects included; its session must not use a proxy."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """As `HTTPAdapter`, with connections of ours."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}

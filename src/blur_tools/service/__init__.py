@@ -1,0 +1,1 @@
+"""Talking to a web service of Plate Recognizer's: pacing, retries, errors, uploads."""

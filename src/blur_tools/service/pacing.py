@@ -1,0 +1,121 @@
+"""When a service may be called, and called again: all numbers of the policy stand here."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+__all__ = ["MOST_RETRIES", "RETRIED", "Pacer", "pacer_for", "retry_delay", "said_seconds"]
+
+RETRIED = (429, 502, 503, 504)
+"""Statuses after which the same call may be made again."""
+
+MOST_RETRIES = 4
+"""Further tries after the first."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds: the pause doubles from the first to the longest, less up to a quarter by chance."""
+
+LONGEST_OBEYED = 60.0
+"""Seconds that a service may make us wait; asked for more, we give up at once and say so."""
+
+# "Request was throttled. Expected available in 1 second."
+_SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
+
+
+class Pacer:
+    """Lets calls begin no faster than a rate; shared by threads.
+
+    Parameters
+    ----------
+    rate : float or None
+        Calls a second; None is without limit.
+    clock, sleep : callable
+        Seconds that only go forwards, and waiting for some.
+    """
+
+    def __init__(
+        self,
+        rate: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = 0.0 if rate is None else 1 / rate
+        self._clock, self._sleep = clock, sleep
+        self._lock = threading.Lock()
+        self._next = -math.inf
+
+    def wait(self) -> None:
+        """Return when a call may begin; each return is for one call."""
+        while True:
+            with self._lock:
+                now = self._clock()
+                if now >= self._next:
+                    self._next = now + self._interval
+                    return
+                delay = self._next - now
+            self._sleep(delay)
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for so long: what one thread was told holds for all."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds)
+
+
+_pacers: dict[tuple[str, float | None], Pacer] = {}
+_pacers_lock = threading.Lock()
+
+
+def pacer_for(address: str, rate: float | None) -> Pacer:
+    """The pacer of an address in this process: engines made one after the other share what it allows."""
+    with _pacers_lock:
+        return _pacers.setdefault((address, rate), Pacer(rate))
+
+
+def said_seconds(headers: Mapping[str, str], text: str) -> float | None:
+    """Seconds after which a service says that it can be asked again: by ``Retry-After``, else in its words."""
+    said = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = _until(said)
+    if math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    match = _SECONDS.search(text)
+    return float(match.group(1)) if match else None
+
+
+def _until(date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return math.nan
+    if moment.tzinfo is None:  # "-0000" says UTC without saying so
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def retry_delay(tried: int, said: float | None, most: int = MOST_RETRIES) -> float | None:
+    """Seconds to wait before the next try; None when there is none.
+
+    Parameters
+    ----------
+    tried : int
+        Tries so far.
+    said : float or None
+        What `said_seconds` gave.
+    most : int
+        Retries that are allowed.
+    """
+    if tried > most or (said is not None and said > LONGEST_OBEYED):
+        return None
+    if said is not None:
+        return said
+    pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tried - 1))
+    return pause * random.uniform(0.75, 1)  # noqa: S311  (spreads the tries of many clients; no secret)
