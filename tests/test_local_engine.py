@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from blur_tools import BlurSettings, EngineError, NotYetError, SettingsError, engine
+from blur_tools import BlurSettings, EngineError, SettingsError, engine
 from blur_tools.detections import box_polygon
 from blur_tools.detectors import faces, plates
 from blur_tools.detectors.tiles import Candidate
@@ -55,15 +55,8 @@ def test_the_local_engine_is_an_engine_and_the_default(monkeypatch):
 
 
 def test_the_environment_names_the_default_engine(monkeypatch):
-    monkeypatch.setenv("BLUR_TOOLS_ENGINE", "cloud")
-    with pytest.raises(NotYetError, match="cloud"):
-        engine()
-
-
-@pytest.mark.parametrize("name", ["cloud", "onpremise", "http://localhost:8001"])
-def test_remote_engines_are_not_there_yet(name: str):
-    with pytest.raises(NotYetError, match="later version"):
-        engine(name)
+    monkeypatch.setenv("BLUR_TOOLS_ENGINE", "onpremise")
+    assert engine().name == as_engine(None).name == "onpremise"
 
 
 def test_unknown_engines_and_options_are_refused():

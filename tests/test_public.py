@@ -25,13 +25,14 @@ ROOMS = (
     ("pipeline",),
     ("engines",),
     ("detectors", "redaction"),
+    ("service",),
     ("picture",),
     ("orientation",),
     ("sources",),
     ("result", "detections", "settings"),
     ("_parameters",),
     ("_frozen",),
-    ("_cores", "_later"),
+    ("_cores", "_http", "_later"),
     ("errors",),
 )
 HEAVY = ("napari", "qtpy", "ipywidgets", "dask", "onnxruntime", "cv2", "numba", "fastapi", "skimage", "scipy", "tqdm")

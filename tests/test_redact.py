@@ -668,7 +668,7 @@ class TestPeople:
             blur_tools.redact(noise(9, 9), [((1, 1), (2, 1), (2, 2), (1, 2))])
 
     def test_server_rendering_is_refused_before_anything_is_written(self, noise):
-        with pytest.raises(blur_tools.NotYetError):
+        with pytest.raises(blur_tools.SettingsError, match="render: given detections"):
             blur_tools.redact(noise(9, 9), [PLATE], render="server")
 
     def test_nothing_of_the_picture_is_in_the_repr(self, noise, tmp_path: Path):

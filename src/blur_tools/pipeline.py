@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from blur_tools import __version__
 from blur_tools.detections import Detection, Detections
-from blur_tools.engines import Engine, as_engine
-from blur_tools.errors import NotYetError
+from blur_tools.engines import Engine, Renderer, as_engine
+from blur_tools.errors import SettingsError
 from blur_tools.picture import Picture, load_picture
+from blur_tools.redaction.logo import logo_of
 from blur_tools.redaction.pixels import redact_picture
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
@@ -58,9 +60,7 @@ def blur(
     >>> Path("street-blurred.jpg").write_bytes(result.data)  # doctest: +SKIP
     """
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
-    finder = as_engine(engine)
-    picture = load_picture(source)
-    return blur_picture(picture, wanted, finder)
+    return blur_source(source, wanted, as_engine(engine))
 
 
 def detect(
@@ -113,8 +113,21 @@ def redact(
     return redact_loaded(load_picture(source), Detections(detections), wanted)
 
 
+def blur_source(source: Any, settings: BlurSettings, engine: Engine) -> BlurResult:
+    """`blur` with everything said."""
+    if settings.render == "server":
+        if not isinstance(engine, Renderer):
+            raise SettingsError(
+                "render", f'"server" needs a remote engine; {engine.name} finds, and this machine renders'
+            )
+        result = engine.blur(source, settings)
+        return replace(result, versions={"blur_tools": __version__, **result.versions})
+    logo_of(settings)  # a bad one is said before anybody is asked
+    return blur_picture(load_picture(source), settings, engine)
+
+
 def blur_picture(picture: Picture, settings: BlurSettings, engine: Engine) -> BlurResult:
-    """`blur` for a picture that is already loaded; its pixels are overwritten."""
+    """`blur` for a picture that is already loaded, rendered here; its pixels are overwritten."""
     answer = engine.detect(picture, settings)
     return redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
 
@@ -128,7 +141,7 @@ def redact_loaded(
 ) -> BlurResult:
     """`redact` for a picture that is already loaded; its pixels are overwritten."""
     if settings.render != "local":
-        raise NotYetError('render="server": remote engines come with a later version')
+        raise SettingsError("render", "given detections are hidden by this machine; no service is asked")
     if max(settings.intensity("plate"), settings.intensity("face")) < 1:
         return _result(picture, detections, settings, engine, warnings=warnings)
     written = redact_picture(picture, detections, settings)

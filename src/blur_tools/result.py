@@ -31,7 +31,8 @@ class BlurResult:
     method : str
         How the file was written: ``"jpeg-lossless"`` (nothing was hidden, and every bit of the compressed
         pixels is kept), ``"lossless"`` (the format stores pixels exactly), ``"reencode-keep"`` (JPEG with its
-        own quantisation tables and sampling), ``"reencode"`` (lossy); ``""`` when nothing was written.
+        own quantisation tables and sampling), ``"reencode"`` (lossy), ``"server"`` (a service rendered it); ``""`` when
+        nothing was written.
     engine : str
         Who detected; ``""`` when the detections were given.
     versions : mapping of str to str

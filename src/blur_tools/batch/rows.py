@@ -23,11 +23,12 @@ from blur_tools.errors import (
     OutputError,
     SettingsError,
 )
-from blur_tools.picture import Picture, load_picture
-from blur_tools.pipeline import blur_picture, redact_loaded
+from blur_tools.picture import load_picture, sniff
+from blur_tools.pipeline import blur_picture, blur_source, redact_loaded
 from blur_tools.redaction.logo import logo_of
 from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
+from blur_tools.sources import Source
 
 __all__ = ["COLUMNS", "Given", "Job", "Row", "blur_rows", "detect_rows", "message", "redact_rows", "storable", "tell"]
 
@@ -139,11 +140,16 @@ def blur_rows(
     sources: Sequence[Any], outputs: Outputs, settings: BlurSettings, engine: Engine, job: Job
 ) -> Iterator[Row]:
     """Find, hide and write each picture; None is a missing one."""
-    logo_of(settings)  # a bad logo is said before the first picture
+    if settings.render == "local":
+        logo_of(settings)  # a bad logo is said before the first picture
 
     def work(source: Any) -> Row:
+        if settings.render == "server":
+            result = blur_source(source, settings, engine)
+            # a URL that was handed over is not known here: its result is all there is to tell it from others
+            return _written(source, Source(result.data or b"", result.filename, result.filename), result, outputs)
         picture = load_picture(source)
-        return _written(source, picture, blur_picture(picture, settings, engine), outputs)
+        return _written(source, picture.source, blur_picture(picture, settings, engine), outputs)
 
     return job.run(work, sources, outputs.discard)
 
@@ -170,7 +176,7 @@ def redact_rows(items: Sequence[Given | None], outputs: Outputs, settings: BlurS
             found = Detections.from_json(item.detections)
         except DetectionsError as error:
             raise DetectionsError(f"{name}: {error}") from error
-        return _written(item.source, picture, redact_loaded(picture, found, settings), outputs)
+        return _written(item.source, picture.source, redact_loaded(picture, found, settings), outputs)
 
     return job.run(work, items, lambda item: outputs.discard(item.source))
 
@@ -195,10 +201,10 @@ def message(error: BaseException) -> str:
     return str(error) if isinstance(error, BlurError) else f"{type(error).__name__}: {error}"
 
 
-def _written(source: Any, picture: Picture, result: BlurResult, outputs: Outputs) -> Row:
+def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) -> Row:
     path = None
-    if result.data is not None:
-        path = outputs.write(source, picture.source, picture.format, result.data)
+    if result.data is not None and (kind := sniff(result.data)):
+        path = outputs.write(source, loaded, kind, result.data)
     return Row("ok", path, result.detections, result.method or None, warnings=result.warnings)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from blur_tools.detections import Detections
 from blur_tools.picture import Picture
+from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
-__all__ = ["Answer", "Engine"]
+__all__ = ["Answer", "Engine", "Renderer"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Engine(Protocol):
 
     def detect(self, picture: Picture, settings: BlurSettings) -> Answer:
         """Find what `settings` ask for.
+
+        Raises
+        ------
+        BlurError
+            It cannot.
+        """
+
+
+@runtime_checkable
+class Renderer(Engine, Protocol):
+    """An engine that can also hide what it finds: for ``render="server"``."""
+
+    def blur(self, source: Any, settings: BlurSettings) -> BlurResult:
+        """Find and hide; `source` is what the user gave, `settings` have their intensities.
 
         Raises
         ------

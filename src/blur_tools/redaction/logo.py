@@ -64,7 +64,7 @@ def logo_of(settings: BlurSettings) -> Logo | None:
     if value is None or value == "":
         return None
     if isinstance(value, str) and on_server(value):
-        raise SettingsError("logo", f"{value} is a path on the server; give a file of this machine")
+        raise SettingsError("logo", f'{value} is a path on the server; give a file of this machine, or render="server"')
     logo = Logo(logo_bytes(value))
     _decoded(logo.data)
     return logo

@@ -211,9 +211,9 @@ class Service:
         kind = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else AnswerError)
         reason = f"{self.shown} answered {status}: {said or response.reason or 'without a word'}"
         if advice := _ADVICE.get(kind):
-            reason += f"; {advice}"
+            reason = f"{reason.rstrip('.')}; {advice}"
         elif kind is AnswerError:
-            reason += "; is that the address of the service?"
+            reason = f"{reason.rstrip('.')}; is that the address of the service?"
         again = status in RETRIED
         return _Failure(kind(about, reason, status, said_seconds(response.headers, said) if again else None), again)
 
