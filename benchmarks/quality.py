@@ -125,8 +125,8 @@ def measure(worst: int) -> None:
     report = CoverageReport.of(scores)
     text = f"""## Quality: `python benchmarks/quality.py`
 
-Local engine {dict(engine("local").versions)}, default settings: thresholds {settings.threshold_of("plate")} (plates) and
-{settings.threshold_of("face")} (faces), margins {settings.margin_of("plate")} and {settings.margin_of("face")}.
+Local engine {dict(engine("local").versions)}, default settings: thresholds {settings.threshold_of("plate")} (plates)
+and {settings.threshold_of("face")} (faces), margins {settings.margin_of("plate")} and {settings.margin_of("face")}.
 Coverage is the hidden share of each labelled object, by the rendered mask; 95 % intervals in brackets, exact for
 shares of objects, bootstrap over pictures for mean coverage. A detection on an unlabelled object counts as wrong here,
 so precision is a lower bound. open-lpr's labels are loose boxes; all three plate sets have relatives in the training

@@ -16,13 +16,15 @@ from PIL import Image
 import blur_tools
 from blur_tools import BlurSettings, Detection, blur, detect, engine, errors
 from blur_tools.engines import Engine, Renderer
-from blur_tools.engines.fake import THROTTLED, FakeBlur
+from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.remote import CLOUD, CLOUD_LIMIT, CLOUD_RATE, ONPREMISE, STATISTICS, RemoteEngine
 from blur_tools.orientation import box_to_upright, polygon_to_upright, turn_stored
 from blur_tools.picture import load_picture
 from blur_tools.service import client, pacing
+from blur_tools.service.answers import throttled
 from blur_tools.service.client import Service
 
+THROTTLED = throttled(1)
 TOKEN = "3a0effff73919f898b69ac65a32dc12347769564"
 PLATE = {
     "polygon": [[20.5, 30.25], [60.0, 32.0], [59.5, 44.0], [20.0, 42.0]],
@@ -172,9 +174,7 @@ def test_a_logo_can_be_a_path_of_the_service_or_none(fake, jpeg, logo):
 
 
 def test_a_logo_of_the_service_cannot_be_rendered_here(fake, jpeg):
-    with pytest.raises(
-        errors.SettingsError, match='logo: /logos/ours.png is a path on the server; .*, or render="server"'
-    ):
+    with pytest.raises(errors.SettingsError, match=r'/logos/ours.png is a path on the server; .*, or render="server"'):
         blur(jpeg, engine=fake.url, logo="/logos/ours.png")
     assert fake.calls == []
 

@@ -1,4 +1,4 @@
-"""The command line: ``blur-tools blur|detect|redact|demo``; its options are made from `BlurSettings`."""
+"""The command line: ``blur-tools blur|detect|redact|serve|demo``; its options are made from `BlurSettings`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blur_tools import __version__
 from blur_tools._later import not_yet
 from blur_tools.errors import BlurError, SettingsError
+from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
 from blur_tools.sources import SUFFIXES, is_url
 
@@ -26,7 +27,6 @@ OTHER_PICTURES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".p
 """Taken from a folder as well, so that what cannot be read is said and not passed over."""
 
 LATER: dict[str, tuple[str, str, str]] = {
-    "serve": ("answer the Blur API's requests on this machine", "server", "fastapi"),
     "audit": ("review results by a person, in napari", "napari", "napari"),
     "verify": ("check what was written", "", ""),
     "report": ("report on a run", "", ""),
@@ -66,13 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="blur-tools",
-        description="Find and blur number plates and faces in pictures. Nothing leaves this machine.",
+        description="Find and blur number plates and faces in pictures. Nothing leaves this machine unless you say so.",
     )
     parser.add_argument("--version", action="version", version=f"blur-tools {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", dest="verb")
     _add_blur(verbs)
     _add_detect(verbs)
     _add_redact(verbs)
+    add_serve(verbs, _add_parameter)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
     demo.set_defaults(run=_demo)
@@ -97,7 +98,7 @@ def _add_blur(verbs: Any) -> None:
     )
     _add_inputs(blur)
     _add_output(blur)
-    blur.add_argument("--engine", help="who finds: local (default, or $BLUR_TOOLS_ENGINE)")
+    blur.add_argument("--engine", help=_ENGINES)
     _add_run(blur)
     _add_settings(blur, lambda parameter: True)
     blur.set_defaults(run=_blur)
@@ -112,7 +113,7 @@ def _add_detect(verbs: Any) -> None:
     )
     _add_inputs(detect)
     detect.add_argument("--table", type=Path, help="write a CSV or Parquet table instead of printing")
-    detect.add_argument("--engine", help="who finds: local (default, or $BLUR_TOOLS_ENGINE)")
+    detect.add_argument("--engine", help=_ENGINES)
     _add_run(detect)
     _add_settings(detect, lambda parameter: parameter.api or parameter.name.endswith("threshold"))
     detect.set_defaults(run=_detect)
@@ -132,7 +133,10 @@ def _add_redact(verbs: Any) -> None:
     redact.set_defaults(run=_redact)
 
 
-_RENDERING = ("plates", "faces", "logo", "copy_metadata", "snapshot_filename")
+_RENDERING = ("plates", "faces", "logo", "copy_metadata")
+
+
+_ENGINES = "who finds: local (default, or $BLUR_TOOLS_ENGINE), cloud, onpremise, or a service's http://host:port"
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -157,24 +161,29 @@ def _add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Parameter],
         False: parser.add_argument_group("parameters of the local renderer"),
     }
     for parameter in BlurSettings.parameters():
-        if not wanted(parameter):
-            continue
-        flag, text = "--" + parameter.name.replace("_", "-"), parameter.help.replace("%", "%%")
-        facts: dict[str, Any] = {"dest": parameter.name, "default": None}
-        if parameter.kind == "flag":
-            facts["action"] = argparse.BooleanOptionalAction
-        else:
-            facts["metavar"] = "|".join(parameter.choices) or parameter.kind.upper()
-            if parameter.repeated:
-                facts["action"] = "append"
-                text += " Can be given several times."
-        if parameter.low is not None and parameter.high is not None:
-            text += f" [{parameter.low:g} to {parameter.high:g}]"
-        if parameter.name in ("plates", "faces"):
-            text += f" (default {DEFAULT_INTENSITY})"
-        elif parameter.default is not None:
-            text += f" (default {parameter.default})"
-        groups[parameter.api].add_argument(flag, help=text, **facts)
+        if wanted(parameter):
+            default = DEFAULT_INTENSITY if parameter.name in ("plates", "faces") else None
+            _add_parameter(groups[parameter.api], parameter, default)
+
+
+def _add_parameter(group: Any, parameter: Parameter, default: object = None) -> None:
+    """Add one parameter's option; `default` is what the verb says when the user says nothing."""
+    flag, text = "--" + parameter.name.replace("_", "-"), parameter.help.replace("%", "%%")
+    facts: dict[str, Any] = {"dest": parameter.name, "default": None}
+    if parameter.kind == "flag":
+        facts["action"] = argparse.BooleanOptionalAction
+    else:
+        facts["metavar"] = "|".join(parameter.choices) or parameter.kind.upper()
+        if parameter.repeated:
+            facts["action"] = "append"
+            text += " Can be given several times."
+    if parameter.low is not None and parameter.high is not None:
+        text += f" [{parameter.low:g} to {parameter.high:g}]"
+    if default is None:
+        default = parameter.default
+    if default is not None and parameter.kind != "flag":
+        text += f" (default {default})"
+    group.add_argument(flag, help=text, **facts)
 
 
 def _settings(options: argparse.Namespace) -> BlurSettings:

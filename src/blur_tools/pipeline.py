@@ -16,7 +16,6 @@ from blur_tools.redaction.logo import logo_of
 from blur_tools.redaction.pixels import redact_picture
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
-from blur_tools.sources import safe_name
 
 __all__ = ["blur", "detect", "redact"]
 
@@ -143,12 +142,11 @@ def redact_loaded(
     if settings.render != "local":
         raise SettingsError("render", "given detections are hidden by this machine; no service is asked")
     if max(settings.intensity("plate"), settings.intensity("face")) < 1:
-        return _result(picture, detections, settings, engine, warnings=warnings)
+        return _result(picture, detections, engine, warnings=warnings)
     written = redact_picture(picture, detections, settings)
     return _result(
         picture,
         detections,
-        settings,
         engine,
         data=written.data,
         method=written.method,
@@ -156,13 +154,11 @@ def redact_loaded(
     )
 
 
-def _result(
-    picture: Picture, detections: Detections, settings: BlurSettings, engine: Engine | None, **facts: Any
-) -> BlurResult:
+def _result(picture: Picture, detections: Detections, engine: Engine | None, **facts: Any) -> BlurResult:
     return BlurResult(
         detections,
         content_type=picture.format.content_type,
-        filename=safe_name(settings.snapshot_filename) if settings.snapshot_filename else picture.source.name,
+        filename=picture.source.name,
         engine=engine.name if engine else "",
         versions={"blur_tools": __version__, **(engine.versions if engine else {})},
         **facts,

@@ -107,7 +107,7 @@ class BlurSettings:
         "float", f"Percentage of a slice's width shared with the next (default {DEFAULT_OVERLAP:g}).", low=0, high=90
     )
     camera_id: str | None = _parameter("text", "Camera identifier forwarded to Snapshot.")
-    snapshot_filename: str | None = _parameter("text", "File name used instead of the picture's own.")
+    snapshot_filename: str | None = _parameter("text", "File name sent to Snapshot instead of the picture's own.")
     copy_metadata: bool | None = _parameter("flag", "Copy EXIF from the picture (never its thumbnail).")
     face_max_resolution: int | None = _parameter(
         "int", "Longest side in pixels of the picture that the face detector is given.", low=32, high=100_000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,19 @@ INSIDE = 0.9
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that a network found: a quadrilateral in upright pixels, and how sure it is (0 to 1)."""
+    """Something that was found: a quadrilateral in upright pixels, and how sure it is (0 to 1, or unknown).
+
+    ``result`` is what a service says of it, with boxes in upright pixels too; None for a network of ours.
+    """
 
     polygon: Polygon
-    score: float
+    score: float | None
+    result: Mapping[str, Any] | None = field(default=None, compare=False)
+
+    @property
+    def rank(self) -> float:
+        """What it is sorted by; what has no score was not doubted."""
+        return 1.0 if self.score is None else self.score
 
 
 def slices(size: tuple[int, int], split: int, overlap: float) -> list[Box]:
@@ -62,7 +72,7 @@ def merge(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
     list of Candidate
         By falling score.
     """
-    ordered = sorted(candidates, key=lambda candidate: -candidate.score)
+    ordered = sorted(candidates, key=lambda candidate: -candidate.rank)
     if len(ordered) < 2:
         return ordered
     corners = np.array([candidate.polygon for candidate in ordered])
@@ -76,9 +86,9 @@ def merge(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
         if twin is None:
             kept.append(index)
         else:
-            scores[twin] = max(scores[twin], scores[index])
-    joined = [Candidate(ordered[index].polygon, scores[index]) for index in kept]
-    return sorted(joined, key=lambda candidate: -candidate.score)
+            scores[twin] = max((scores[twin], scores[index]), key=lambda score: 1.0 if score is None else score)
+    joined = [replace(ordered[index], score=scores[index]) for index in kept]
+    return sorted(joined, key=lambda candidate: -candidate.rank)
 
 
 def _areas(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -24,11 +24,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-__all__ = ["THROTTLED", "Call", "FakeBlur"]
+from blur_tools.service.answers import INVALID_TOKEN, throttled
 
-INVALID_TOKEN = {"detail": "Invalid token.", "status_code": 403}
-THROTTLED = {"detail": "Request was throttled. Expected available in 1 second.", "status_code": 429}
-"""The body of a 429, as documented; there is no documented ``Retry-After``."""
+__all__ = ["Call", "FakeBlur"]
 
 BLUR_PATHS = ("", "/v1/blur")
 SNAPSHOT_PATH = "/v1/plate-reader"
@@ -180,7 +178,7 @@ class FakeBlur:
                 return _Step(403, INVALID_TOKEN)
             if self.rate and call.method == "POST":
                 if call.time - self._last < 1 / self.rate:
-                    return _Step(429, THROTTLED)
+                    return _Step(429, throttled(1 / self.rate))
                 self._last = call.time
         if call.path not in (*BLUR_PATHS, SNAPSHOT_PATH, "/info", "/v1/statistics"):
             return _Step(404, {"detail": "Not found."})

@@ -3,65 +3,112 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
+from blur_tools.detectors.reading import read_plate
+from blur_tools.detectors.snapshot import Snapshot
 from blur_tools.detectors.tiles import Candidate, merge, slices
 from blur_tools.engines._base import Answer
-from blur_tools.errors import SettingsError
-from blur_tools.orientation import box_to_upright, polygon_to_stored
+from blur_tools.engines._skip import matches, with_skipped
+from blur_tools.orientation import box_to_stored, box_to_upright, polygon_to_stored
 from blur_tools.picture import Picture
+from blur_tools.service.upload import map_boxes
 from blur_tools.settings import DEFAULT_OVERLAP, BlurSettings
 
 __all__ = ["LocalEngine"]
 
-Search = Callable[[Picture, BlurSettings], list[Candidate]]
-
 SNAPSHOT_ONLY = ("regions", "config", "camera_id")
+
+LOWEST_READING = 0.5
+"""A reading less sure than this leaves no plate visible."""
 
 
 class LocalEngine:
     """Plates and faces by the networks that ship with the package.
 
     Honours every parameter that concerns detection except ``regions``, ``config`` and ``camera_id``, which are
-    Snapshot's (the result warns that they were not used), and ``skip_regexp``, which needs the plates' text.
+    Snapshot's (the result warns that they were not used). For ``skip_regexp`` and ``read_plates`` the plates are read,
+    which needs the extra ``[ocr]``.
+
+    Parameters
+    ----------
+    snapshot : Snapshot, optional
+        Ask it for plates, and what stands on them, instead of our own network.
     """
 
     name = "local"
 
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self.snapshot = snapshot
+
     def __repr__(self) -> str:
-        return "LocalEngine()"
+        return f"LocalEngine({self.snapshot or ''})"
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """The two networks' weights."""
-        return {"plates": plates.NETWORK.version, "faces": faces.NETWORK.version}
+        """The two networks' weights; Snapshot's own version is not known."""
+        found_by = "snapshot" if self.snapshot else plates.NETWORK.version
+        return {"plates": found_by, "faces": faces.NETWORK.version}
 
     def detect(self, picture: Picture, settings: BlurSettings) -> Answer:
         """Find plates and faces, each unless its intensity is -1.
 
         Raises
         ------
-        SettingsError
-            ``skip_regexp`` was given.
+        ExtraMissingError
+            Plates are to be read, and what reads them is not installed.
         ModelError
             A network's weights are missing.
+        ServiceError
+            Snapshot failed.
         """
-        if settings.skip_regexp:
-            raise SettingsError(
-                "skip_regexp", "needs the text of plates, which the local engine does not read in this version"
-            )
-        searches: dict[Kind, Search] = {"plate": _all_plates, "face": _all_faces}
-        wanted: list[Kind] = [kind for kind in searches if settings.intensity(kind) >= 0]
-        found = [item for kind in wanted for item in self._detections(kind, searches[kind](picture, settings), picture)]
-        unused = [name for name in SNAPSHOT_ONLY if getattr(settings, name) is not None]
+        found: list[Detection] = []
+        if settings.intensity("plate") >= 0:
+            found += self._placed("plate", self._plates(picture, settings), picture)
+        if settings.intensity("face") >= 0:
+            found += self._placed("face", _all_faces(picture, settings), picture)
+        visible = _without_excluded(found, picture, settings)
+        unused = [name for name in SNAPSHOT_ONLY if getattr(settings, name) is not None and not self.snapshot]
         warnings = (f"not used by the local engine: {', '.join(unused)}",) if unused else ()
-        return Answer(_without_excluded(found, picture, settings), warnings)
+        return Answer(self._judged(visible, picture, settings), warnings)
 
-    def _detections(self, kind: Kind, candidates: list[Candidate], picture: Picture) -> list[Detection]:
-        source = f"local:{self.versions[kind + 's']}"
+    def _plates(self, picture: Picture, settings: BlurSettings) -> list[Candidate]:
+        parts = _parts(picture, settings)
+        if self.snapshot:
+            found = [c for part in parts for c in self.snapshot.find_plates(picture, part, settings)]
+        else:
+            lowest = settings.threshold_of("plate")
+            found = [c for part in parts for c in plates.find_plates(picture, part, lowest)]
+        return merge(found, plates.SAME_PLATE_IOU) if len(parts) > 1 else found
+
+    def _placed(self, kind: Kind, candidates: list[Candidate], picture: Picture) -> list[Detection]:
+        version = self.versions[kind + "s"]
+        source = version if version == "snapshot" else f"local:{version}"
         return [_detection(kind, candidate, picture, source) for candidate in candidates]
+
+    def _judged(self, found: Detections, picture: Picture, settings: BlurSettings) -> Detections:
+        """With what is to be skipped kept, and with texts where they were asked for."""
+        if self.snapshot:
+            return with_skipped(found, settings.skip_regexp)
+        if not (settings.skip_regexp or settings.read_plates):
+            return found
+        return found.map(lambda item: _read(item, picture, settings) if item.kind == "plate" else item)
+
+
+def _read(item: Detection, picture: Picture, settings: BlurSettings) -> Detection:
+    reading = read_plate(picture, item.polygon)
+    if reading is None:
+        return item
+    sure = reading.score >= LOWEST_READING
+    keep = item.keep or (sure and matches(settings.skip_regexp or (), reading.text))
+    if not settings.read_plates:
+        return replace(item, keep=keep)
+    # Snapshot's names: `score` is how sure the reading is, `dscore` how sure the detection
+    result = {**item.result, "plate": reading.text, "score": reading.score, "dscore": item.score}
+    return replace(item, keep=keep, result=result)
 
 
 def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
@@ -71,30 +118,22 @@ def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
     return [(0.0, 0.0, float(width), float(height)), *slices((width, height), settings.split or 0, overlap)]
 
 
-def _all_plates(picture: Picture, settings: BlurSettings) -> list[Candidate]:
-    parts = _parts(picture, settings)
-    found = [c for part in parts for c in plates.find_plates(picture, part, settings.threshold_of("plate"))]
-    return merge(found, plates.SAME_PLATE_IOU) if len(parts) > 1 else found
-
-
 def _all_faces(picture: Picture, settings: BlurSettings) -> list[Candidate]:
-    parts, limit = _parts(picture, settings), settings.face_max_resolution
-    found = [c for part in parts for c in faces.find_faces(picture, part, settings.threshold_of("face"), limit)]
+    parts, lowest = _parts(picture, settings), settings.threshold_of("face")
+    found = [c for part in parts for c in faces.find_faces(picture, part, lowest, settings.face_max_resolution)]
     return merge(found, faces.SAME_FACE_IOU) if len(parts) > 1 else found
 
 
 def _detection(kind: Kind, candidate: Candidate, picture: Picture, source: str) -> Detection:
     polygon = polygon_to_stored(candidate.polygon, picture.size, picture.orientation)
-    detection = Detection(kind, polygon, min(candidate.score, 1.0), source)
-    xmin, ymin, xmax, ymax = detection.box
-    width, height = picture.size
-    box = {
-        "xmin": max(0, math.floor(xmin)),
-        "ymin": max(0, math.floor(ymin)),
-        "xmax": min(width, math.ceil(xmax)),
-        "ymax": min(height, math.ceil(ymax)),
-    }
-    return Detection(kind, polygon, detection.score, source, result={"box": box, "score": detection.score})
+    score = None if candidate.score is None else min(max(candidate.score, 0.0), 1.0)
+    detection = Detection(kind, polygon, score, source)
+    if candidate.result is not None:
+        stored = map_boxes(candidate.result, lambda box: box_to_stored(box, picture.size, picture.orientation))
+        return replace(detection, result=stored)
+    xmin, ymin, xmax, ymax = _visible(detection.box, picture)
+    box = {"xmin": math.floor(xmin), "ymin": math.floor(ymin), "xmax": math.ceil(xmax), "ymax": math.ceil(ymax)}
+    return replace(detection, result={"box": box, "score": score})
 
 
 def _without_excluded(found: list[Detection], picture: Picture, settings: BlurSettings) -> Detections:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, cast
@@ -16,7 +16,7 @@ from blur_tools.errors import PictureError, TooLargeError
 from blur_tools.orientation import box_to_stored, box_to_upright, polygon_to_stored, turn_upright
 from blur_tools.picture import Picture
 
-__all__ = ["Upload", "upload_of"]
+__all__ = ["Upload", "map_boxes", "upload_of"]
 
 QUALITIES = (95, 90, 85, 80, 75)
 """JPEG qualities that are tried, best first, before a picture is made smaller."""
@@ -78,12 +78,15 @@ class Upload:
             detection.score,
             detection.source,
             detection.keep,
-            _with_boxes(detection.result, self._stored_box),
+            map_boxes(detection.result, self._stored_box),
         )
 
+    def upright_box(self, box: Box) -> Box:
+        """A box of the file in pixels of the upright picture."""
+        return cast("Box", tuple(value / scale for value, scale in zip(box, 2 * self._scale, strict=True)))
+
     def _stored_box(self, box: Box) -> Box:
-        upright = cast("Box", tuple(value / scale for value, scale in zip(box, 2 * self._scale, strict=True)))
-        return box_to_stored(upright, self.picture.size, self.picture.orientation)
+        return box_to_stored(self.upright_box(box), self.picture.size, self.picture.orientation)
 
     @property
     def _scale(self) -> tuple[float, float]:
@@ -177,14 +180,14 @@ def _turned(picture: Picture) -> bytes:
     return buffer.getvalue()
 
 
-def _with_boxes(value: Any, change: Any) -> Any:
+def map_boxes(value: Any, change: Callable[[Box], Box]) -> Any:
     """JSON with every ``{"xmin", "ymin", "xmax", "ymax"}`` in it changed, wherever a service puts them."""
     if isinstance(value, Mapping):
-        done = {key: _with_boxes(item, change) for key, item in value.items()}
+        done = {key: map_boxes(item, change) for key, item in value.items()}
         if done.keys() >= _CORNERS and all(isinstance(done[key], int | float) for key in _CORNERS):
-            xmin, ymin, xmax, ymax = change(tuple(done[key] for key in ("xmin", "ymin", "xmax", "ymax")))
+            xmin, ymin, xmax, ymax = change((done["xmin"], done["ymin"], done["xmax"], done["ymax"]))
             done |= {
                 "xmin": math.floor(xmin), "ymin": math.floor(ymin), "xmax": math.ceil(xmax), "ymax": math.ceil(ymax)
             }  # fmt: skip
         return done
-    return [_with_boxes(item, change) for item in value] if isinstance(value, list) else value
+    return [map_boxes(item, change) for item in value] if isinstance(value, list) else value

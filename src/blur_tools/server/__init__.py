@@ -1,0 +1,1 @@
+"""The Blur API on this machine: ``blur-tools serve``; needs the extra ``[server]``."""

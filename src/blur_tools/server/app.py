@@ -1,0 +1,269 @@
+"""The application: routes, what a request becomes, and what it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import threading
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from blur_tools import __version__
+from blur_tools.detectors.snapshot import Snapshot
+from blur_tools.engines.local import LocalEngine
+from blur_tools.errors import (
+    BlurError,
+    FetchError,
+    ForbiddenError,
+    PictureError,
+    ServiceError,
+    ServiceTimeoutError,
+    SettingsError,
+    ThrottledError,
+    TooLargeError,
+)
+from blur_tools.picture import load_picture
+from blur_tools.pipeline import redact_loaded
+from blur_tools.result import BlurResult
+from blur_tools.server.config import ServerConfig
+from blur_tools.server.form import BodyTimeoutError, Form, UploadTooLargeError, declared_length, read_form
+from blur_tools.server.schema import DESCRIPTION
+from blur_tools.server.security import Budget, Throttle, logo_file, may_pass
+from blur_tools.service.answers import INVALID_TOKEN, throttled
+from blur_tools.settings import BlurSettings
+from blur_tools.sources import Source, load_source
+
+__all__ = ["create_app"]
+
+Outcome = TypeVar("Outcome")
+logger = logging.getLogger("blur_tools.server")
+
+FETCHERS = 16
+"""URLs that are fetched at once: waiting for others' servers must not keep the cores from working."""
+
+
+class _GoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def create_app(config: ServerConfig) -> FastAPI:
+    """The application for a set-up; any ASGI server can run it.
+
+    Parameters
+    ----------
+    config : ServerConfig
+        How it is set up.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        ``POST /`` and ``/v1/blur``, ``GET /info/`` and ``/health/``, each with and without its last slash.
+    """
+    server = _Server(config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with server.running():
+            yield
+
+    app = FastAPI(
+        title="Blur API", version=__version__, lifespan=lifespan, redirect_slashes=False,
+        docs_url=None, redoc_url=None,  # their pages load scripts from elsewhere
+    )  # fmt: skip
+    for path in ("/", "/v1/blur", "/v1/blur/"):
+        app.add_api_route(path, server.blur, methods=["POST"], name="blur", **DESCRIPTION)
+    for path in ("/info/", "/info"):
+        app.add_api_route(path, server.info, methods=["GET"], name="info")
+    for path in ("/health/", "/health"):
+        app.add_api_route(path, server.health, methods=["GET"], name="health")
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+class _Server:
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.snapshot = _snapshot(config)
+        self.engine = LocalEngine(self.snapshot)
+        self.throttle = Throttle(config.rate)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Threads to work in; models are loaded before the first request, and what is under way is finished."""
+        self.budget = Budget(self.config.memory)
+        with (
+            ThreadPoolExecutor(self.config.workers, "blur") as self.workers,
+            ThreadPoolExecutor(FETCHERS, "fetch") as self.fetchers,
+        ):
+            await _in(self.workers, _warm_up)
+            yield
+
+    async def blur(self, request: Request) -> Response:
+        """Find the plates and faces of a picture, and hide them where an intensity of 1 or more is asked for."""
+        started = time.perf_counter()
+        response, result = await self._answered(request)
+        found = f"{len(result.detections.plates)} plates, {len(result.detections.faces)} faces" if result else "-"
+        logger.info(
+            "POST %s %d, %s, %.0f ms", request.url.path, response.status_code, found,
+            1000 * (time.perf_counter() - started),
+        )  # fmt: skip
+        return response
+
+    async def info(self, request: Request) -> Response:
+        """Version of this server, and what the Snapshot SDK says of itself."""
+        if refusal := self._refusal(request):
+            return refusal
+        snapshot = await _in(self.fetchers, self.snapshot.info) if self.snapshot else None
+        return _json(200, {"version": __version__, "snapshot": snapshot})
+
+    async def health(self, request: Request) -> Response:
+        """Whether the server answers."""
+        return _json(200, {"status": "ok"})
+
+    async def _answered(self, request: Request) -> tuple[Response, BlurResult | None]:
+        if refusal := self._refusal(request):
+            return refusal, None
+        try:
+            content, result = await self._work(request)
+        except (_GoneError, ClientDisconnect):
+            return _json(499, {"error": "the client is gone"}), None  # which nobody reads
+        except Exception as error:
+            return _refused(error, self.config), None
+        return Response(content, media_type="application/json"), result
+
+    def _refusal(self, request: Request) -> Response | None:
+        if not may_pass(request.headers.get("authorization"), self.config.required_token):
+            return _json(403, INVALID_TOKEN)
+        delay = self.throttle.delay(request.client.host if request.client else "")
+        return _throttled(delay) if delay else None
+
+    async def _work(self, request: Request) -> tuple[bytes, BlurResult]:
+        most = self.config.max_bytes
+        # what is not declared can be as much as is allowed; so can a file behind a URL
+        async with self.budget.take(max(declared_length(request) or most, most // 8)):
+            form = await read_form(request, most)
+            settings = self._settings(form)
+            gone = threading.Event()
+            source = form.upload
+            if form.upload_url is not None:
+                source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url))
+            return await _while_there(request, gone, self.workers, lambda: self._blurred(source, settings, gone))
+
+    def _settings(self, form: Form) -> BlurSettings:
+        """What the server's own settings say, and over them what the request says."""
+        base, said = self.config.settings, BlurSettings.from_form(form.fields)
+        given = {p.name: getattr(said, p.name) for p in said.parameters() if p.api}
+        given = {name: value for name, value in given.items() if value is not None}
+        if said.config is not None:
+            given["config"] = {**(base.config or {}), **said.config}
+        settings = replace(base, **given)
+        if isinstance(settings.logo, str) and settings.logo.startswith("/logos/"):
+            settings = replace(settings, logo=logo_file(settings.logo, self.config.logos))
+        return settings
+
+    def _fetched(self, url: Any) -> Source:
+        public_only = not self.config.allow_private_urls
+        return load_source(url, max_bytes=self.config.max_bytes, public_only=public_only)
+
+    def _blurred(self, source: Any, settings: BlurSettings, gone: threading.Event) -> tuple[bytes, BlurResult]:
+        def still_wanted() -> None:
+            if gone.is_set():
+                raise _GoneError
+
+        still_wanted()
+        picture = load_picture(source, max_pixels=self.config.max_pixels)
+        still_wanted()
+        answer = self.engine.detect(picture, settings)
+        still_wanted()
+        result = redact_loaded(picture, answer.detections, settings, self.engine, answer.warnings)
+        return json.dumps(result.to_api(), allow_nan=False).encode(), result
+
+
+def _snapshot(config: ServerConfig) -> Snapshot | None:
+    if config.sdk_url is None and config.snapshot_token is None:
+        return None
+    return Snapshot(config.sdk_url, token=config.snapshot_token)
+
+
+def _warm_up() -> None:
+    # a model that is missing stops the server, not the first request
+    from PIL import Image
+
+    LocalEngine().detect(load_picture(Image.new("RGB", (64, 64))), BlurSettings())
+
+
+async def _in(pool: ThreadPoolExecutor, work: Callable[[], Outcome]) -> Outcome:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+async def _while_there(
+    request: Request, gone: threading.Event, pool: ThreadPoolExecutor, work: Callable[[], Outcome]
+) -> Outcome:
+    """Work in a pool, unless the client goes away before it begins; what has begun is told by `gone`."""
+    working = asyncio.ensure_future(_in(pool, work))
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            gone.set()
+            working.cancel()
+            raise _GoneError
+        return working.result()
+    finally:
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(body), status, dict(headers or {}), "application/json")
+
+
+def _throttled(seconds: float) -> Response:
+    return _json(429, throttled(seconds), {"Retry-After": str(max(1, math.ceil(seconds)))})
+
+
+def _refused(error: Exception, config: ServerConfig) -> Response:
+    """The documented answer for what went wrong."""
+    if isinstance(error, UploadTooLargeError | TooLargeError):
+        said = str(error) or f"the upload is larger than {config.max_bytes:,} bytes"
+        return _json(413, {"error": said})
+    if isinstance(error, BodyTimeoutError):
+        return _json(400, {"error": "the request did not arrive in time"})
+    if isinstance(error, PictureError):
+        name = "upload_url" if isinstance(error, FetchError) else "upload"
+        return _json(400, {"error": f"{name}: {error}"})
+    if isinstance(error, SettingsError):
+        return _json(400, {"error": str(error)})
+    if isinstance(error, ForbiddenError):
+        return _json(403, {"detail": error.reason, "status_code": 403})
+    if isinstance(error, ThrottledError):
+        return _throttled(error.retry_after or 1)
+    if isinstance(error, ServiceError):
+        return _json(504 if isinstance(error, ServiceTimeoutError) else 502, {"error": str(error)})
+    if isinstance(error, BlurError):
+        logger.error("%s", error)
+        return _json(500, {"error": str(error)})
+    # where, but not with what: an unforeseen message could repeat a plate's text
+    logger.error("%s at\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    return _json(500, {"error": "an unforeseen error; the server's log says where"})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    said = error.detail if isinstance(error, HTTPException) else "error"
+    return _json(status, {"error": f"{said}: {request.method} {request.url.path[:100]}"})

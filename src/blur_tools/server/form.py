@@ -1,0 +1,181 @@
+"""A request's body, read within bounds and taken apart: the picture, and the parameters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from blur_tools.errors import SettingsError
+from blur_tools.sources import Source, is_url, safe_name
+
+__all__ = ["BODY_TIMEOUT", "BodyTimeoutError", "Form", "UploadTooLargeError", "declared_length", "read_form"]
+
+BODY_TIMEOUT = 120.0
+"""Seconds for a whole body: who is slower holds memory that others wait for."""
+
+DRAINED_BYTES, DRAIN_TIMEOUT = 256_000_000, 20.0
+"""How much of a body that is too large is read and dropped: a client hears our answer only once it has sent."""
+
+FORM_ROOM = 1_000_000
+"""Bytes for what stands beside the picture: parameters and a logo that is a small file."""
+
+MOST_PARTS = 1000
+LARGEST_VALUE = 100_000
+
+MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
+
+
+class UploadTooLargeError(Exception):
+    """More bytes than the server takes."""
+
+
+class BodyTimeoutError(Exception):
+    """The body did not arrive in time."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a request holds.
+
+    Attributes
+    ----------
+    upload : Source or None
+        The picture's file.
+    upload_url : str or None
+        Where it is to be fetched; has priority.
+    fields : list of (name, value)
+        The parameters; bytes are a file part.
+    """
+
+    upload: Source | None
+    upload_url: str | None
+    fields: list[tuple[str, str | bytes]]
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
+
+
+def declared_length(request: Request) -> int | None:
+    """Bytes that the request says its body has; None when it does not say."""
+    length = request.headers.get("content-length")
+    return int(length) if length and length.isdecimal() else None
+
+
+async def read_form(request: Request, max_bytes: int) -> Form:
+    """Read and take apart a request's body.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be understood; names the field where there is one.
+    UploadTooLargeError, BodyTimeoutError
+        It is too large or too slow.
+    starlette.requests.ClientDisconnect
+        The client is gone.
+    """
+    limit = max_bytes + FORM_ROOM
+    if (declared_length(request) or 0) > limit:
+        await _drain(request)
+        raise UploadTooLargeError
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            if kind == MULTIPART:
+                form = await _multipart(request, limit)
+            elif kind == URLENCODED:
+                body = b"".join([part async for part in _bounded(request, limit)])
+                form = _form([], _pairs(body))
+            else:
+                raise SettingsError("Content-Type", f"{MULTIPART} or {URLENCODED} is needed")
+    except TimeoutError as error:
+        raise BodyTimeoutError from error
+    if form.upload is not None and len(form.upload.data) > max_bytes:
+        raise UploadTooLargeError
+    return form
+
+
+async def _bounded(request: Request, limit: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            await _drain(request)
+            raise UploadTooLargeError
+        yield part
+
+
+async def _drain(request: Request) -> None:
+    """Let a client send what we do not take, within reason, so that it hears why."""
+    if "100-continue" in request.headers.get("expect", "").lower():
+        return  # it waits for our word before it sends
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            while more and size < DRAINED_BYTES:
+                message = await request.receive()
+                size += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        return
+
+
+async def _multipart(request: Request, limit: int) -> Form:
+    parser = _Parser(
+        request.headers,
+        _bounded(request, limit),  # type: ignore[arg-type]
+        max_files=MOST_PARTS,
+        max_fields=MOST_PARTS,
+        max_part_size=LARGEST_VALUE,
+    )
+    try:
+        parsed = await parser.parse()
+    except MultiPartException as error:
+        raise SettingsError("body", f"is no valid {MULTIPART}: {error.message}") from error
+    except (KeyError, ValueError, AssertionError) as error:
+        raise SettingsError("body", f"is no valid {MULTIPART}") from error
+    files: list[tuple[str, Source]] = []
+    values: list[tuple[str, str]] = []
+    for name, item in parsed.multi_items():
+        if isinstance(item, UploadFile):
+            data = item.file.read()
+            item.file.close()
+            if data or item.filename:  # a browser sends an empty part for a file that was not chosen
+                shown = safe_name(item.filename or name)
+                files.append((name, Source(data, shown, shown)))
+        else:
+            values.append((name, item))
+    return _form(files, values)
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_PARTS)
+    except ValueError as error:
+        raise SettingsError("body", f"is no valid {URLENCODED}") from error
+
+
+def _form(files: list[tuple[str, Source]], values: list[tuple[str, str]]) -> Form:
+    uploads = [source for name, source in files if name == "upload"]
+    urls = [value for name, value in values if name == "upload_url" and value]
+    if len(uploads) > 1 or len(urls) > 1:
+        raise SettingsError("upload" if len(uploads) > 1 else "upload_url", "is given more than once")
+    if any(name == "upload" for name, _ in values) and not uploads and not urls:
+        raise SettingsError("upload", "a file is needed, not a value")
+    if any(name == "upload_url" for name, _ in files):
+        raise SettingsError("upload_url", "a URL is needed, not a file")
+    if not uploads and not urls:
+        raise SettingsError("upload", "a file, or upload_url, is needed")
+    if urls and not is_url(urls[0]):
+        raise SettingsError("upload_url", "an http or https URL is needed")
+    if uploads and not urls and not uploads[0].data:
+        raise SettingsError("upload", "the file is empty")
+    others: list[tuple[str, str | bytes]] = [*values]
+    others += [(name, source.data) for name, source in files if name != "upload" and source.data]
+    return Form(uploads[0] if uploads else None, urls[0] if urls else None, others)

@@ -1,0 +1,118 @@
+"""Start the server: for the command line, or beside a program."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from blur_tools.errors import EngineError, SettingsError
+from blur_tools.server.app import create_app
+from blur_tools.server.config import ServerConfig
+
+__all__ = ["serve", "serving"]
+
+logger = logging.getLogger("blur_tools.server")
+
+MOST_CONNECTIONS = 1000
+"""Clients at once; more are answered 503."""
+
+BACKLOG = 512
+
+
+def serve(config: ServerConfig) -> None:
+    """Serve until SIGTERM or Ctrl-C; what is under way then is finished first.
+
+    Raises
+    ------
+    SettingsError
+        It cannot listen there.
+    EngineError
+        It cannot start.
+    """
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    with _listening(config) as listening:
+        logger.info("the Blur API at %s", _address(listening))
+        if not _is_loopback(config.host) and config.required_token is None:
+            logger.warning("whoever reaches %s may use it; --require-token asks for a token", config.host)
+        server = _server(config)
+        server.run(sockets=[listening])
+        if not server.started:
+            raise EngineError("the server could not start; its log says why")
+
+
+@contextlib.contextmanager
+def serving(config: ServerConfig | None = None) -> Iterator[str]:
+    """A server in a thread of this program, on a free port by default.
+
+    Parameters
+    ----------
+    config : ServerConfig, optional
+        How it is set up.
+
+    Yields
+    ------
+    str
+        Its address, for `blur_tools.engine`.
+    """
+    config = config or ServerConfig(port=0)
+    with _listening(config) as listening:
+        server = _server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="blur_tools server")
+        thread.start()
+        try:
+            yield _address(listening)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _server(config: ServerConfig) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(config),
+            log_config=None,
+            log_level=config.log_level.lower(),
+            access_log=False,  # it would hold the query, in which some clients put a token
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            proxy_headers=False,  # anybody could name another address
+            ws="none",
+        )
+    )
+
+
+def _listening(config: ServerConfig) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise SettingsError("host", f"{config.host} is no address of this machine: {error.strerror}") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        # from here on clients wait instead of being refused
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise SettingsError("port", f"cannot listen at {config.host}:{config.port}: {error.strerror}") from error
+    return listening
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
