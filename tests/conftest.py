@@ -13,6 +13,10 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from blur_tools.detections import box_polygon
+from blur_tools.detectors import faces, plates
+from blur_tools.detectors.tiles import Candidate
+
 # the same examples at every run: what fails on one machine fails on all
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -49,3 +53,24 @@ def noise() -> Callable[..., np.ndarray]:
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
     return pixels
+
+
+PLATE_FOUND, FACE_FOUND = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
+
+
+@pytest.fixture
+def networks(monkeypatch) -> list[tuple]:
+    """Replace both networks: one plate, one face, in upright pixels; what they were asked is noted."""
+    calls: list[tuple] = []
+
+    def find_plates(picture, part, threshold):
+        calls.append(("plate", part, threshold))
+        return [Candidate(PLATE_FOUND, 0.9)]
+
+    def find_faces(picture, part, threshold, max_resolution=None):
+        calls.append(("face", part, threshold, max_resolution))
+        return [Candidate(FACE_FOUND, 0.8)]
+
+    monkeypatch.setattr(plates, "find_plates", find_plates)
+    monkeypatch.setattr(faces, "find_faces", find_faces)
+    return calls

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from blur_tools import BlurSettings, EngineError, SettingsError, engine
+from blur_tools import BlurSettings, SettingsError, engine
 from blur_tools.detections import box_polygon
-from blur_tools.detectors import faces, plates
+from blur_tools.detectors import plates
+from blur_tools.detectors.reading import Reading
 from blur_tools.detectors.tiles import Candidate
-from blur_tools.engines import Engine, as_engine
+from blur_tools.engines import Engine, _skip, as_engine, local
 from blur_tools.picture import Picture, load_picture
 
 PLATE, FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
@@ -18,24 +19,6 @@ PLATE, FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
 @pytest.fixture
 def picture(encode, noise) -> Picture:
     return load_picture(encode(noise(100, 200), "PNG"))
-
-
-@pytest.fixture
-def seen(monkeypatch) -> list[tuple]:
-    """Replace both networks: one plate, one face; what they were asked is noted."""
-    calls: list[tuple] = []
-
-    def find_plates(picture, part, threshold):
-        calls.append(("plate", part, threshold))
-        return [Candidate(PLATE, 0.9)]
-
-    def find_faces(picture, part, threshold, max_resolution=None):
-        calls.append(("face", part, threshold, max_resolution))
-        return [Candidate(FACE, 0.8)]
-
-    monkeypatch.setattr(plates, "find_plates", find_plates)
-    monkeypatch.setattr(faces, "find_faces", find_faces)
-    return calls
 
 
 def find(picture: Picture, **params):
@@ -66,29 +49,29 @@ def test_unknown_engines_and_options_are_refused():
         engine("local", token="x")
 
 
-def test_minus_one_does_not_even_detect_its_kind(picture, seen):
+def test_minus_one_does_not_even_detect_its_kind(picture, networks):
     assert kinds(find(picture)) == {"plate", "face"}
     assert kinds(find(picture, plates=-1)) == {"face"}
     assert kinds(find(picture, faces=-1)) == {"plate"}
-    assert [call[0] for call in seen] == ["plate", "face", "face", "plate"]
+    assert [call[0] for call in networks] == ["plate", "face", "face", "plate"]
     assert len(find(picture, plates=-1, faces=-1).detections) == 0
 
 
-def test_a_detection_says_where_it_came_from(picture, seen):
+def test_a_detection_says_where_it_came_from(picture, networks):
     plate = find(picture).detections.plates[0]
     assert plate.source.startswith("local:plate-quad")
     assert plate.polygon == PLATE
     assert plate.result == {"box": {"xmin": 10, "ymin": 20, "xmax": 50, "ymax": 30}, "score": 0.9}
 
 
-def test_thresholds_reach_the_networks(picture, seen):
+def test_thresholds_reach_the_networks(picture, networks):
     find(picture, plate_threshold=0.7, face_threshold=0.6, face_max_resolution=50)
-    assert [(call[2], *call[3:]) for call in seen] == [(0.7,), (0.6, 50)]
+    assert [(call[2], *call[3:]) for call in networks] == [(0.7,), (0.6, 50)]
 
 
-def test_split_searches_the_whole_and_each_slice_and_joins_duplicates(picture, seen):
+def test_split_searches_the_whole_and_each_slice_and_joins_duplicates(picture, networks):
     answer = find(picture, split=2, overlap=20)
-    assert [call[1] for call in seen if call[0] == "plate"] == [
+    assert [call[1] for call in networks if call[0] == "plate"] == [
         (0, 0, 200, 100),
         (0, 0, pytest.approx(200 / 1.8), 100),
         (pytest.approx(160 / 1.8), 0, 200, 100),
@@ -112,11 +95,11 @@ def test_split_searches_the_whole_and_each_slice_and_joins_duplicates(picture, s
         ({"xmin": [0, 99], "ymin": [0, 39], "xmax": [1, 121], "ymax": [1, 71]}, {"face"}),
     ],
 )
-def test_only_what_lies_entirely_in_an_excluded_area_is_left_out(picture, seen, params, left_out):
+def test_only_what_lies_entirely_in_an_excluded_area_is_left_out(picture, networks, params, left_out):
     assert kinds(find(picture, **params)) == {"plate", "face"} - left_out
 
 
-def test_what_reaches_beyond_the_border_is_judged_by_what_can_be_seen(picture, seen, monkeypatch):
+def test_what_reaches_beyond_the_border_is_judged_by_what_can_be_seen(picture, networks, monkeypatch):
     beyond = box_polygon(-20, -20, 30, 20)
     monkeypatch.setattr(plates, "find_plates", lambda *_: [Candidate(beyond, 0.9)])
     assert kinds(find(picture, et=25)) == {"face"}
@@ -130,7 +113,7 @@ def turned(encode, noise, orientation: int) -> Picture:
     return load_picture(encode(noise(100, 200), "JPEG", exif=exif))
 
 
-def test_margins_are_of_the_upright_picture_and_rectangles_of_the_stored(encode, noise, seen):
+def test_margins_are_of_the_upright_picture_and_rectangles_of_the_stored(encode, noise, networks):
     # stored 200 x 100, upright 100 x 200: the networks see and answer upright
     picture = turned(encode, noise, 6)
     stored = find(picture).detections.plates[0].box
@@ -140,14 +123,77 @@ def test_margins_are_of_the_upright_picture_and_rectangles_of_the_stored(encode,
     assert kinds(find(picture, xmin=19, ymin=49, xmax=31, ymax=91)) == {"face"}
 
 
-def test_parameters_of_snapshot_are_accepted_and_said_to_be_unused(picture, seen):
+def test_parameters_of_snapshot_are_accepted_and_said_to_be_unused(picture, networks):
     assert find(picture).warnings == ()
     (warning,) = find(picture, regions="us", camera_id="c", config={"mode": "fast"}).warnings
     assert warning == "not used by the local engine: regions, config, camera_id"
 
 
-def test_a_pattern_needs_the_plates_text(picture, seen):
-    with pytest.raises(SettingsError, match="skip_regexp: needs the text"):
-        find(picture, skip_regexp="^ab")
-    assert seen == []
-    assert not issubclass(SettingsError, EngineError)
+@pytest.fixture
+def says(monkeypatch):
+    """Let every plate say something, and note which were read."""
+
+    def saying(text: str | None, score: float = 0.9) -> list:
+        read: list = []
+
+        def read_plate(picture, polygon):
+            read.append(polygon)
+            return Reading(text, score) if text else None
+
+        monkeypatch.setattr(local, "read_plate", read_plate)
+        return read
+
+    return saying
+
+
+@pytest.mark.parametrize(
+    ("pattern", "keep"), [("^ab", True), ("1.3$", True), ("B1", True), ("^b", False), (["x", "12"], True)]
+)
+def test_plates_whose_text_matches_are_kept(picture, networks, says, pattern, keep):
+    read = says("ab123")
+    found = find(picture, skip_regexp=pattern).detections
+    assert [item.keep for item in found] == [keep, False]
+    assert read == [PLATE]
+
+
+def test_what_cannot_be_read_for_sure_is_not_kept(picture, networks, says):
+    says("ab123", local.LOWEST_READING - 0.01)
+    assert not find(picture, skip_regexp=".").detections.plates[0].keep
+    says(None)
+    assert not find(picture, skip_regexp=".*").detections.plates[0].keep
+
+
+def test_the_text_stays_only_where_reading_was_asked_for_or_it_can_be_seen_anyway(picture, networks, says):
+    read = says("ab123", 0.7)
+    for params in ({}, {"skip_regexp": "^b"}):
+        plate = find(picture, **params).detections.plates[0]
+        assert plate.text is None
+        assert "ab123" not in str(plate)
+    assert len(read) == 1
+    assert find(picture, skip_regexp="^ab").detections.plates[0].text == "ab123"
+    plate, face = find(picture, read_plates=True).detections
+    assert plate.result == {"box": {"xmin": 10, "ymin": 20, "xmax": 50, "ymax": 30}, "plate": "ab123", "score": 0.7,
+                            "dscore": 0.9}  # fmt: skip
+    assert plate.score == 0.9
+    assert not plate.keep
+    assert face.text is None
+
+
+def test_excluded_plates_are_not_read(picture, networks, says):
+    read = says("ab123")
+    find(picture, read_plates=True, et=50)
+    assert read == []
+
+
+def test_a_pattern_that_takes_too_long_is_refused(picture, networks, says, monkeypatch):
+    monkeypatch.setattr(_skip, "LONGEST_SEARCH", 0.01)
+    says("a" * 40 + "b")
+    with pytest.raises(SettingsError, match=r"skip_regexp: .* takes too long"):
+        find(picture, skip_regexp="^(a|aa|a?a)+$")
+
+
+def test_patterns_are_searched_without_the_module_that_can_be_stopped(picture, networks, says, monkeypatch):
+    monkeypatch.setattr(_skip, "regex", None)
+    says("ab123")
+    assert find(picture, skip_regexp="AB").detections.plates[0].keep
+    assert not find(picture, skip_regexp="^B").detections.plates[0].keep

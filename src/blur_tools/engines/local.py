@@ -90,7 +90,7 @@ class LocalEngine:
         return [_detection(kind, candidate, picture, source) for candidate in candidates]
 
     def _judged(self, found: Detections, picture: Picture, settings: BlurSettings) -> Detections:
-        """With what is to be skipped kept, and with texts where they were asked for."""
+        """With what is to be skipped kept, and with the texts of these, or of all where they were asked for."""
         if self.snapshot:
             return with_skipped(found, settings.skip_regexp)
         if not (settings.skip_regexp or settings.read_plates):
@@ -102,13 +102,13 @@ def _read(item: Detection, picture: Picture, settings: BlurSettings) -> Detectio
     reading = read_plate(picture, item.polygon)
     if reading is None:
         return item
-    sure = reading.score >= LOWEST_READING
-    keep = item.keep or (sure and matches(settings.skip_regexp or (), reading.text))
-    if not settings.read_plates:
-        return replace(item, keep=keep)
-    # Snapshot's names: `score` is how sure the reading is, `dscore` how sure the detection
+    matched = reading.score >= LOWEST_READING and matches(settings.skip_regexp or (), reading.text)
+    if not (matched or settings.read_plates):
+        return item
+    # what stays visible may be read by anybody, so its text tells no more; the names are Snapshot's: `score` is how
+    # sure the reading is, `dscore` how sure the detection
     result = {**item.result, "plate": reading.text, "score": reading.score, "dscore": item.score}
-    return replace(item, keep=keep, result=result)
+    return replace(item, keep=item.keep or matched, result=result)
 
 
 def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:

@@ -117,7 +117,6 @@ class RemoteEngine:
             # these concern the rendering, which is ours
             logo=None,
             copy_metadata=None,
-            skip_regexp=None,
         )
         upload = upload_of(picture, self.upload_limit)
         answer = self._post(upload, asked)

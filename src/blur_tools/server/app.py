@@ -100,13 +100,12 @@ class _Server:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Threads to work in; models are loaded before the first request, and what is under way is finished."""
+        """Threads to work in; what is under way at the end is finished."""
         self.budget = Budget(self.config.memory)
         with (
             ThreadPoolExecutor(self.config.workers, "blur") as self.workers,
             ThreadPoolExecutor(FETCHERS, "fetch") as self.fetchers,
         ):
-            await _in(self.workers, _warm_up)
             yield
 
     async def blur(self, request: Request) -> Response:
@@ -196,13 +195,6 @@ def _snapshot(config: ServerConfig) -> Snapshot | None:
     return Snapshot(config.sdk_url, token=config.snapshot_token)
 
 
-def _warm_up() -> None:
-    # a model that is missing stops the server, not the first request
-    from PIL import Image
-
-    LocalEngine().detect(load_picture(Image.new("RGB", (64, 64))), BlurSettings())
-
-
 async def _in(pool: ThreadPoolExecutor, work: Callable[[], Outcome]) -> Outcome:
     return await asyncio.get_running_loop().run_in_executor(pool, work)
 
@@ -259,7 +251,8 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
         logger.error("%s", error)
         return _json(500, {"error": str(error)})
     # where, but not with what: an unforeseen message could repeat a plate's text
-    logger.error("%s at\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("%s at %s", type(error).__name__, " < ".join(reversed(places)))
     return _json(500, {"error": "an unforeseen error; the server's log says where"})
 
 

@@ -10,10 +10,14 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
+from PIL import Image
 
-from blur_tools.errors import EngineError, SettingsError
+from blur_tools.engines.local import LocalEngine
+from blur_tools.errors import SettingsError
+from blur_tools.picture import load_picture
 from blur_tools.server.app import create_app
 from blur_tools.server.config import ServerConfig
+from blur_tools.settings import BlurSettings
 
 __all__ = ["serve", "serving"]
 
@@ -32,18 +36,16 @@ def serve(config: ServerConfig) -> None:
     ------
     SettingsError
         It cannot listen there.
-    EngineError
-        It cannot start.
+    ModelError
+        A network's weights are missing.
     """
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    _load_models()
     with _listening(config) as listening:
         logger.info("the Blur API at %s", _address(listening))
         if not _is_loopback(config.host) and config.required_token is None:
             logger.warning("whoever reaches %s may use it; --require-token asks for a token", config.host)
-        server = _server(config)
-        server.run(sockets=[listening])
-        if not server.started:
-            raise EngineError("the server could not start; its log says why")
+        _server(config).run(sockets=[listening])
 
 
 @contextlib.contextmanager
@@ -61,6 +63,7 @@ def serving(config: ServerConfig | None = None) -> Iterator[str]:
         Its address, for `blur_tools.engine`.
     """
     config = config or ServerConfig(port=0)
+    _load_models()
     with _listening(config) as listening:
         server = _server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="blur_tools server")
@@ -70,6 +73,11 @@ def serving(config: ServerConfig | None = None) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _load_models() -> None:
+    """What is missing stops the server, not the first request."""
+    LocalEngine().detect(load_picture(Image.new("RGB", (64, 64))), BlurSettings())
 
 
 def _server(config: ServerConfig) -> uvicorn.Server:

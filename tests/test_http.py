@@ -1,0 +1,138 @@
+"""Connections that stay outside private networks."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from blur_tools import FetchError, _http
+from blur_tools._http import is_public
+from blur_tools.sources import load_source
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+        "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1",
+        "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::",
+        "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_addresses_that_are_public(address):
+    assert is_public(address)
+
+
+@pytest.fixture
+def web():
+    """A loopback server that redirects ``/to/PORT`` to another port, and else sends a file."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            hits.append(self.path)
+            if self.path.startswith("/to/"):
+                self.send_response(302)
+                self.send_header("Location", self.path.removeprefix("/to/"))
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Set-Cookie", "secret=1")
+            self.end_headers()
+            self.wfile.write((self.headers.get("Cookie") or "a picture").encode())
+
+        def log_message(self, *_):
+            pass
+
+    hits: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", hits
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def fetch(url: str) -> bytes:
+    return load_source(url, public_only=True).data
+
+
+def test_what_a_name_leads_to_is_what_counts(web, monkeypatch):
+    url, hits = web
+    port = url.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "[::1]"):
+        with pytest.raises(FetchError, match=r"private or loopback address|cannot be fetched"):
+            fetch(f"http://{host}:{port}/a.jpg")
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *a, **k: real("127.0.0.1", port, *a, **k))
+    with pytest.raises(FetchError, match="private or loopback address"):
+        fetch(f"http://innocent.example.org:{port}/a.jpg")
+    assert hits == []
+
+
+def test_a_redirect_is_judged_like_the_first_address(web, monkeypatch):
+    """127.0.0.1 counts as public here, 127.0.0.2 does not."""
+    url, hits = web
+    port = url.rpartition(":")[2]
+    monkeypatch.setattr(_http, "is_public", lambda address: address == "127.0.0.1")
+    assert fetch(f"{url}/a.jpg") == b"a picture"
+    assert fetch(f"{url}/to/{url}/b.jpg") == b"a picture"
+    with pytest.raises(FetchError, match="private or loopback"):
+        fetch(f"{url}/to/http://127.0.0.2:{port}/c.jpg")
+    assert "/c.jpg" not in hits
+    with pytest.raises(FetchError):
+        fetch(f"{url}/to/file:///etc/passwd")
+
+
+def test_the_address_that_was_judged_is_the_one_connected_to(web, monkeypatch):
+    """A name server that answers public first and private then must find no second question."""
+    url, _ = web
+    port = int(url.rpartition(":")[2])
+    asked = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, *args, **options):
+        asked.append(host)
+        return real("127.0.0.1", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(_http, "is_public", lambda address: address == "127.0.0.1")
+    assert fetch(f"http://rebinding.example.org:{port}/a.jpg") == b"a picture"
+    assert asked == ["rebinding.example.org", "127.0.0.1"]
+
+
+def test_of_several_addresses_a_private_one_is_passed_over_and_a_dead_one_too(web, monkeypatch):
+    url, hits = web
+    port = int(url.rpartition(":")[2])
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("127.0.0.3", "127.0.0.2", "127.0.0.1")]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: found if host == "many.example.org" else real(host, *a, **k)
+    )
+    monkeypatch.setattr(_http, "is_public", lambda address: address != "127.0.0.3")
+    assert fetch(f"http://many.example.org:{port}/a.jpg") == b"a picture"  # nobody listens at 127.0.0.2
+    assert hits == ["/a.jpg"]
+
+
+def test_no_proxy_is_asked_to_reach_what_we_may_not(web, monkeypatch):
+    url, hits = web
+    monkeypatch.setenv("http_proxy", url)
+    with pytest.raises(FetchError):
+        fetch("http://10.0.0.1/a.jpg")
+    assert hits == []
+
+
+def test_one_fetch_tells_the_next_nothing(web):
+    url, _ = web
+    assert [load_source(f"{url}/a.jpg").data for _ in range(2)] == [b"a picture"] * 2
