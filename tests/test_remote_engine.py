@@ -136,10 +136,11 @@ EVERYTHING = {
     "face_max_resolution": 640,
 }  # fmt: skip
 DETECTION = [
-    ("regions", "fr"), ("regions", "gb"), ("skip_regexp", "^zz"), ("skip_regexp", "q$"), ("faces", "0"), ("plates", "0"), ("config", '{"mode": "fast"}'),
-    ("et", "1.0"), ("el", "2.5"), ("eb", "3.0"), ("er", "0.0"), ("xmin", "1.0"), ("xmin", "5.0"), ("ymin", "2.0"),
-    ("ymin", "6.0"), ("xmax", "3.0"), ("xmax", "7.0"), ("ymax", "4.0"), ("ymax", "8.0"), ("split", "3"),
-    ("overlap", "10.0"), ("camera_id", "cam 1"), ("snapshot_filename", "other.jpg"), ("face_max_resolution", "640"),
+    ("regions", "fr"), ("regions", "gb"), ("skip_regexp", "^zz"), ("skip_regexp", "q$"), ("faces", "0"),
+    ("plates", "0"), ("config", '{"mode": "fast"}'), ("et", "1.0"), ("el", "2.5"), ("eb", "3.0"), ("er", "0.0"),
+    ("xmin", "1.0"), ("xmin", "5.0"), ("ymin", "2.0"), ("ymin", "6.0"), ("xmax", "3.0"), ("xmax", "7.0"),
+    ("ymax", "4.0"), ("ymax", "8.0"), ("split", "3"), ("overlap", "10.0"), ("camera_id", "cam 1"),
+    ("snapshot_filename", "other.jpg"), ("face_max_resolution", "640"),
 ]  # fmt: skip
 
 
@@ -159,9 +160,7 @@ def test_every_parameter_is_sent_when_the_service_renders(fake, jpeg, encode, no
     sent = dict.fromkeys(name for name, _ in call.fields) | {"logo": None}
     assert set(sent) == {p.name for p in BlurSettings.parameters() if p.api}
     rest = [pair for pair in call.fields if pair not in DETECTION]
-    assert sorted(rest) == sorted(
-        [("faces", "7"), ("plates", "9"), ("copy_metadata", "true")]
-    )
+    assert sorted(rest) == sorted([("faces", "7"), ("plates", "9"), ("copy_metadata", "true")])
     assert call.files["logo"][1] == logo
     assert call.files["upload"][1] == jpeg
 

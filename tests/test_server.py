@@ -208,7 +208,7 @@ def test_a_link_out_of_the_logos_folder_is_not_followed(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "name"),
     [
-        ({"plates": "11"}, "plates"), ({"faces": "x"}, "faces"), ({"faces": ""}, "faces"), 
+        ({"plates": "11"}, "plates"), ({"faces": "x"}, "faces"), ({"faces": ""}, "faces"),
         ({"plates": "1.5"}, "plates"),
         ({"et": "101"}, "et"), ({"el": "nan"}, "el"), ({"eb": "-1"}, "eb"), ({"er": "a"}, "er"),
         ({"xmin": "1"}, "xmin|ymin|xmax|ymax"), ({"split": "-1"}, "split"), ({"overlap": "95"}, "overlap"),
