@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from blur_tools import BlurSettings
+from blur_tools import BlurSettings, errors
 from blur_tools.cli import main
+from blur_tools.engines import remote
+from blur_tools.engines.fake import FakeBlur
 from blur_tools.redaction.masks import regions
 from blur_tools.samples import scenes, write_scenes
+from blur_tools.server.config import VENDOR
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 @pytest.fixture
@@ -57,6 +61,30 @@ def test_the_shell_examples_run(photos, capsys):
         assert program == "blur-tools"
         assert main(arguments) == 0
     assert {"blurred", "pixelated", "blurred.csv", "found.parquet"} <= set(os.listdir())
+
+
+def test_the_examples_of_the_blur_api_run(photos, monkeypatch):
+    """The cloud and the servers are played by one on this machine."""
+    page = (ROOT / "docs" / "blur-api.md").read_text()
+    shutil.copy("demo/pictures/north/two-cars.jpg", "street.jpg")
+    monkeypatch.setenv("PLATE_RECOGNIZER_TOKEN", "abc")
+    names: dict[str, object] = {}
+    with FakeBlur() as service:
+        monkeypatch.setattr(remote, "CLOUD", service.url)
+        for block in blocks("python", page):
+            exec(compile(block, "blur-api.md", "exec"), names)
+        assert [call.headers["authorization"] for call in service.calls] == ["Token abc"]
+    assert names["result"].data
+    assert len(names["found"].faces) == 1
+
+
+def test_the_page_of_the_blur_api_names_every_error_and_setting():
+    page = (ROOT / "docs" / "blur-api.md").read_text()
+    for name in errors.__all__:
+        if issubclass(getattr(errors, name), errors.ServiceError):
+            assert f"`{name}`" in page
+    for name in (*VENDOR, "sdk_url", "token", "workers", "logging"):
+        assert f"`{name.upper()}`" in page
 
 
 def test_the_two_commands_are_targets_of_the_makefile():

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blur_tools.detections import Box, Polygon
+from blur_tools.detections import Polygon
 from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.errors import ExtraMissingError, ModelError
 from blur_tools.orientation import polygon_to_upright
@@ -58,6 +58,12 @@ SMALLEST_LINE = 3
 GROWTH = 1.2
 """How far a line reaches beyond its marked middle part, in areas of that part over its perimeter."""
 
+STEEPEST_SHAPE = 1.5
+"""Width over height of a line from which its slope can be told."""
+
+LEVEL = 0.04
+"""Slope below which a line is read as it lies."""
+
 SMALL_PRINT = 0.65
 """Lines lower than this part of the highest are no number: the name of a place, a dealer or a year."""
 
@@ -75,6 +81,16 @@ READABLE = 0.5
 
 _Char = tuple[str, float]
 _Matrix = npt.NDArray[np.float64]
+
+
+class _Line(NamedTuple):
+    """A line of text: its middle and size in pixels of the strip, and the rows it goes down for each column."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    slope: float
 
 
 @dataclass(frozen=True)
@@ -229,14 +245,13 @@ def _read(picture: Picture, corners: _Matrix) -> list[_Char]:
     strip = _strip(picture, corners)
     if strip is None:
         return []
-    found = [char for box in _lines(strip) for char in _characters(strip, box)]
+    found = [char for line in _lines(strip) for char in _characters(strip, line)]
     width, height = _size(corners)
     if width < ONE_LINE * height or (found and min(certainty for _, certainty in found) >= SURE):
         return found
-    left, top = (MARGIN_X + WHOLE_X) / (1 + 2 * MARGIN_X), (MARGIN_Y + WHOLE_Y) / (1 + 2 * MARGIN_Y)
-    whole = _characters(
-        strip, (left * strip.width, top * strip.height, (1 - left) * strip.width, (1 - top) * strip.height)
-    )
+    within_x, within_y = (1 - 2 * WHOLE_X) / (1 + 2 * MARGIN_X), (1 - 2 * WHOLE_Y) / (1 + 2 * MARGIN_Y)
+    middle = _Line(strip.width / 2, strip.height / 2, within_x * strip.width, within_y * strip.height, 0.0)
+    whole = _characters(strip, middle)
     return max(found, whole, key=_evidence)
 
 
@@ -245,49 +260,59 @@ def _evidence(text: list[_Char]) -> float:
     return sum(certainty - 0.5 for _, certainty in text)
 
 
-def _lines(strip: Image.Image) -> list[Box]:
-    """Lines of text in pixels of the strip, from top to bottom and left to right, without small print."""
+def _lines(strip: Image.Image) -> list[_Line]:
+    """Lines of text, from top to bottom and left to right, without small print."""
     from scipy import ndimage
 
     marks = _FINDER.run(_normal(strip))[0][0, 0]
-    labels, _ = ndimage.label(marks > TEXT, np.ones((3, 3)))
-    boxes = []
-    for rows, columns in ndimage.find_objects(labels):
-        high, wide = rows.stop - rows.start, columns.stop - columns.start
+    labels, count = ndimage.label(marks > TEXT, np.ones((3, 3)))
+    lines = []
+    for label in range(1, count + 1):
+        rows, columns = np.nonzero(labels == label)
+        slope = _slope(columns, rows)
+        middle = (columns.min() + columns.max() + 1) / 2
+        level = rows - slope * (columns + 0.5 - middle)
+        wide, high = float(np.ptp(columns)) + 1, float(np.ptp(level)) + 1
         if min(high, wide) >= SMALLEST_LINE and marks[rows, columns].mean() >= LINE:
             # the network marks the middle of a line, so that lines do not touch
             growth = GROWTH * high * wide / (2 * (high + wide))
-            edges = columns.start - growth, rows.start - growth, columns.stop + growth, rows.stop + growth
-            boxes.append(_within(edges, strip.size))
-    return _in_order([box for box in boxes if _height(box) >= SMALL_PRINT * max(map(_height, boxes))])
+            lines.append(_Line(middle, level.min() + high / 2, wide + 2 * growth, high + 2 * growth, slope))
+    return _in_order([line for line in lines if line.height >= SMALL_PRINT * max(other.height for other in lines)])
 
 
-def _in_order(boxes: list[Box]) -> list[Box]:
+def _slope(columns: _Matrix, rows: _Matrix) -> float:
+    """Rows a line of text goes down for each column to the right, from the pixels that it covers."""
+    # a line as high as it is long has no direction that could be told
+    if np.ptp(columns) < STEEPEST_SHAPE * np.ptp(rows):
+        return 0.0
+    aside = columns - columns.mean()
+    slope = float((aside * rows).sum() / max((aside**2).sum(), 1))
+    return slope if abs(slope) >= LEVEL else 0.0
+
+
+def _in_order(lines: list[_Line]) -> list[_Line]:
     """From top to bottom; those of about the same height from left to right."""
-    lines: list[list[Box]] = []
-    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
+    levels: list[list[_Line]] = []
+    for line in sorted(lines, key=lambda line: line.y):
         # the middle of it above the last quarter of the one before: beside it, not below
-        if lines and (box[1] + box[3]) / 2 < lines[-1][-1][3] - _height(lines[-1][-1]) / 4:
-            lines[-1].append(box)
+        if levels and line.y < levels[-1][-1].y + levels[-1][-1].height / 4:
+            levels[-1].append(line)
         else:
-            lines.append([box])
-    return [box for line in lines for box in sorted(line)]
+            levels.append([line])
+    return [line for level in levels for line in sorted(level, key=lambda line: line.x)]
 
 
-def _height(box: Box) -> float:
-    return box[3] - box[1]
-
-
-def _within(box: Box, size: tuple[int, int]) -> Box:
-    return max(box[0], 0), max(box[1], 0), min(box[2], size[0]), min(box[3], size[1])
-
-
-def _characters(strip: Image.Image, box: Box) -> list[_Char]:
+def _characters(strip: Image.Image, line: _Line) -> list[_Char]:
     """The letters and digits of one line, each with its certainty."""
-    width = max(8, round((box[2] - box[0]) * LINE_HEIGHT / _height(box)))
-    line = strip.resize((width, LINE_HEIGHT), Image.Resampling.BICUBIC, box)
+    if line.slope:
+        level = (1, 0, 0, line.slope, 1, -line.slope * line.x)
+        strip = strip.transform(strip.size, Image.Transform.AFFINE, level, Image.Resampling.BICUBIC)
+    left, right = max(line.x - line.width / 2, 0), min(line.x + line.width / 2, strip.width)
+    top, bottom = max(line.y - line.height / 2, 0), min(line.y + line.height / 2, strip.height)
+    width = max(8, round((right - left) * LINE_HEIGHT / (bottom - top)))
+    cut = strip.resize((width, LINE_HEIGHT), Image.Resampling.BICUBIC, (left, top, right, bottom))
     # unlike rapidocr without grey beside short lines: quicker, and read better
-    classes = _READER.run(_normal(line))[0][0]
+    classes = _READER.run(_normal(cut))[0][0]
     best, certainties = classes.argmax(axis=1), classes.max(axis=1)
     begins = np.diff(best, prepend=-1) != 0  # a sign is seen over several columns, and another like it after a gap
     return [
