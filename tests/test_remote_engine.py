@@ -622,6 +622,8 @@ def test_the_command_line_takes_an_address(fake, jpeg, tmp_path, capsys):
     picture.write_bytes(jpeg)
     assert main(["detect", str(picture), "--engine", fake.url]) == 0
     assert len(json.loads(capsys.readouterr().out)["detections"]) == 2
+    assert main(["detect", str(picture), "--engine", fake.url, "--rate", "0"]) == 2
+    assert "rate: 0.0 is not a number" in capsys.readouterr().err
     assert main(["detect", str(picture), "--engine", "cloud"]) == 2
     assert "PLATE_RECOGNIZER_TOKEN" in capsys.readouterr().err
 

@@ -301,6 +301,25 @@ def test_a_body_far_over_the_limit_is_heard_out_and_refused(serve):
     assert answer.status_code == 413
 
 
+def test_a_refusal_is_heard_by_who_sends_much(serve):
+    """A client that is cut off in the middle of its upload would take a refusal for a broken connection."""
+    much = b"\xff\xd8\xff" + bytes(20_000_000)
+    assert post(serve(required_token=TOKEN), much).status_code == 403
+    url = serve(rate=0.01)
+    post(url, b"x")
+    assert post(url, much).status_code == 429
+
+
+def test_an_endless_declaration_holds_no_memory(serve, jpeg):
+    """Who declares more than there is gets no share of it, and nobody waits for that."""
+    url = serve(memory=1)
+    host, port = url.removeprefix("http://").split(":")
+    head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1" + "0" * 15
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}\r\n\r\n--b".encode())
+        assert post(url, jpeg).status_code == 200
+
+
 def test_who_asks_first_whether_to_send_is_told_no_at_once(serve):
     """As curl does with large files: it waits for 100 Continue."""
     host, port = serve(max_bytes=1000).removeprefix("http://").split(":")

@@ -21,6 +21,8 @@ from blur_tools.sources import SUFFIXES, is_url
 if TYPE_CHECKING:
     import pandas as pd
 
+    from blur_tools.engines import Engine
+
 __all__ = ["main"]
 
 OTHER_PICTURES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".psd", ".mpo", ".jfif", ".dng")
@@ -98,7 +100,7 @@ def _add_blur(verbs: Any) -> None:
     )
     _add_inputs(blur)
     _add_output(blur)
-    blur.add_argument("--engine", help=_ENGINES)
+    _add_engine(blur)
     _add_run(blur)
     _add_settings(blur, lambda parameter: True)
     blur.set_defaults(run=_blur)
@@ -113,7 +115,7 @@ def _add_detect(verbs: Any) -> None:
     )
     _add_inputs(detect)
     detect.add_argument("--table", type=Path, help="write a CSV or Parquet table instead of printing")
-    detect.add_argument("--engine", help=_ENGINES)
+    _add_engine(detect)
     _add_run(detect)
     _add_settings(detect, lambda parameter: parameter.api or parameter.name.endswith("threshold"))
     detect.set_defaults(run=_detect)
@@ -136,7 +138,16 @@ def _add_redact(verbs: Any) -> None:
 _RENDERING = ("plates", "faces", "logo", "copy_metadata")
 
 
-_ENGINES = "who finds: local (default, or $BLUR_TOOLS_ENGINE), cloud, onpremise, or a service's http://host:port"
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    engines = "local (default, or $BLUR_TOOLS_ENGINE), cloud, onpremise, or a service's http://host:port"
+    parser.add_argument("--engine", help=f"who finds: {engines}")
+    parser.add_argument("--rate", type=float, help="calls a second of a remote engine (default: 1 for the cloud)")
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    from blur_tools.engines import engine
+
+    return engine(options.engine, **({} if options.rate is None else {"rate": options.rate}))
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +210,7 @@ def _blur(options: argparse.Namespace) -> int:
     table = _table_path(options)
     job = Job(options.workers, not options.quiet)
     result = apply_frame(
-        frame, "image", out=options.out, root=root, settings=_settings(options), engine=options.engine, job=job
+        frame, "image", out=options.out, root=root, settings=_settings(options), engine=_engine(options), job=job
     )
     return _finish(result, options, table)
 
@@ -218,7 +229,6 @@ def _redact(options: argparse.Namespace) -> int:
 
 def _detect(options: argparse.Namespace) -> int:
     from blur_tools.batch.rows import Job, detect_rows, storable, tell
-    from blur_tools.engines import as_engine
     from blur_tools.frames.tables import with_rows
 
     frame, _ = _gather(options.inputs, None)
@@ -227,9 +237,7 @@ def _detect(options: argparse.Namespace) -> int:
     sources = list(frame["image"])
     job = Job(options.workers, bool(options.table) and not options.quiet)
     done = []
-    for source, row in zip(
-        sources, detect_rows(sources, _settings(options), as_engine(options.engine), job), strict=True
-    ):
+    for source, row in zip(sources, detect_rows(sources, _settings(options), _engine(options), job), strict=True):
         done.append(row)
         if not options.table:
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]

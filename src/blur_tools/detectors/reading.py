@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blur_tools.detections import Polygon
+from blur_tools.detections import FARTHEST, Polygon
 from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.errors import ExtraMissingError, ModelError
 from blur_tools.orientation import polygon_to_upright
@@ -76,7 +76,7 @@ SURE = 0.9
 LIKELY = 0.5
 """Certainty from which a sign that is no Latin letter or digit counts: emblems and flags look like such signs."""
 
-READABLE = 0.5
+READABLE = 0.7
 """Least score of a reading: of 238 right ones none was below 0.77."""
 
 _Char = tuple[str, float]
@@ -177,6 +177,8 @@ _READER = _Carried("PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767e
 
 def _is_readable(corners: _Matrix) -> bool:
     """Whether corners are a convex quadrilateral, clockwise, of a size that can be read."""
+    if not np.abs(corners).max() <= FARTHEST:  # so for nan, too
+        return False
     edges = np.roll(corners, -1, axis=0) - corners
     following = np.roll(edges, -1, axis=0)
     bends = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
@@ -228,7 +230,7 @@ def _strip(picture: Picture, corners: _Matrix) -> Image.Image | None:
     if (low >= high).any():
         return None
     # of a large plate no more pixels than needed: the warp takes its samples without looking between them
-    scale = min(1.0, 1.5 * rows / (height * down))
+    scale = min(1.0, 1.5 * rows / (height * down), 1.5 * columns / (width * across))
     size = max(1, round((high[0] - low[0]) * scale)), max(1, round((high[1] - low[1]) * scale))
     view = picture.view(size, (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
     zoom_x, zoom_y = size / (high - low)

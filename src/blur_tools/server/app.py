@@ -37,7 +37,7 @@ from blur_tools.picture import load_picture
 from blur_tools.pipeline import redact_loaded
 from blur_tools.result import BlurResult
 from blur_tools.server.config import ServerConfig
-from blur_tools.server.form import BodyTimeoutError, Form, UploadTooLargeError, declared_length, read_form
+from blur_tools.server.form import BodyTimeoutError, Form, UploadTooLargeError, drain, length_of, read_form
 from blur_tools.server.schema import DESCRIPTION
 from blur_tools.server.security import Budget, Throttle, logo_file, may_pass
 from blur_tools.service.answers import INVALID_TOKEN, throttled
@@ -48,6 +48,9 @@ __all__ = ["create_app"]
 
 Outcome = TypeVar("Outcome")
 logger = logging.getLogger("blur_tools.server")
+
+SMALLEST_SHARE = 4_000_000
+"""Bytes that every request counts for: a short form can name a URL with a large file behind it."""
 
 FETCHERS = 16
 """URLs that are fetched at once: waiting for others' servers must not keep the cores from working."""
@@ -132,12 +135,15 @@ class _Server:
 
     async def _answered(self, request: Request) -> tuple[Response, BlurResult | None]:
         if refusal := self._refusal(request):
+            await drain(request)
             return refusal, None
         try:
             content, result = await self._work(request)
         except (_GoneError, ClientDisconnect):
             return _json(499, {"error": "the client is gone"}), None  # which nobody reads
         except Exception as error:
+            if isinstance(error, UploadTooLargeError):
+                await drain(request)
             return _refused(error, self.config), None
         return Response(content, media_type="application/json"), result
 
@@ -149,8 +155,7 @@ class _Server:
 
     async def _work(self, request: Request) -> tuple[bytes, BlurResult]:
         most = self.config.max_bytes
-        # what is not declared can be as much as is allowed; so can a file behind a URL
-        async with self.budget.take(max(declared_length(request) or most, most // 8)):
+        async with self.budget.take(max(length_of(request, most), SMALLEST_SHARE)):
             form = await read_form(request, most)
             settings = self._settings(form)
             gone = threading.Event()

@@ -14,13 +14,21 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from blur_tools.errors import SettingsError
 from blur_tools.sources import Source, is_url, safe_name
 
-__all__ = ["BODY_TIMEOUT", "BodyTimeoutError", "Form", "UploadTooLargeError", "declared_length", "read_form"]
+__all__ = [
+    "BODY_TIMEOUT",
+    "BodyTimeoutError",
+    "Form",
+    "UploadTooLargeError",
+    "drain",
+    "length_of",
+    "read_form",
+]
 
 BODY_TIMEOUT = 120.0
 """Seconds for a whole body: who is slower holds memory that others wait for."""
 
-DRAINED_BYTES, DRAIN_TIMEOUT = 256_000_000, 20.0
-"""How much of a body that is too large is read and dropped: a client hears our answer only once it has sent."""
+DRAINED_BYTES, DRAIN_TIMEOUT = 128_000_000, 20.0
+"""How much of a refused request's body is read and dropped: many clients hear an answer only once they have sent."""
 
 FORM_ROOM = 1_000_000
 """Bytes for what stands beside the picture: parameters and a logo that is a small file."""
@@ -62,10 +70,34 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
 
 
-def declared_length(request: Request) -> int | None:
-    """Bytes that the request says its body has; None when it does not say."""
-    length = request.headers.get("content-length")
-    return int(length) if length and length.isdecimal() else None
+def length_of(request: Request, max_bytes: int) -> int:
+    """Most bytes that a request's body can have and be taken: what it declares, else what is allowed.
+
+    Raises
+    ------
+    UploadTooLargeError
+        It declares more than is allowed.
+    """
+    limit, declared = max_bytes + FORM_ROOM, request.headers.get("content-length", "")
+    length = int(declared) if declared.isdecimal() else limit
+    if length > limit:
+        raise UploadTooLargeError
+    return length
+
+
+async def drain(request: Request) -> None:
+    """Let a client send what we do not take, within reason and keeping none of it, so that it hears why."""
+    if "100-continue" in request.headers.get("expect", "").lower():
+        return  # it waits for our word before it sends
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            while more and size < DRAINED_BYTES:
+                message = await request.receive()
+                size += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        return
 
 
 async def read_form(request: Request, max_bytes: int) -> Form:
@@ -81,9 +113,6 @@ async def read_form(request: Request, max_bytes: int) -> Form:
         The client is gone.
     """
     limit = max_bytes + FORM_ROOM
-    if (declared_length(request) or 0) > limit:
-        await _drain(request)
-        raise UploadTooLargeError
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
@@ -106,24 +135,8 @@ async def _bounded(request: Request, limit: int) -> AsyncIterator[bytes]:
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            await _drain(request)
             raise UploadTooLargeError
         yield part
-
-
-async def _drain(request: Request) -> None:
-    """Let a client send what we do not take, within reason, so that it hears why."""
-    if "100-continue" in request.headers.get("expect", "").lower():
-        return  # it waits for our word before it sends
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            while more and size < DRAINED_BYTES:
-                message = await request.receive()
-                size += len(message.get("body", b""))
-                more = message["type"] == "http.request" and message.get("more_body", False)
-    except TimeoutError:
-        return
 
 
 async def _multipart(request: Request, limit: int) -> Form:
