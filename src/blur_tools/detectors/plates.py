@@ -12,7 +12,7 @@ from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.detectors.tiles import Candidate, merge
 from blur_tools.picture import Picture
 
-__all__ = ["NETWORK", "find_plates"]
+__all__ = ["NETWORK", "find_plates", "search"]
 
 NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
 
@@ -44,13 +44,24 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
     """
     width, height = part[2] - part[0], part[3] - part[1]
     sides = LARGE_SIDES if max(width, height) >= max(LARGE_SIDES) else SMALL_SIDES
-    return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
+    return merge([found for side in sides for found in search(picture, part, side, threshold)], SAME_PLATE_IOU)
 
 
-def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Candidate]:
+def search(picture: Picture, part: Box, side: int, threshold: float, *, enlarge: bool = False) -> list[Candidate]:
+    """What the network sees in one pass: `find_plates` at one size, the same plate perhaps several times.
+
+    Parameters
+    ----------
+    picture, part, threshold
+        As of `find_plates`.
+    side : int
+        Longest side in pixels of what the network is shown.
+    enlarge : bool
+        Also show a smaller part at that size.
+    """
     left, top, right, bottom = part
     width, height = right - left, bottom - top
-    scale = min(side / max(width, height), 1)
+    scale = side / max(width, height) if enlarge else min(side / max(width, height), 1)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     view = picture.view((columns, rows), part)
     pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)

@@ -282,7 +282,7 @@ def _lines(strip: Image.Image) -> list[_Line]:
     return _in_order([line for line in lines if line.height >= SMALL_PRINT * max(other.height for other in lines)])
 
 
-def _slope(columns: _Matrix, rows: _Matrix) -> float:
+def _slope(columns: npt.NDArray[Any], rows: npt.NDArray[Any]) -> float:
     """Rows a line of text goes down for each column to the right, from the pixels that it covers."""
     # a line as high as it is long has no direction that could be told
     if np.ptp(columns) < STEEPEST_SHAPE * np.ptp(rows):
