@@ -1,0 +1,233 @@
+"""New coefficients for the data units that a mask touches, from rendered pixels (ITU-T T.81, A.3.3 and A.3.4).
+
+Each component is treated at its own sampling. A sample is hidden if any pixel that it stands for is; it then takes its
+value from the rendered pixels. The others of its data unit keep what the file's own coefficients say, unrounded, so
+that a unit that is touched at one corner stays what it was as far as its quantisation allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from blur_tools.redaction._jpeg_markers import Frame, JpegError
+from blur_tools.redaction.masks import Region
+
+__all__ = ["ZIGZAG", "Patch", "colour_weights", "patches", "replacements", "touched_units"]
+
+Array = npt.NDArray[np.generic]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Coefficients = npt.NDArray[np.int16]
+
+ZIGZAG = np.array(
+    sorted(range(64), key=lambda k: (k // 8 + k % 8, k % 8 if (k // 8 + k % 8) % 2 == 0 else k // 8)), np.intp
+)
+"""Position in a data unit, row by row, of each coefficient in zigzag order."""
+
+MOST = 1023
+"""Largest coefficient of 8-bit pictures: what baseline tables can code."""
+
+
+def _transform() -> Floats:
+    """The forward DCT of 64 samples, row by row, to 64 coefficients in zigzag order; its transpose is the inverse."""
+    k = np.arange(8)
+    basis = np.cos((2 * k[None, :] + 1) * k[:, None] * np.pi / 16) / 2
+    basis[0] /= np.sqrt(2)
+    return np.kron(basis, basis)[ZIGZAG].astype(np.float32)
+
+
+_DCT = _transform()
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The part of a picture around one region, in whole MCUs.
+
+    Attributes
+    ----------
+    rows, columns : (first, behind the last)
+        Its MCUs.
+    hidden : bool array
+        For each of its pixels whether any region hides it. Beyond the picture's last row and column they repeat:
+        there encoders repeat pixels, and what is hidden must not survive in them.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    hidden: Bools
+
+
+def patches(regions: Sequence[Region], frame: Frame) -> list[Patch]:
+    """What is to be coded anew, region by region; where they overlap, each knows of the others."""
+    height, width = (8 * factor for factor in reversed(frame.sampling))
+    boxes = np.array([region.box for region in regions]).reshape(-1, 4)
+    found = []
+    for region in regions:
+        left, top, right, bottom = region.box
+        rows, columns = (top // height, -(-bottom // height)), (left // width, -(-right // width))
+        x, y = columns[0] * width, rows[0] * height
+        shape = (rows[1] - rows[0]) * height, (columns[1] - columns[0]) * width
+        hidden = np.zeros(shape, np.bool_)
+        near = (boxes[:, 0] < x + shape[1]) & (boxes[:, 2] > x) & (boxes[:, 1] < y + shape[0]) & (boxes[:, 3] > y)
+        for index in np.flatnonzero(near):
+            _join(hidden, regions[index], x, y)
+        _repeat(hidden, frame.size[0] - x, frame.size[1] - y)
+        found.append(Patch(rows, columns, hidden))
+    return found
+
+
+def _join(hidden: Bools, region: Region, x: int, y: int) -> None:
+    """Add a region's mask to that of a patch whose corner is at (x, y)."""
+    left, top, right, bottom = region.box
+    first = max(left, x), max(top, y)
+    last = min(right, x + hidden.shape[1]), min(bottom, y + hidden.shape[0])
+    mask = np.asarray(region.mask.crop((first[0] - left, first[1] - top, last[0] - left, last[1] - top)))
+    hidden[first[1] - y : last[1] - y, first[0] - x : last[0] - x] |= mask > 0
+
+
+def _repeat(pixels: Array, width: int, height: int) -> None:
+    """Fill what lies beyond `width` and `height` with the last column and row before it."""
+    if width < pixels.shape[1]:
+        pixels[:, width:] = pixels[:, width - 1 : width]
+    if height < pixels.shape[0]:
+        pixels[height:] = pixels[height - 1 : height]
+
+
+def _pooled(hidden: Bools, across: int, down: int) -> Bools:
+    """Whether any of ``across * down`` pixels is hidden."""
+    rows = np.logical_or.reduce([hidden[i::down] for i in range(down)]) if down > 1 else hidden
+    return np.logical_or.reduce([rows[:, i::across] for i in range(across)]) if across > 1 else rows
+
+
+def _by_unit(plane: Array) -> Array:
+    """The 64 samples of each data unit: (rows, columns, 64)."""
+    rows, columns = plane.shape[0] // 8, plane.shape[1] // 8
+    return plane.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(rows, columns, 64)
+
+
+def _place(patch: Patch, frame: Frame, index: int) -> tuple[slice, slice]:
+    """Where a patch lies among a component's data units."""
+    component = frame.components[index]
+    (top, bottom), (left, right) = patch.rows, patch.columns
+    return (
+        slice(top * component.vertical, bottom * component.vertical),
+        slice(left * component.horizontal, right * component.horizontal),
+    )
+
+
+def touched_units(found: Sequence[Patch], frame: Frame, index: int) -> Bools:
+    """For each data unit of a component, those that fill up MCUs included, whether a mask touches it."""
+    component, (rows, columns) = frame.components[index], frame.mcus
+    touched = np.zeros((rows * component.vertical, columns * component.horizontal), np.bool_)
+    across, down = frame.ratio(index)
+    for patch in found:
+        touched[_place(patch, frame, index)] |= _pooled(patch.hidden, 8 * across, 8 * down)
+    return touched
+
+
+def colour_weights(frame: Frame, mode: str) -> tuple[Floats, Floats]:
+    """How a file's components are made of the pixels that Pillow decodes it to.
+
+    Returns
+    -------
+    (weights, offsets)
+        A row of weights for each component, one for each channel, and what is added.
+
+    Raises
+    ------
+    JpegError
+        It has other channels than `mode`.
+    """
+    count = len(frame.components)
+    if {1: "L", 3: "RGB", 4: "CMYK"}.get(count) != mode:
+        raise JpegError(f"{count} components, decoded as {mode}")
+    luminance = [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
+    if count == 1:
+        weights, offsets = [[1.0]], [0.0]
+    elif count == 3:
+        weights, offsets = (np.eye(3).tolist(), [0.0] * 3) if _is_rgb(frame) else (luminance, [0.0, 128.0, 128.0])
+    # Pillow inverts all four, as Adobe's programs write them
+    elif frame.transform is None or frame.transform == 0:
+        weights, offsets = (-np.eye(4)).tolist(), [255.0] * 4
+    else:
+        weights = [[*row, 0.0] for row in luminance] + [[0.0, 0.0, 0.0, -1.0]]
+        offsets = [0.0, 128.0, 128.0, 255.0]
+    return np.array(weights, np.float32), np.array(offsets, np.float32)
+
+
+def _is_rgb(frame: Frame) -> bool:
+    """Whether three components are red, green and blue, as libjpeg decides it."""
+    if frame.jfif:
+        return False
+    if frame.transform is not None:
+        return frame.transform == 0
+    return bytes(component.identifier for component in frame.components) == b"RGB"
+
+
+def rendered_pixels(image: Image.Image, patch: Patch, frame: Frame) -> npt.NDArray[np.uint8]:
+    """The pixels of a patch (rows, columns, channels), repeated beyond the picture."""
+    width, height = (8 * factor for factor in frame.sampling)
+    x, y = patch.columns[0] * width, patch.rows[0] * height
+    pixels = np.array(image.crop((x, y, x + patch.hidden.shape[1], y + patch.hidden.shape[0])))
+    _repeat(pixels, frame.size[0] - x, frame.size[1] - y)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _samples(pixels: npt.NDArray[np.uint8], weights: Floats, offset: float, across: int, down: int) -> Floats:
+    """A component's samples: the mean of the pixels that each stands for."""
+    total = np.zeros((pixels.shape[0] // down, pixels.shape[1] // across), np.float32)
+    scale = 1 / (across * down)
+    for channel, weight in enumerate(weights * np.float32(scale)):
+        if weight:
+            plane = pixels[..., channel]
+            parts = [plane[j::down, i::across] for j in range(down) for i in range(across)]
+            total += weight * (parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.uint16))
+    return total + np.float32(offset)
+
+
+def replacements(
+    pixels: npt.NDArray[np.uint8],
+    patch: Patch,
+    frame: Frame,
+    index: int,
+    weights: Floats,
+    offset: float,
+    slots: npt.NDArray[np.intp],
+    original: Coefficients,
+) -> tuple[npt.NDArray[np.intp], Coefficients]:
+    """New coefficients of a component's touched data units in a patch.
+
+    Parameters
+    ----------
+    pixels : uint8 array
+        What `rendered_pixels` gave.
+    weights, offset
+        The component's, of `colour_weights`.
+    slots : int array (rows, columns)
+        For each of the patch's data units its row in `original`; negative if the file has none there.
+    original : int16 array (n, 64)
+        Coefficients as the file has them, in zigzag order.
+
+    Returns
+    -------
+    (rows, coefficients)
+        What is to be written over which rows.
+    """
+    across, down = frame.ratio(index)
+    hidden = _by_unit(_pooled(patch.hidden, across, down))
+    chosen = hidden.any(-1) & (slots >= 0)
+    rows = slots[chosen]
+    divisors = frame.quantisation[index]
+    inside = hidden[chosen]
+    samples = _by_unit(_samples(pixels, weights, offset - 128, across, down))[chosen].astype(np.float32)
+    partial = np.flatnonzero(~inside.all(-1))
+    if len(partial):
+        before = (original[rows[partial]] * divisors) @ _DCT
+        samples[partial] = np.where(inside[partial], samples[partial], before)
+    coefficients = np.rint(samples @ _DCT.T / divisors)
+    return rows, np.clip(coefficients, -MOST, MOST).astype(np.int16)
