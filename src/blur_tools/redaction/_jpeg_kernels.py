@@ -1,6 +1,6 @@
 """Compiled loops over the bits of sequential Huffman scans (ITU-T T.81, annex F).
 
-They read bytes from strangers, so every access is checked against the array's bounds (an IndexError, never a read
+They are written without slices, which take a compiler long. They read bytes from strangers, so every access is checked against the array's bounds (an IndexError, never a read
 outside) and every loop is bounded by the number of data units. Coefficients are in zigzag order throughout.
 
 The first use compiles for some seconds; the result is kept on disk beside this file, or in the user's cache.
@@ -41,54 +41,65 @@ def kernel(function: F) -> F:
 
 
 @kernel
-def unstuff(data: Any, escapes: Any, out: Any, starts: Any) -> tuple[int, int]:
-    """Take stuffed bytes and restart markers out of compressed data.
+def unstuff(raw: Any, size: int, words: Any, starts: Any) -> tuple[int, int]:
+    """Take stuffed bytes, fill bytes and restart markers out of compressed data.
 
     Parameters
     ----------
-    data : uint8 array
-        The compressed data of a scan.
-    escapes : int64 array
-        Where its 0xFF bytes are.
-    out : uint8 array
-        As long as `data`; receives the bytes.
+    raw : uint64 array
+        The compressed data of a scan, eight bytes a word, the first in the highest byte.
+    size : int
+        Its bytes.
+    words : uint32 array
+        Receives the rest, four bytes a word; larger than `raw` by at least a byte.
     starts : int64 array
-        Receives where each restart interval begins in `out`.
+        Receives the byte in `words` at which each restart interval begins.
 
     Returns
     -------
     (int, int)
-        Bytes in `out`; number of intervals, negative if restart markers are out of order.
+        Bytes in `words`; number of intervals, negative if restart markers are out of order.
     """
-    source, target, intervals = 0, 0, 1
+    place, intervals = 0, 1
     starts[0] = 0
-    for i in range(escapes.size):
-        place = escapes[i]
-        if place < source:
+    escaped = False
+    pending, count = np.uint64(0), np.uint64(0)  # bytes that are no whole word yet, and how many bits they are
+    for index in range(raw.size):
+        eight = raw[index]
+        left = size - 8 * index
+        # a byte of 0xFF is a zero byte of the complement, which this finds
+        inverse = ~eight
+        clean = (inverse - np.uint64(0x0101010101010101)) & eight & np.uint64(0x8080808080808080) == 0
+        if clean and not escaped and left >= 8:
+            words[place] = pending << (np.uint64(32) - count) | eight >> (np.uint64(32) + count)
+            words[place + 1] = eight >> count & np.uint64(0xFFFFFFFF)
+            place += 2
+            pending = eight & ((np.uint64(1) << count) - np.uint64(1))
             continue
-        length = place - source
-        out[target : target + length] = data[source:place]
-        target += length
-        source = place + 1
-        while source < data.size and data[source] == 0xFF:  # fill bytes
-            source += 1
-        if source >= data.size:
-            break
-        code = data[source]
-        source += 1
-        if code == 0:
-            out[target] = 0xFF
-            target += 1
-        else:
-            if code != 0xD0 + ((intervals - 1) & 7) or intervals >= starts.size:
-                return target, -1
-            starts[intervals] = target
-            intervals += 1
-    length = data.size - source
-    if length > 0:
-        out[target : target + length] = data[source:]
-        target += length
-    return target, intervals
+        for i in range(min(8, left)):
+            byte = eight >> np.uint64(56 - 8 * i) & np.uint64(255)
+            if escaped:
+                if byte == 255:  # fill byte
+                    continue
+                escaped = False
+                if byte != 0:
+                    if byte != 0xD0 + ((intervals - 1) & 7) or intervals >= starts.size:
+                        return place, -1
+                    starts[intervals] = 4 * place + np.int64(count >> np.uint64(3))
+                    intervals += 1
+                    continue
+                byte = np.uint64(255)
+            elif byte == 255:
+                escaped = True
+                continue
+            pending = pending << np.uint64(8) | byte
+            count += np.uint64(8)
+            if count == 32:
+                words[place] = pending
+                place += 1
+                pending, count = np.uint64(0), np.uint64(0)
+    words[place] = pending << (np.uint64(32) - count) & np.uint64(0xFFFFFFFF)
+    return 4 * place + np.int64(count >> np.uint64(3)), intervals
 
 
 @kernel
@@ -193,7 +204,8 @@ def decode_scan(
             window = np.uint64(words[word]) << np.uint64(32 + offset)
             available = 32 - offset
             word += 1
-            dc[:] = 0
+            for member in range(4):
+                dc[member] = 0
         keep = wanted[mcu]
         if keep and not inside:
             inside, behind = True, False
@@ -201,14 +213,16 @@ def decode_scan(
             runs[run, START] = word * 32 - available
             runs[run, FIRST] = kept
             runs[run, FOLLOWED] = 0
-            predictors[run] = dc
+            for member in range(4):
+                predictors[run, member] = dc[member]
             run += 1
         elif inside and not keep:
             inside, behind = False, True
             runs[run - 1, STOP] = word * 32 - available
             runs[run - 1, LAST] = kept
             runs[run - 1, FOLLOWED] = 1
-            follower_bits[run - 1] = -1
+            for member in range(4):
+                follower_bits[run - 1, member, 0] = -1
         for unit in range(units):
             member = unit_member[unit]
             if available <= 32:
@@ -323,7 +337,8 @@ def used_symbols(
     """Mark the symbols that `encode_scan` will need, in bool arrays of a row for each component of the scan."""
     dc = np.zeros(4, np.int64)
     for run in range(count):
-        dc[:] = predictors[run]
+        for member in range(4):
+            dc[member] = predictors[run, member]
         for mcu in range(runs[run, FIRST], runs[run, LAST]):
             for unit in range(unit_member.size):
                 member = unit_member[unit]
@@ -347,63 +362,93 @@ def used_symbols(
                 used_dc[member, size_of(followers[run, member] - dc[member])] = True
 
 
+# what a writer keeps: its place in the output, the bits that are no byte yet, and how many these are
+PLACE, PENDING, COUNT = range(3)
+
+
 @kernel
-def put(out: Any, place: int, pending: Any, count: int, bits: Any, length: int) -> tuple[int, Any, int]:
-    """Append up to 32 bits; whole bytes leave, stuffed. `pending` holds the `count` bits that are no byte yet."""
-    pending = (pending << np.uint64(length)) | np.uint64(bits)
-    count += length
+def put(out: Any, writer: Any, bits: int, length: int) -> None:
+    """Append up to 32 bits; whole bytes leave, stuffed."""
+    pending = writer[PENDING] << length | bits
+    count = writer[COUNT] + length
+    place = writer[PLACE]
     while count >= 8:
         count -= 8
-        byte = np.uint8((pending >> np.uint64(count)) & np.uint64(255))
+        byte = pending >> count & 255
         out[place] = byte
         place += 1
         if byte == 255:
             out[place] = 0
             place += 1
-    return place, pending, count
+    writer[PLACE], writer[PENDING], writer[COUNT] = place, pending & ((1 << count) - 1), count
 
 
 @kernel
-def put_value(out: Any, place: int, pending: Any, count: int, value: int, size: int) -> tuple[int, Any, int]:
-    """Append the additional bits of a coefficient (F.1.2.1.2)."""
-    return put(out, place, pending, count, value if value > 0 else value + (1 << size) - 1, size)
+def put_coded(out: Any, writer: Any, codes: Any, symbol: int, value: int, size: int) -> bool:
+    """Append a symbol's code and the `size` additional bits of a coefficient (F.1.2); False if it has no code."""
+    code = codes[symbol]
+    additional = value if value > 0 else value + (1 << size) - 1
+    put(out, writer, (code & 0xFFFF) << size | additional, (code >> 16) + size)
+    return code != 0
 
 
 @kernel
-def copy_bits(words: Any, start: int, stop: int, out: Any, place: int, pending: Any, count: int) -> tuple[int, Any, int]:
+def copy_bits(words: Any, start: int, stop: int, out: Any, writer: Any) -> None:
     """Append the bits from `start` up to `stop` as they are."""
+    offset = start & 31
+    if offset and start < stop:
+        length = min(32 - offset, stop - start)
+        put(out, writer, np.int64(words[start >> 5]) >> (32 - offset - length) & ((1 << length) - 1), length)
+        start += length
+    word = start >> 5
+    place, pending, count = writer[PLACE], writer[PENDING], writer[COUNT]
     while start + 32 <= stop:
-        word, offset = start >> 5, start & 31
-        pair = np.uint64(words[word]) << np.uint64(32) | np.uint64(words[word + 1])
-        bits = pair << np.uint64(offset) >> np.uint64(32)
-        start += 32
-        pending = (pending & np.uint64(0xFF)) << np.uint64(32) | bits
-        four = np.uint32(pending >> np.uint64(count))
+        following = np.int64(words[word])
+        four = pending << (32 - count) | following >> count
+        pending = following & ((1 << count) - 1)
         # a byte of 0xFF is a zero byte of the complement, which this finds
-        inverse = ~four
-        if ((inverse - np.uint32(0x01010101)) & four & np.uint32(0x80808080)) == 0:
-            out[place] = four >> np.uint32(24)
-            out[place + 1] = four >> np.uint32(16) & np.uint32(255)
-            out[place + 2] = four >> np.uint32(8) & np.uint32(255)
-            out[place + 3] = four & np.uint32(255)
+        if ((four ^ 0xFFFFFFFF) - 0x01010101) & four & 0x80808080 == 0:
+            out[place] = four >> 24
+            out[place + 1] = four >> 16 & 255
+            out[place + 2] = four >> 8 & 255
+            out[place + 3] = four & 255
             place += 4
         else:
-            for shift in (24, 16, 8, 0):
-                byte = np.uint8(four >> np.uint32(shift) & np.uint32(255))
+            for i in range(4):
+                byte = four >> (24 - 8 * i) & 255
                 out[place] = byte
                 place += 1
                 if byte == 255:
                     out[place] = 0
                     place += 1
-    while start < stop:
-        length = min(8, stop - start)
-        word, offset = start >> 5, start & 31
-        pair = np.uint64(words[word]) << np.uint64(32) | np.uint64(words[word + 1])
-        place, pending, count = put(
-            out, place, pending, count, pair << np.uint64(offset) >> np.uint64(64 - length), length
-        )
-        start += length
-    return place, pending, count
+        word += 1
+        start += 32
+    writer[PLACE], writer[PENDING] = place, pending
+    if start < stop:
+        put(out, writer, np.int64(words[word]) >> (32 - (stop - start)), stop - start)
+
+
+@kernel
+def encode_unit(coefficients: Any, before: int, dc_codes: Any, ac_codes: Any, out: Any, writer: Any) -> bool:
+    """Append one data unit (F.1.2); False if a table lacks a code."""
+    difference = coefficients[0] - before
+    size = size_of(difference)
+    complete = put_coded(out, writer, dc_codes, size, difference, size)
+    zeros = 0
+    for index in range(1, 64):
+        value = np.int64(coefficients[index])
+        if value == 0:
+            zeros += 1
+            continue
+        while zeros > 15:
+            complete &= put_coded(out, writer, ac_codes, 0xF0, 0, 0)
+            zeros -= 16
+        size = size_of(value)
+        complete &= put_coded(out, writer, ac_codes, zeros << 4 | size, value, size)
+        zeros = 0
+    if zeros:
+        complete &= put_coded(out, writer, ac_codes, 0, 0, 0)
+    return complete
 
 
 @kernel
@@ -422,6 +467,7 @@ def encode_scan(
     dc_codes: Any,
     ac_codes: Any,
     out: Any,
+    place: int,
 ) -> int:
     """Write a scan's compressed data: the runs from their coefficients, everything else with the bits it had.
 
@@ -432,92 +478,47 @@ def encode_scan(
     dc_codes, ac_codes : int64 arrays (components, 256)
         For each symbol the length of its code, times 65536, plus the code; 0 for none.
     out : uint8 array
-        Receives the data; large enough for every byte to be stuffed.
+        Receives the data from `place` on; large enough for every byte to be stuffed.
 
     The others are those of `decode_scan`.
 
     Returns
     -------
     int
-        Bytes in `out`; negative if a table lacks a code.
+        Where the data ends in `out`; negative if a table lacks a code.
     """
-    place, run = 0, 0
+    run = 0
     dc = np.zeros(4, np.int64)
+    writer = np.zeros(3, np.int64)
+    writer[PLACE] = place
     for current in range(starts.size):
-        pending, pending_bits = np.uint64(0), 0
         position = starts[current]
         while run < count and runs[run, SEGMENT] == current:
-            place, pending, pending_bits = copy_bits(
-                words, position, runs[run, START], out, place, pending, pending_bits
-            )
-            dc[:] = predictors[run]
+            copy_bits(words, position, runs[run, START], out, writer)
+            for member in range(4):
+                dc[member] = predictors[run, member]
             for mcu in range(runs[run, FIRST], runs[run, LAST]):
                 for unit in range(unit_member.size):
                     member = unit_member[unit]
-                    value = np.int64(coefficients[mcu, unit, 0])
-                    difference = value - dc[member]
-                    dc[member] = value
-                    size = size_of(difference)
-                    code = dc_codes[member, size]
-                    if code == 0:
+                    if not encode_unit(coefficients[mcu, unit], dc[member], dc_codes[member], ac_codes[member], out, writer):
                         return NO_CODE
-                    place, pending, pending_bits = put(
-                        out, place, pending, pending_bits, code & 0xFFFF, code >> 16
-                    )
-                    place, pending, pending_bits = put_value(out, place, pending, pending_bits, difference, size)
-                    zeros = 0
-                    for index in range(1, 64):
-                        value = np.int64(coefficients[mcu, unit, index])
-                        if value == 0:
-                            zeros += 1
-                            continue
-                        while zeros > 15:
-                            code = ac_codes[member, 0xF0]
-                            if code == 0:
-                                return NO_CODE
-                            place, pending, pending_bits = put(
-                                out, place, pending, pending_bits, code & 0xFFFF, code >> 16
-                            )
-                            zeros -= 16
-                        size = size_of(value)
-                        code = ac_codes[member, zeros << 4 | size]
-                        if code == 0:
-                            return NO_CODE
-                        place, pending, pending_bits = put(
-                            out, place, pending, pending_bits, code & 0xFFFF, code >> 16
-                        )
-                        place, pending, pending_bits = put_value(out, place, pending, pending_bits, value, size)
-                        zeros = 0
-                    if zeros:
-                        code = ac_codes[member, 0]
-                        if code == 0:
-                            return NO_CODE
-                        place, pending, pending_bits = put(
-                            out, place, pending, pending_bits, code & 0xFFFF, code >> 16
-                        )
+                    dc[member] = coefficients[mcu, unit, 0]
             position = runs[run, STOP]
             if runs[run, FOLLOWED]:
                 for member in range(members):
-                    place, pending, pending_bits = copy_bits(
-                        words, position, follower_bits[run, member, 0], out, place, pending, pending_bits
-                    )
+                    copy_bits(words, position, follower_bits[run, member, 0], out, writer)
                     difference = followers[run, member] - dc[member]
                     size = size_of(difference)
-                    code = dc_codes[member, size]
-                    if code == 0:
+                    if not put_coded(out, writer, dc_codes[member], size, difference, size):
                         return NO_CODE
-                    place, pending, pending_bits = put(
-                        out, place, pending, pending_bits, code & 0xFFFF, code >> 16
-                    )
-                    place, pending, pending_bits = put_value(out, place, pending, pending_bits, difference, size)
                     position = follower_bits[run, member, 1]
             run += 1
-        place, pending, pending_bits = copy_bits(words, position, ends[current], out, place, pending, pending_bits)
-        if pending_bits:
-            fill = 8 - pending_bits
-            place, pending, pending_bits = put(out, place, pending, pending_bits, (1 << fill) - 1, fill)
+        copy_bits(words, position, ends[current], out, writer)
+        if writer[COUNT]:
+            fill = 8 - writer[COUNT]
+            put(out, writer, (1 << fill) - 1, fill)
         if current < starts.size - 1:
-            out[place] = 0xFF
-            out[place + 1] = 0xD0 + (current & 7)
-            place += 2
-    return place
+            out[writer[PLACE]] = 0xFF
+            out[writer[PLACE] + 1] = 0xD0 + (current & 7)
+            writer[PLACE] += 2
+    return writer[PLACE]

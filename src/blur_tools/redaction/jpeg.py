@@ -44,7 +44,7 @@ LONGEST = 16
 """Bits of the longest code (B.2.4.2)."""
 
 
-def redacted_scans(data: bytes, image: Image.Image, regions: Iterable[Region]) -> list[bytes]:
+def redacted_scans(data: bytes, image: Image.Image, regions: Iterable[Region]) -> list[memoryview]:
     """The scans of a JPEG file with the rendered pixels in the regions.
 
     Parameters
@@ -58,7 +58,7 @@ def redacted_scans(data: bytes, image: Image.Image, regions: Iterable[Region]) -
 
     Returns
     -------
-    list of bytes
+    list of memoryview
         For `metadata.clean_jpeg`: each scan's segment with its compressed data, where needed a table before it.
 
     Raises
@@ -138,14 +138,15 @@ class _Decoded:
         """The scan's bits as words; where each restart interval begins and ends."""
         segment = self.scan.segment
         content = np.frombuffer(data, np.uint8)[segment.end : segment.stop]
+        raw = np.zeros(-(-len(content) // 8), ">u8")
+        raw.view(np.uint8)[: len(content)] = content
         # zeros behind the end, so that broken codes cannot run out of it before they are noticed
-        spare = 4 * (2 + self.unit_member.size * 64)
-        out = np.zeros((len(content) + spare) // 4 * 4, np.uint8)
+        words = np.zeros(2 * raw.size + 2 + 64 * self.unit_member.size, np.uint32)
         starts = np.zeros(intervals, np.int64)
-        size, found = self.kernels.unstuff(content, np.flatnonzero(content == 0xFF), out, starts)
+        size, found = self.kernels.unstuff(raw.astype(np.uint64), len(content), words, starts)
         if found != intervals:
             raise JpegError("its restart markers are out of order")
-        return out.view(">u4").astype(np.uint32), 8 * starts, 8 * np.append(starts[1:], size)
+        return words, 8 * starts, 8 * np.append(starts[1:], size)
 
     def _decode(self, interval: int, stops: Ints) -> None:
         count, members = int(self.wanted.sum()), len(self.scan.members)
@@ -184,22 +185,24 @@ class _Decoded:
             len(ranks) * component.vertical, ranks.shape[1] * component.horizontal
         )
 
-    def written(self, data: bytes) -> bytes:
+    def written(self, data: bytes) -> memoryview:
         """The scan's segments and its compressed data, with the coefficients as they are now."""
         tables = self._completed()
         dc_codes = np.stack([_codes(table) for table in self.dc])
         ac_codes = np.stack([_codes(table) for table in self.ac])
         # every byte stuffed, restart markers, and 64 longest codes with their bits in each data unit that is new
         room = 8 * self.words.size + 2 * len(self.starts) + 448 * self.coefficients.shape[0] * self.unit_member.size
-        out = np.empty(room, np.uint8)
+        segment = self.scan.segment
+        head = tables + data[segment.start : segment.end]
+        out = np.empty(len(head) + room, np.uint8)
+        out[: len(head)] = np.frombuffer(head, np.uint8)
         size = self.kernels.encode_scan(
             self.words, self.starts, self.ends, self.unit_member, len(self.dc), self.coefficients, self.runs,
-            self.count, self.predictors, self.followers, self.follower_bits, dc_codes, ac_codes, out,
+            self.count, self.predictors, self.followers, self.follower_bits, dc_codes, ac_codes, out, len(head),
         )  # fmt: skip
         if size < 0:
             raise JpegError("its Huffman tables lack a code")
-        segment = self.scan.segment
-        return b"".join([tables, data[segment.start : segment.end], out[:size].tobytes()])
+        return memoryview(out[:size])
 
     def _completed(self) -> bytes:
         """Give the tables the codes that they lack; returns the segments that say so."""

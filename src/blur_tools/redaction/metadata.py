@@ -115,7 +115,7 @@ def clean_jpeg(
     exif: bytes,
     icc: bytes | None = None,
     dpi: tuple[float, float] | None = None,
-    scans: Sequence[bytes] | None = None,
+    scans: Sequence[memoryview] | None = None,
 ) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
 
@@ -129,7 +129,7 @@ def clean_jpeg(
         What `icc_profile` gave.
     dpi : (x, y), optional
         What `resolution` gave.
-    scans : sequence of bytes, optional
+    scans : sequence of memoryview, optional
         What takes the place of the file's scans, see `jpeg.redacted_scans`.
 
     Raises
@@ -138,7 +138,7 @@ def clean_jpeg(
         The file's segments cannot be followed.
     """
     new = iter(scans or ())
-    kept = []
+    kept: list[tuple[int, bytes | memoryview]] = []
     for segment in segments(data):
         if scans is not None and segment.marker == SOS:
             kept.append((SOS, next(new)))
