@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["decode_scan", "encode_scan", "fill_skips", "unstuff", "used_symbols"]
+__all__ = ["decode_scan", "encode_scan", "fill_skips", "make_codable", "unstuff", "used_symbols"]
 
 Ints = npt.NDArray[np.int64]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -360,6 +360,89 @@ def used_symbols(
         if runs[run, FOLLOWED]:
             for member in range(present):
                 used_dc[member, size_of(followers[run, member] - dc[member])] = True
+
+
+@kernel
+def is_codable(coefficients: Any, ac_codes: Any) -> bool:
+    """Whether a table has all codes for the AC coefficients of a data unit."""
+    zeros = 0
+    for index in range(1, 64):
+        value = np.int64(coefficients[index])
+        if value == 0:
+            zeros += 1
+            continue
+        if ac_codes[(zeros & 15) << 4 | size_of(value)] == 0 or (zeros > 15 and ac_codes[0xF0] == 0):
+            return False
+        zeros = 0
+    return zeros == 0 or ac_codes[0] != 0
+
+
+@kernel
+def make_codable(coefficients: Any, unit_member: Any, ac_codes: Any, divisors: Any) -> bool:
+    """Move each data unit to the nearest that its table has codes for.
+
+    Nearest is meant as in pixels, where the sum of squared differences is that of the dequantised coefficients. The
+    way there is the shortest through all choices of non-zero coefficients and their sizes: for each position the best
+    way to end with a non-zero one there, from the best ones to those before.
+
+    Parameters
+    ----------
+    coefficients : int16 array (MCUs, data units, 64)
+        Changed in place.
+    ac_codes : int64 array (components, 256)
+        See `encode_scan`.
+    divisors : float32 array (components, 64)
+        The quantisation.
+
+    Returns
+    -------
+    bool
+        False if a data unit has no such neighbour, which only a table without an end of block brings about.
+    """
+    error = np.zeros(64)  # least sum up to and with a non-zero coefficient here
+    dropped = np.zeros(65)  # sum over all coefficients before, were they zero
+    origin = np.zeros(64, np.int64)
+    chosen = np.zeros(64, np.int64)
+    for mcu in range(coefficients.shape[0]):
+        for unit in range(unit_member.size):
+            member = unit_member[unit]
+            block, codes = coefficients[mcu, unit], ac_codes[member]
+            if is_codable(block, codes):
+                continue
+            for index in range(1, 64):
+                dropped[index + 1] = dropped[index] + (np.float64(block[index]) * divisors[member, index]) ** 2
+            for index in range(1, 64):
+                error[index] = np.inf
+                value = np.int64(block[index])
+                magnitude = abs(value)
+                for before in range(index):
+                    zeros = index - before - 1
+                    if zeros > 15 and codes[0xF0] == 0:
+                        continue
+                    so_far = error[before] + dropped[index] - dropped[before + 1]
+                    if so_far >= error[index]:
+                        continue
+                    for size in range(1, 11):
+                        if codes[(zeros & 15) << 4 | size] == 0:
+                            continue
+                        near = min(max(magnitude, 1 << (size - 1)), (1 << size) - 1)
+                        total = so_far + ((near - magnitude) * np.float64(divisors[member, index])) ** 2
+                        if total < error[index]:
+                            error[index] = total
+                            origin[index] = before
+                            chosen[index] = near if value >= 0 else -near
+            best, last = np.inf, -1
+            for index in range(64):
+                total = error[index] + dropped[64] - dropped[index + 1]
+                if total < best and (index == 63 or codes[0]):
+                    best, last = total, index
+            if last < 0:
+                return False
+            for index in range(63, 0, -1):
+                block[index] = chosen[index] if index == last else 0
+                if index == last:
+                    last = origin[index]
+    return True
 
 
 # what a writer keeps: its place in the output, the bits that are no byte yet, and how many these are

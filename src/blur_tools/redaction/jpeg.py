@@ -6,7 +6,7 @@ by bit; inside, data units that no mask touches keep their coefficients, and the
 anew, because the DC before it changed. Sequential Huffman pictures of 8 bits are handled, in one scan or several.
 
 If a table lacks a code that is needed (programs that optimise tables leave unused ones out), it is added behind the
-existing ones, which keep theirs; where there is no room for it, the file is left to the other writers.
+existing ones, which keep theirs; where there is no room for it, the new data units become the nearest that have codes.
 
 Bits between the last code and the end of the compressed data are not copied: anything could hide there.
 """
@@ -42,6 +42,13 @@ Ints = npt.NDArray[np.int64]
 
 LONGEST = 16
 """Bits of the longest code (B.2.4.2)."""
+
+
+class NoRoom(JpegError):
+    """A Huffman table lacks a code and has no room for it."""
+
+    def __init__(self) -> None:
+        super().__init__("its Huffman tables lack a code")
 
 
 def redacted_scans(data: bytes, image: Image.Image, regions: Iterable[Region]) -> list[memoryview]:
@@ -201,28 +208,40 @@ class _Decoded:
             self.count, self.predictors, self.followers, self.follower_bits, dc_codes, ac_codes, out, len(head),
         )  # fmt: skip
         if size < 0:
-            raise JpegError("its Huffman tables lack a code")
+            raise NoRoom
         return memoryview(out[:size])
 
     def _completed(self) -> bytes:
-        """Give the tables the codes that they lack; returns the segments that say so."""
+        """See to it that every coefficient has a code; returns the segments of the tables that were extended."""
         used_dc, used_ac = np.zeros((2, len(self.dc), 256), np.bool_)
         self.kernels.used_symbols(
             self.unit_member, self.coefficients, self.runs, self.count, self.predictors, self.followers, len(self.dc),
             used_dc, used_ac,
         )  # fmt: skip
-        segments = []
-        for kind, tables, used in ((0, self.dc, used_dc), (1, self.ac, used_ac)):
-            selectors = [pair[kind] for pair in self.scan.selectors]
-            for selector in sorted(set(selectors)):
-                members = [i for i, other in enumerate(selectors) if other == selector]
-                table = tables[members[0]]
-                missing = set(np.flatnonzero(used[members].any(0)).tolist()) - set(table.symbols)
-                if missing:
-                    longer = _extended(table, bytes(sorted(missing)))
-                    for i in members:
-                        tables[i] = longer
-                    segments.append(_segment(kind, selector, longer))
+        segments = self._extend(self.dc, 0, used_dc)
+        try:
+            return segments + self._extend(self.ac, 1, used_ac)
+        except NoRoom:
+            divisors = np.stack([self.frame.quantisation[index] for index in self.scan.members])
+            codes = np.stack([_codes(table) for table in self.ac])
+            if not self.kernels.make_codable(self.coefficients, self.unit_member, codes, divisors):
+                raise
+        return segments
+
+    def _extend(self, tables: list[HuffmanTable], kind: int, used: Bools) -> bytes:
+        """Give tables the codes that they lack, all or none."""
+        longer, segments = list(tables), []
+        selectors = [pair[kind] for pair in self.scan.selectors]
+        for selector in sorted(set(selectors)):
+            members = [i for i, other in enumerate(selectors) if other == selector]
+            table = tables[members[0]]
+            missing = set(np.flatnonzero(used[members].any(0)).tolist()) - set(table.symbols)
+            if missing:
+                extended = _extended(table, bytes(sorted(missing)))
+                for i in members:
+                    longer[i] = extended
+                segments.append(_segment(kind, selector, extended))
+        tables[:] = longer
         return b"".join(segments)
 
 
@@ -285,11 +304,9 @@ def _extended(table: HuffmanTable, symbols: bytes) -> HuffmanTable:
     The longest code of ones alone stays free, as the standard wants it (C.2).
     """
     taken = max(((code + 1) << (LONGEST - length) for _, code, length in _code_words(table)), default=0)
-    if taken + len(symbols) >= 1 << LONGEST or len(table.symbols) + len(symbols) > 256:
-        raise JpegError("its Huffman tables lack a code and have no room for it")
     counts = (*table.counts[:-1], table.counts[-1] + len(symbols))
-    if counts[-1] > 255:
-        raise JpegError("its Huffman tables lack a code and have no room for it")
+    if taken + len(symbols) >= 1 << LONGEST or len(table.symbols) + len(symbols) > 256 or counts[-1] > 255:
+        raise NoRoom
     return HuffmanTable(counts, table.symbols + symbols)
 
 
