@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,17 @@ from PIL import Image
 from blur_tools.redaction._jpeg_markers import Frame, JpegError
 from blur_tools.redaction.masks import Region
 
-__all__ = ["ZIGZAG", "Patch", "colour_weights", "patches", "replacements", "touched_units"]
+__all__ = [
+    "ZIGZAG",
+    "Bools",
+    "Patch",
+    "colour_weights",
+    "patch_of",
+    "patches",
+    "rendered_pixels",
+    "replacements",
+    "touched_units",
+]
 
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
@@ -49,7 +60,8 @@ def _times(rows: Floats, matrix: Floats) -> Floats:
     size = 32
     padded = np.zeros((-(-len(rows) // size), size, 64), np.float32)
     padded.reshape(-1, 64)[: len(rows)] = rows
-    return np.matmul(padded, matrix).reshape(-1, 64)[: len(rows)]
+    product: Floats = np.matmul(padded, matrix).reshape(-1, 64)
+    return product[: len(rows)]
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,8 @@ def patches(regions: Sequence[Region], frame: Frame) -> list[Patch]:
         shape = (rows[1] - rows[0]) * height, (columns[1] - columns[0]) * width
         hidden = np.zeros(shape, np.bool_)
         near = (boxes[:, 0] < x + shape[1]) & (boxes[:, 2] > x) & (boxes[:, 1] < y + shape[0]) & (boxes[:, 3] > y)
-        for index in np.flatnonzero(near):
-            _join(hidden, regions[index], x, y)
+        for other in compress(regions, near):
+            _join(hidden, other, x, y)
         _repeat(hidden, frame.size[0] - x, frame.size[1] - y)
         found.append(Patch(rows, columns, hidden))
     return found
@@ -126,6 +138,14 @@ def _place(patch: Patch, frame: Frame, index: int) -> tuple[slice, slice]:
         slice(top * component.vertical, bottom * component.vertical),
         slice(left * component.horizontal, right * component.horizontal),
     )
+
+
+def patch_of(grid: npt.NDArray[np.intp], patch: Patch, frame: Frame, index: int) -> npt.NDArray[np.intp]:
+    """A patch's part of a grid over a component's data units; -1 where the grid ends before the last MCU does."""
+    place = _place(patch, frame, index)
+    part = grid[place]
+    room = [(0, wanted.stop - wanted.start - size) for wanted, size in zip(place, part.shape, strict=True)]
+    return np.pad(part, room, constant_values=-1)
 
 
 def touched_units(found: Sequence[Patch], frame: Frame, index: int) -> Bools:

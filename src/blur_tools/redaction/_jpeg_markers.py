@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["APP0", "APP14", "DHT", "EOI", "SOS", "Component", "Frame", "HuffmanTable", "JpegError", "Scan", "Segment",
-           "read_frame", "segments"]  # fmt: skip
+__all__ = ["APP0", "APP14", "DHT", "EOI", "PROCESSES", "PROGRESSIVE_ARITHMETIC", "PROGRESSIVE_HUFFMAN", "SOS",
+           "Component", "Frame", "HuffmanTable", "JpegError", "NotFollowed", "Scan", "Segment", "read_frame",
+           "segments"]  # fmt: skip
 
 APP0, APP14, DHT, DQT, DRI, DAC, SOS, EOI = 0xE0, 0xEE, 0xC4, 0xDB, 0xDD, 0xCC, 0xDA, 0xD9
 _SOF = {*range(0xC0, 0xD0)} - {DHT, 0xC8, DAC}
@@ -22,6 +23,7 @@ PROCESSES = {
     0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC3: "lossless", 0xC9: "arithmetic",
     0xCA: "progressive arithmetic",
 }  # fmt: skip
+PROGRESSIVE_HUFFMAN, PROGRESSIVE_ARITHMETIC = 0xC2, 0xCA
 MOST_UNITS = 10
 """Data units of an MCU at most (B.2.3)."""
 
@@ -32,9 +34,13 @@ class JpegError(ValueError):
     """A JPEG that cannot be handled block by block; the text says why, in words that fit into a warning."""
 
 
+class NotFollowed(JpegError):
+    """A JPEG whose codes are not followed here, though nothing is known to be wrong with it."""
+
+
 @dataclass(frozen=True)
 class Segment:
-    """One marker with its parameters, at ``data[start:end]``; behind a scan's lies its compressed data, up to `stop`."""
+    """One marker with its parameters, at ``data[start:end]``; behind a scan's its compressed data ends at `stop`."""
 
     marker: int
     start: int
@@ -104,8 +110,8 @@ class Frame:
         The SOF marker.
     size : (width, height)
         In pixels.
-    quantisation : list of array
-        For each component its 64 divisors in zigzag order, as they were when its first scan began.
+    quantisation : dict of int to array
+        For each component by its position its 64 divisors in zigzag order, as they were when its first scan began.
     transform : int or None
         The colour transform that Adobe's segment names.
     jfif : bool
@@ -117,7 +123,7 @@ class Frame:
     size: tuple[int, int]
     components: tuple[Component, ...]
     scans: list[Scan] = field(default_factory=list)
-    quantisation: list[npt.NDArray[np.float32] | None] = field(default_factory=list)
+    quantisation: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     transform: int | None = None
     jfif: bool = False
 
@@ -228,12 +234,12 @@ def read_frame(data: bytes) -> Frame:
                     raise JpegError("a scan before its frame")
                 frame.scans.append(_scan(segment, body, frame, huffman, interval))
                 for index in frame.scans[-1].members:
-                    if frame.quantisation[index] is None:
-                        selector = frame.components[index].quantisation_selector
-                        frame.quantisation[index] = quantisation.get(selector)
+                    table = quantisation.get(frame.components[index].quantisation_selector)
+                    if table is not None:
+                        frame.quantisation.setdefault(index, table)
         except (IndexError, struct.error) as error:
             raise JpegError("a segment is too short") from error
-    if frame is None or any(table is None for table in frame.quantisation):
+    if frame is None or len(frame.quantisation) < len(frame.components):
         raise JpegError("tables are missing")
     frame.transform, frame.jfif = transform, jfif
     return frame
@@ -277,7 +283,7 @@ def _frame(marker: int, body: bytes) -> Frame:
         raise JpegError("a broken frame header")
     if any(not (1 <= c.horizontal <= 4 and 1 <= c.vertical <= 4) for c in components):
         raise JpegError("a broken frame header")
-    frame = Frame(marker, precision, (width, height), components, quantisation=[None] * count)
+    frame = Frame(marker, precision, (width, height), components)
     across, down = frame.sampling
     if any(across % c.horizontal or down % c.vertical for c in components):
         raise JpegError("its sampling factors are no multiples of each other")
@@ -290,11 +296,11 @@ def _scan(
     count = body[0]
     positions = {component.identifier: index for index, component in enumerate(frame.components)}
     pairs = [(body[1 + 2 * i], body[2 + 2 * i]) for i in range(count)]
-    first, last, approximation = body[1 + 2 * count : 4 + 2 * count]
+    first, last, approximation = struct.unpack_from("3B", body, 1 + 2 * count)
     if not 1 <= count <= 4 or any(identifier not in positions for identifier, _ in pairs):
         raise JpegError("a broken scan header")
     members = tuple(positions[identifier] for identifier, _ in pairs)
-    if len(set(members)) < count or sum(frame.components[i].units for i in members) > MOST_UNITS and count > 1:
+    if len(set(members)) < count or (sum(frame.components[i].units for i in members) > MOST_UNITS and count > 1):
         raise JpegError("a broken scan header")
     selectors = tuple((tables >> 4, tables & 15) for _, tables in pairs)
     return Scan(

@@ -13,8 +13,9 @@ from PIL import Image, PngImagePlugin, features
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
+from blur_tools.redaction._jpeg_markers import JpegError, NotFollowed
+from blur_tools.redaction._turbojpeg import transcoded
 from blur_tools.redaction.effects import fill, hide
-from blur_tools.redaction._jpeg_markers import JpegError
 from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import Region, regions
@@ -118,8 +119,17 @@ def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Writ
     data, extras = picture.source.data, (exif, icc_profile(picture), resolution(picture))
     try:
         return Written(clean_jpeg(data, *extras, redacted_scans(data, picture.image, hidden)), "jpeg-lossless")
+    except NotFollowed as error:
+        reason = str(error)
+        if not hidden:
+            doubt = f"bytes that may lie between its compressed pixels and the end were not looked for: {reason}"
+            return Written(clean_jpeg(data, *extras), "jpeg-lossless", (doubt,))
     except JpegError as error:
         reason = str(error)
+    try:
+        return Written(clean_jpeg(transcoded(data, picture.image, hidden), *extras), "jpeg-transcode")
+    except JpegError as error:
+        reason += f", and {error}"
     return _reencoded(picture, exif, reason)
 
 
