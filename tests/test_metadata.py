@@ -625,6 +625,19 @@ class TestWhatStays:
         assert opened(data).info["dpi"] == (300, 300)
         assert opened(blur_tools.redact(data, FOUND[found]).data).info.get("dpi") == (300, 300)
 
+    @pytest.mark.parametrize("found", FOUND)
+    def test_resolution_does_not_change_what_colours_mean(self, found):
+        # components named R, G, B are these, unless there is a JFIF header
+        base = saved(scene(), "JPEG", quality=90, keep_rgb=True)
+        adobe = base.index(b"\xff\xee")
+        data = base[:adobe] + base[adobe + 16 :]
+        data = data[:2] + segment(0xE1, b"Exif\0\0" + exif_block(dpi=300, secrets=False)) + data[2:]
+        before, after = (
+            np.asarray(opened(file)).astype(int) for file in (data, blur_tools.redact(data, FOUND[found]).data)
+        )
+        assert opened(data).info["dpi"] == (300, 300)
+        assert abs(before - after)[48:].max() <= 1
+
     def test_gamma_of_a_png(self):
         data = blur_tools.redact(png_carrier().data, PLATE).data
         assert dict(png_chunks(data))["gAMA"] == struct.pack(">I", 45455)

@@ -64,9 +64,13 @@ def _times(rows: Floats, matrix: Floats) -> Floats:
     return product[: len(rows)]
 
 
+BAND = 1 << 18
+"""Pixels that are worked on at once: more would not stay in the processor's cache, and take memory."""
+
+
 @dataclass(frozen=True)
 class Patch:
-    """The part of a picture around one region, in whole MCUs.
+    """The part of a picture around one region, or a band of it, in whole MCUs.
 
     Attributes
     ----------
@@ -83,21 +87,23 @@ class Patch:
 
 
 def patches(regions: Sequence[Region], frame: Frame) -> list[Patch]:
-    """What is to be coded anew, region by region; where they overlap, each knows of the others."""
+    """What is to be coded anew, region by region, large ones in bands; where they overlap, each knows of the others."""
     height, width = (8 * factor for factor in reversed(frame.sampling))
     boxes = np.array([region.box for region in regions]).reshape(-1, 4)
     found = []
-    for region in regions:
-        left, top, right, bottom = region.box
-        rows, columns = (top // height, -(-bottom // height)), (left // width, -(-right // width))
-        x, y = columns[0] * width, rows[0] * height
-        shape = (rows[1] - rows[0]) * height, (columns[1] - columns[0]) * width
-        hidden = np.zeros(shape, np.bool_)
-        near = (boxes[:, 0] < x + shape[1]) & (boxes[:, 2] > x) & (boxes[:, 1] < y + shape[0]) & (boxes[:, 3] > y)
-        for other in compress(regions, near):
-            _join(hidden, other, x, y)
-        _repeat(hidden, frame.size[0] - x, frame.size[1] - y)
-        found.append(Patch(rows, columns, hidden))
+    for left, top, right, bottom in boxes.tolist():
+        columns, last = (left // width, -(-right // width)), -(-bottom // height)
+        across = (columns[1] - columns[0]) * width
+        step = max(1, BAND // (across * height))
+        for first in range(top // height, last, step):
+            rows = first, min(first + step, last)
+            x, y = columns[0] * width, rows[0] * height
+            hidden = np.zeros(((rows[1] - rows[0]) * height, across), np.bool_)
+            near = (boxes[:, 0] < x + across) & (boxes[:, 2] > x) & (boxes[:, 1] < y + len(hidden)) & (boxes[:, 3] > y)
+            for other in compress(regions, near):
+                _join(hidden, other, x, y)
+            _repeat(hidden, frame.size[0] - x, frame.size[1] - y)
+            found.append(Patch(rows, columns, hidden))
     return found
 
 

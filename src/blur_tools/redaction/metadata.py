@@ -145,13 +145,18 @@ def clean_jpeg(
         elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
             kept.append((segment.marker, part))
     first = [part for marker, part in kept if marker == APP0][:1]
-    # a JFIF header also says which colours the numbers mean, so it must not join Adobe's, which may say others
-    if not first and dpi and all(marker != APP14 for marker, _ in kept):
+    # a JFIF header also says which colours the numbers mean, so it must not join what may say others
+    if not first and dpi and not any(_says_colours(marker, part) for marker, part in kept):
         first = [_segment(0xE0, b"JFIF\0\1\1\1" + _dots(dpi[0]) + _dots(dpi[1]) + b"\0\0")]
     if exif:
         first.append(_segment(0xE1, exif))
     rest = [part for marker, part in kept if marker != APP0]
     return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
+
+
+def _says_colours(marker: int, segment: bytes | memoryview) -> bool:
+    """Whether it is Adobe's segment, or a frame with components named R, G and B."""
+    return marker == APP14 or (0xC0 <= marker <= 0xCF and bytes(segment[10:19:3]) == b"RGB")
 
 
 def _dots(value: float) -> bytes:
