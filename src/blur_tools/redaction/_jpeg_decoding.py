@@ -108,7 +108,7 @@ def fill_skips(lookup: Any, skips: Any) -> None:
 
     Parameters
     ----------
-    lookup : int32 array of 65536
+    lookup : uint16 array of 65536
         By the next 16 bits, the length of the code that they begin with, times 256, plus its symbol; 0 for none.
     skips : int32 array of ``2 ** SKIP_BITS``
         Receives, by the next bits, how many of them are whole coefficients (bits 0 to 7), how far these advance in
@@ -162,7 +162,7 @@ def decode_scan(
         For each MCU in coding order.
     unit_member : int64 array
         For each data unit of an MCU the position of its component in the scan.
-    dc_lookup, ac_lookup, ac_skips : int32 arrays, a row for each component of the scan
+    dc_lookup, ac_lookup, ac_skips : arrays, a row for each component of the scan
         See `fill_skips`.
     coefficients : int16 array (wanted MCUs, data units, 64)
         Zeros; receives them.

@@ -66,7 +66,7 @@ def measure_ac_scan(
     ----------
     nonzero : uint64 array
         For each data unit, a bit for each coefficient in zigzag order that is not zero; updated.
-    lookup : int32 array of 65536
+    lookup : uint16 array of 65536
         See `_jpeg_decoding.fill_skips`.
 
     The others are those of `measure_dc_scan`.

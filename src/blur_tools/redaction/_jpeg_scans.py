@@ -95,8 +95,7 @@ class SequentialScan(ScanBits):
         self.allocate_runs(count)
         self.count = decode_scan(
             self.words, self.starts, self.stops, self.interval, wanted.ravel(), self.unit_member,
-            np.stack([lookup_of(table) for table in self.dc]), np.stack([lookup_of(table) for table in self.ac]),
-            np.stack([_skips(table) for table in self.ac]),
+            _lookups(tuple(self.dc)), _lookups(tuple(self.ac)), _skips(tuple(self.ac)),
             self.coefficients, self.runs, self.predictors, self.followers, self.follower_bits, self.ends,
         )  # fmt: skip
         if self.count < 0:
@@ -183,7 +182,7 @@ def _measured_scan(data: bytes, frame: Frame, scan: Scan, nonzero: Sequence[npt.
         tables = _tables(scan.dc) if high == 0 else [HuffmanTable((0,) * 16, b"")] * len(scan.members)
         failed = measure_dc_scan(
             bits.words, bits.starts, bits.stops, bits.interval, bits.mcus, bits.unit_member, high > 0,
-            np.stack([lookup_of(table) for table in tables]), bits.ends,
+            _lookups(tuple(tables)), bits.ends,
         )  # fmt: skip
     elif 1 <= first <= last <= 63 and not bits.interleaved:
         (table,) = _tables(scan.ac)
@@ -210,8 +209,15 @@ def _codes(tables: Sequence[HuffmanTable]) -> Ints:
     return np.stack([codes_of(table) for table in tables])
 
 
-@lru_cache(maxsize=64)
-def _skips(table: HuffmanTable) -> npt.NDArray[np.int32]:
-    skips = np.zeros(1 << SKIP_BITS, np.int32)
-    fill_skips(lookup_of(table), skips)
+# most pictures of a collection share their tables
+@lru_cache(maxsize=16)
+def _lookups(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.uint16]:
+    return np.stack([lookup_of(table) for table in tables])
+
+
+@lru_cache(maxsize=16)
+def _skips(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.int32]:
+    skips = np.zeros((len(tables), 1 << SKIP_BITS), np.int32)
+    for table, row in zip(tables, skips, strict=True):
+        fill_skips(lookup_of(table), row)
     return skips

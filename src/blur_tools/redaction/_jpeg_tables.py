@@ -37,9 +37,9 @@ def code_words(table: HuffmanTable) -> Iterator[tuple[int, int, int]]:
 
 
 @lru_cache(maxsize=64)
-def lookup_of(table: HuffmanTable) -> npt.NDArray[np.int32]:
+def lookup_of(table: HuffmanTable) -> npt.NDArray[np.uint16]:
     """By the next 16 bits: the length of the code that they begin with, times 256, plus its symbol; 0 for none."""
-    lookup = np.zeros(1 << LONGEST, np.int32)
+    lookup = np.zeros(1 << LONGEST, np.uint16)
     for symbol, code, length in code_words(table):
         lookup[code << (LONGEST - length) : (code + 1) << (LONGEST - length)] = length << 8 | symbol
     return lookup
