@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +23,17 @@ __all__ = [
     "ZIGZAG",
     "Bools",
     "Patch",
+    "Rendered",
     "colour_weights",
     "patch_of",
     "patches",
-    "rendered_pixels",
-    "replacements",
     "touched_units",
 ]
 
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 Coefficients = npt.NDArray[np.int16]
 
 ZIGZAG = np.array(
@@ -126,11 +127,16 @@ def _repeat(pixels: Array, width: int, height: int) -> None:
 
 def _pooled(hidden: Bools, across: int, down: int) -> Bools:
     """Whether any of ``across * down`` pixels is hidden."""
-    rows = np.logical_or.reduce([hidden[i::down] for i in range(down)]) if down > 1 else hidden
-    return np.logical_or.reduce([rows[:, i::across] for i in range(across)]) if across > 1 else rows
+    rows = hidden[::down]
+    for i in range(1, down):
+        rows = rows | hidden[i::down]
+    pooled = rows[:, ::across]
+    for i in range(1, across):
+        pooled = pooled | rows[:, i::across]
+    return pooled
 
 
-def _by_unit(plane: Array) -> Array:
+def _by_unit(plane: npt.NDArray[T]) -> npt.NDArray[T]:
     """The 64 samples of each data unit: (rows, columns, 64)."""
     rows, columns = plane.shape[0] // 8, plane.shape[1] // 8
     return plane.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(rows, columns, 64)
@@ -203,65 +209,76 @@ def _is_rgb(frame: Frame) -> bool:
     return bytes(component.identifier for component in frame.components) == b"RGB"
 
 
-def rendered_pixels(image: Image.Image, patch: Patch, frame: Frame) -> npt.NDArray[np.uint8]:
-    """The pixels of a patch (rows, columns, channels), repeated beyond the picture."""
-    width, height = (8 * factor for factor in frame.sampling)
-    x, y = patch.columns[0] * width, patch.rows[0] * height
-    pixels = np.array(image.crop((x, y, x + patch.hidden.shape[1], y + patch.hidden.shape[0])))
-    _repeat(pixels, frame.size[0] - x, frame.size[1] - y)
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+class Rendered:
+    """The rendered pixels of a patch, repeated beyond the picture, as samples of any component."""
 
+    def __init__(self, image: Image.Image, patch: Patch, frame: Frame) -> None:
+        self.patch, self.frame = patch, frame
+        width, height = (8 * factor for factor in frame.sampling)
+        x, y = patch.columns[0] * width, patch.rows[0] * height
+        pixels = np.array(image.crop((x, y, x + patch.hidden.shape[1], y + patch.hidden.shape[0])))
+        _repeat(pixels, frame.size[0] - x, frame.size[1] - y)
+        self.pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+        # by the pixels of a sample: components often share these
+        self._hidden: dict[tuple[int, int], tuple[Bools, Bools]] = {}
+        self._means: dict[tuple[int, int], list[Floats]] = {}
 
-def _samples(pixels: npt.NDArray[np.uint8], weights: Floats, offset: float, across: int, down: int) -> Floats:
-    """A component's samples: the mean of the pixels that each stands for."""
-    total = np.zeros((pixels.shape[0] // down, pixels.shape[1] // across), np.float32)
-    scale = 1 / (across * down)
-    for channel, weight in enumerate(weights * np.float32(scale)):
-        if weight:
-            plane = pixels[..., channel]
-            parts = [plane[j::down, i::across] for j in range(down) for i in range(across)]
-            total += weight * (parts[0] if len(parts) == 1 else np.sum(parts, axis=0, dtype=np.uint16))
-    return total + np.float32(offset)
+    def replacements(
+        self,
+        index: int,
+        weights: Floats,
+        offset: float,
+        slots: npt.NDArray[np.intp],
+        original: Coefficients,
+    ) -> tuple[npt.NDArray[np.intp], Coefficients]:
+        """New coefficients of a component's touched data units.
 
+        Parameters
+        ----------
+        index : int
+            The component.
+        weights, offset
+            Its own, of `colour_weights`.
+        slots : int array (rows, columns)
+            For each of the patch's data units its row in `original`; negative if the file has none there.
+        original : int16 array (n, 64)
+            Coefficients as the file has them, in zigzag order.
 
-def replacements(
-    pixels: npt.NDArray[np.uint8],
-    patch: Patch,
-    frame: Frame,
-    index: int,
-    weights: Floats,
-    offset: float,
-    slots: npt.NDArray[np.intp],
-    original: Coefficients,
-) -> tuple[npt.NDArray[np.intp], Coefficients]:
-    """New coefficients of a component's touched data units in a patch.
+        Returns
+        -------
+        (rows, coefficients)
+            What is to be written over which rows.
+        """
+        ratio, divisors = self.frame.ratio(index), self.frame.quantisation[index]
+        hidden, touched = self._hidden_samples(ratio)
+        chosen = touched & (slots >= 0)
+        rows, inside = slots[chosen], hidden[chosen]
+        plane = np.full(self._channels(ratio)[0].shape, offset - 128, np.float32)
+        for channel, weight in zip(self._channels(ratio), weights, strict=True):
+            if weight:
+                plane += weight * channel
+        samples = _by_unit(plane)[chosen]
+        partial = np.flatnonzero(~inside.all(-1))
+        if len(partial):
+            before = _times(original[rows[partial]] * divisors, _DCT)
+            samples[partial] = np.where(inside[partial], samples[partial], before)
+        coefficients = np.rint(_times(samples, _DCT.T) / divisors)
+        return rows, np.clip(coefficients, -MOST, MOST).astype(np.int16)
 
-    Parameters
-    ----------
-    pixels : uint8 array
-        What `rendered_pixels` gave.
-    weights, offset
-        The component's, of `colour_weights`.
-    slots : int array (rows, columns)
-        For each of the patch's data units its row in `original`; negative if the file has none there.
-    original : int16 array (n, 64)
-        Coefficients as the file has them, in zigzag order.
+    def _hidden_samples(self, ratio: tuple[int, int]) -> tuple[Bools, Bools]:
+        """Which samples of each data unit are hidden, and which data units have any."""
+        if ratio not in self._hidden:
+            hidden = _by_unit(_pooled(self.patch.hidden, *ratio))
+            self._hidden[ratio] = hidden, np.logical_or.reduce(hidden, axis=-1)
+        return self._hidden[ratio]
 
-    Returns
-    -------
-    (rows, coefficients)
-        What is to be written over which rows.
-    """
-    across, down = frame.ratio(index)
-    hidden = _by_unit(_pooled(patch.hidden, across, down))
-    chosen = hidden.any(-1) & (slots >= 0)
-    rows = slots[chosen]
-    divisors = frame.quantisation[index]
-    inside = hidden[chosen]
-    samples = _by_unit(_samples(pixels, weights, offset - 128, across, down))[chosen].astype(np.float32)
-    partial = np.flatnonzero(~inside.all(-1))
-    if len(partial):
-        before = _times(original[rows[partial]] * divisors, _DCT)
-        samples[partial] = np.where(inside[partial], samples[partial], before)
-    coefficients = np.rint(_times(samples, _DCT.T) / divisors)
-    return rows, np.clip(coefficients, -MOST, MOST).astype(np.int16)
+    def _channels(self, ratio: tuple[int, int]) -> list[Floats]:
+        """Each channel's mean over the pixels that a sample stands for."""
+        if ratio not in self._means:
+            across, down = ratio
+            total = np.zeros((self.pixels.shape[0] // down, self.pixels.shape[1] // across, 1), np.uint16)
+            for i, j in np.ndindex(across, down):
+                total = total + self.pixels[j::down, i::across]
+            means = total.astype(np.float32) / np.float32(across * down)
+            self._means[ratio] = [np.ascontiguousarray(means[..., c]) for c in range(means.shape[2])]
+        return self._means[ratio]

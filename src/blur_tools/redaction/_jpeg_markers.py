@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +128,7 @@ class Frame:
     transform: int | None = None
     jfif: bool = False
 
-    @property
+    @cached_property
     def sampling(self) -> tuple[int, int]:
         """The largest sampling factors: an MCU is so many times eight pixels wide and high."""
         return max(c.horizontal for c in self.components), max(c.vertical for c in self.components)

@@ -19,6 +19,9 @@ __all__ = ["ScanBits", "SequentialScan", "measured"]
 
 Ints = npt.NDArray[np.int64]
 
+LARGEST_DC_SIZE = 11
+"""Bits of the largest DC difference of 8-bit pictures (F.1.2.1.2); `decode_scan` takes no larger one either."""
+
 DAMAGED = "its compressed data is damaged"
 
 
@@ -142,6 +145,8 @@ class SequentialScan(ScanBits):
             self.unit_member, self.coefficients, self.runs, self.count, self.predictors, self.followers, len(self.dc),
             used_dc, used_ac,
         )  # fmt: skip
+        if used_dc[:, LARGEST_DC_SIZE + 1 :].any():  # the file's own values are out of bounds
+            raise NoRoom
         segments = self._extend(self.dc, 0, used_dc)
         try:
             return segments + self._extend(self.ac, 1, used_ac)

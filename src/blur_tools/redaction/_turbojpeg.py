@@ -23,11 +23,10 @@ from blur_tools.redaction._jpeg_blocks import (
     ZIGZAG,
     Bools,
     Patch,
+    Rendered,
     colour_weights,
     patch_of,
     patches,
-    rendered_pixels,
-    replacements,
     touched_units,
 )
 from blur_tools.redaction._jpeg_markers import PROGRESSIVE_ARITHMETIC, PROGRESSIVE_HUFFMAN, Frame, JpegError, read_frame
@@ -61,11 +60,13 @@ class _Transform(ctypes.Structure):
 @lru_cache(maxsize=1)
 def _library() -> Any:
     """The library with its functions declared, or None."""
-    for name in (*NAMES, find_library("turbojpeg")):
+    for known in (*NAMES, None):
+        # asked last, since it starts other programs
+        name = known or find_library("turbojpeg")
+        if name is None:
+            continue
         try:
-            library = ctypes.CDLL(name) if name else None
-            if library is None:
-                continue
+            library = ctypes.CDLL(name)
             library.tjInitTransform.restype = ctypes.c_void_p
             library.tjDestroy.argtypes = [ctypes.c_void_p]
             library.tjFree.argtypes = [ctypes.c_void_p]
@@ -182,11 +183,10 @@ class _Exchange:
     def _rendered(self) -> list[npt.NDArray[np.int16]]:
         new = [original.copy() for original in self.original]
         for patch in self.found:
-            pixels = rendered_pixels(self.image, patch, self.frame)
+            rendered = Rendered(self.image, patch, self.frame)
             for index, original in enumerate(self.original):
-                rows, coefficients = replacements(
-                    pixels, patch, self.frame, index, self.weights[index], float(self.offsets[index]),
-                    patch_of(self.slots[index], patch, self.frame, index), original,
-                )  # fmt: skip
+                slots = patch_of(self.slots[index], patch, self.frame, index)
+                weights, offset = self.weights[index], float(self.offsets[index])
+                rows, coefficients = rendered.replacements(index, weights, offset, slots, original)
                 new[index][rows] = coefficients
         return new

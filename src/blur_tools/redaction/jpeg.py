@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from blur_tools.redaction._jpeg_blocks import colour_weights, patches, rendered_pixels, replacements, touched_units
+from blur_tools.redaction._jpeg_blocks import Rendered, colour_weights, patches, touched_units
 from blur_tools.redaction._jpeg_markers import PROCESSES, PROGRESSIVE_HUFFMAN, Frame, JpegError, NotFollowed, read_frame
 from blur_tools.redaction.masks import Region
 
@@ -94,12 +94,10 @@ def _spliced(module: Any, data: bytes, frame: Frame, image: Image.Image, regions
     if found:
         weights, offsets = colour_weights(frame, image.mode)
     for patch in found:
-        pixels = rendered_pixels(image, patch, frame)
+        rendered = Rendered(image, patch, frame)
         for scan in scans:
             for index in scan.scan.members:
-                rows, new = replacements(
-                    pixels, patch, frame, index, weights[index], float(offsets[index]), scan.slots(index, patch),
-                    scan.original,
-                )  # fmt: skip
+                slots = scan.slots(index, patch)
+                rows, new = rendered.replacements(index, weights[index], float(offsets[index]), slots, scan.original)
                 scan.replaced[rows] = new
     return [scan.rewritten(data) for scan in scans]
