@@ -28,6 +28,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/picture.py
 	$(BIN)/python benchmarks/server.py
+	$(BIN)/python benchmarks/redact.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

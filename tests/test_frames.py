@@ -69,7 +69,7 @@ def test_apply_keeps_rows_and_adds_columns(frame, folder, engine):
     assert result["status"].tolist() == ["ok"] * 3
     assert result["n_plates"].tolist() == [1, 1, 1]
     assert result["n_faces"].tolist() == [1, 1, 1]
-    assert result["method"].tolist() == ["reencode-keep", "reencode-keep", "lossless"]
+    assert result["method"].tolist() == ["jpeg-lossless", "jpeg-lossless", "lossless"]
     assert result["blurred"].tolist() == ["out/north/a.jpg", "out/south/a.jpg", "out/south/b.png"]
     assert result["error"].isna().all()
     for name in result["blurred"]:

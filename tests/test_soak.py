@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ from PIL import Image
 
 from blur_tools import Detection, PictureError, redact
 from blur_tools.detections import box_polygon
+from blur_tools.picture import load_picture
+from blur_tools.redaction._jpeg_markers import JpegError, read_frame
+from blur_tools.redaction.jpeg import redacted_scans
+from blur_tools.redaction.masks import regions
+from blur_tools.settings import BlurSettings
 
 FORMATS = {
     "JPEG": {"quality": 90},
@@ -44,6 +50,63 @@ def test_mutated_files_are_redacted_or_refused(kind: str, noise):
         with Image.open(io.BytesIO(result.data)) as image:
             assert np.asarray(image).size > 0
     assert 0 < refused < EACH
+
+
+JPEGS = {
+    "4:2:0": ("RGB", {"quality": 90}),
+    "4:4:4": ("RGB", {"quality": 95, "subsampling": "4:4:4"}),
+    "gray": ("L", {"quality": 90}),
+    "CMYK": ("CMYK", {"quality": 80}),
+    "RGB": ("RGB", {"quality": 90, "keep_rgb": True}),
+    "optimised": ("RGB", {"quality": 85, "optimize": True}),
+    "restarts": ("RGB", {"quality": 90, "restart_marker_blocks": 2}),
+    "restart rows": ("L", {"quality": 90, "restart_marker_rows": 1}),
+    "progressive": ("RGB", {"quality": 90, "progressive": True}),
+    "progressive gray": ("L", {"quality": 70, "progressive": True}),
+}
+MUTATED_JPEGS = 20_000
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", JPEGS)
+def test_mutated_jpegs_are_redacted_or_refused(kind: str, noise):
+    """Each through the splice alone, whatever Pillow thinks of it, and through everything."""
+    mode, options = JPEGS[kind]
+    small = Image.fromarray(noise(9, 11)).resize((75, 53), Image.Resampling.BICUBIC).convert(mode)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", **options)
+    original = buffer.getvalue()
+    detections = [Detection("plate", box_polygon(5, 5, 40, 20)), Detection("face", box_polygon(40, 10, 90, 60))]
+    written = spliced = 0
+    slowest = 0.0
+    for seed in range(MUTATED_JPEGS // len(JPEGS)):
+        data = mutated(original, random.Random(seed))
+        found = detections if seed % 4 else []
+        start = time.perf_counter()
+        spliced += only_spliced(data, found)
+        try:
+            result = redact(data, found)
+        except PictureError:
+            continue
+        finally:
+            slowest = max(slowest, time.perf_counter() - start)
+        written += 1
+        assert load_picture(result.data).size == load_picture(data).size
+    assert written
+    assert slowest < 10
+
+
+def only_spliced(data: bytes, detections: list[Detection]) -> bool:
+    try:
+        frame = read_frame(data)
+        if frame.size[0] * frame.size[1] > 4_000_000:  # the loader bounds it
+            return False
+        mode = {1: "L", 3: "RGB", 4: "CMYK"}.get(len(frame.components), "L")
+        hidden = regions(detections, BlurSettings(plates=10, faces=10), frame.size)
+        redacted_scans(data, Image.new(mode, frame.size), hidden)
+    except JpegError:
+        return False
+    return True
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:

@@ -29,10 +29,12 @@ class BlurResult:
     filename : str
         The picture's name.
     method : str
-        How the file was written: ``"jpeg-lossless"`` (nothing was hidden, and every bit of the compressed
-        pixels is kept), ``"lossless"`` (the format stores pixels exactly), ``"reencode-keep"`` (JPEG with its
-        own quantisation tables and sampling), ``"reencode"`` (lossy), ``"server"`` (a service rendered it); ``""`` when
-        nothing was written.
+        How the file was written: ``"jpeg-lossless"`` (only the JPEG blocks that a mask touches are coded anew,
+        all others keep every bit), ``"jpeg-transcode"`` (the whole JPEG is coded anew, but from the same
+        coefficients outside the blocks that a mask touches), ``"lossless"`` (the format stores pixels exactly),
+        ``"reencode-keep"`` (all pixels of a JPEG are coded anew with its own quantisation tables and sampling),
+        ``"reencode"`` (lossy), ``"server"`` (a service rendered it); ``""`` when nothing was written. `warnings` says
+        why a JPEG was coded anew.
     engine : str
         Who detected; ``""`` when the detections were given.
     versions : mapping of str to str

@@ -7,14 +7,14 @@ comment, or bytes behind the end of the picture.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
 
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
+from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
 from blur_tools.sources import ORIENTATION_TAG
 
 __all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "resolution"]
@@ -107,12 +107,16 @@ def icc_profile(picture: Picture) -> bytes | None:
     return data[:size] if 132 <= size <= len(data) else None
 
 
-_NEXT_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # neither a stuffed byte nor a restart marker
-_SOS, _EOI, _APP0, _APP14 = 0xDA, 0xD9, 0xE0, 0xEE
 _CODING = {*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8}  # tables, frames, restart interval: what the pixels need
 
 
-def clean_jpeg(data: bytes, exif: bytes, icc: bytes | None = None, dpi: tuple[float, float] | None = None) -> bytes:
+def clean_jpeg(
+    data: bytes,
+    exif: bytes,
+    icc: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    scans: Sequence[memoryview] | None = None,
+) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
 
     Parameters
@@ -125,21 +129,34 @@ def clean_jpeg(data: bytes, exif: bytes, icc: bytes | None = None, dpi: tuple[fl
         What `icc_profile` gave.
     dpi : (x, y), optional
         What `resolution` gave.
+    scans : sequence of memoryview, optional
+        What takes the place of the file's scans, see `jpeg.redacted_scans`.
 
     Raises
     ------
     ValueError
         The file's segments cannot be followed.
     """
-    kept = [(marker, part) for marker, segment in _segments(data) if (part := _kept_segment(marker, segment))]
-    first = [part for marker, part in kept if marker == _APP0][:1]
-    # a JFIF header also says which colours the numbers mean, so it must not join Adobe's, which may say others
-    if not first and dpi and all(marker != _APP14 for marker, _ in kept):
+    new = iter(scans or ())
+    kept: list[tuple[int, bytes | memoryview]] = []
+    for segment in segments(data):
+        if scans is not None and segment.marker == SOS:
+            kept.append((SOS, next(new)))
+        elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
+            kept.append((segment.marker, part))
+    first = [part for marker, part in kept if marker == APP0][:1]
+    # a JFIF header also says which colours the numbers mean, so it must not join what may say others
+    if not first and dpi and not any(_says_colours(marker, part) for marker, part in kept):
         first = [_segment(0xE0, b"JFIF\0\1\1\1" + _dots(dpi[0]) + _dots(dpi[1]) + b"\0\0")]
     if exif:
         first.append(_segment(0xE1, exif))
-    rest = [part for marker, part in kept if marker != _APP0]
+    rest = [part for marker, part in kept if marker != APP0]
     return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
+
+
+def _says_colours(marker: int, segment: bytes | memoryview) -> bool:
+    """Whether it is Adobe's segment, or a frame with components named R, G and B."""
+    return marker == APP14 or (0xC0 <= marker <= 0xCF and bytes(segment[10:19:3]) == b"RGB")
 
 
 def _dots(value: float) -> bytes:
@@ -165,32 +182,10 @@ def _icc_segments(icc: bytes) -> list[bytes]:
 
 def _kept_segment(marker: int, segment: bytes) -> bytes:
     body = segment[4:]
-    if marker in _CODING or marker == _SOS:
+    if marker in _CODING or marker == SOS:
         return segment
-    if marker == _APP0 and body[:5] == b"JFIF\0" and len(body) >= 14:
-        return _segment(_APP0, body[:12] + b"\0\0")  # its thumbnail goes
-    if marker == _APP14 and body[:5] == b"Adobe" and len(body) >= 12:
-        return _segment(_APP14, body[:12])
+    if marker == APP0 and body[:5] == b"JFIF\0" and len(body) >= 14:
+        return _segment(APP0, body[:12] + b"\0\0")  # its thumbnail goes
+    if marker == APP14 and body[:5] == b"Adobe" and len(body) >= 12:
+        return _segment(APP14, body[:12])
     return b""
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each segment of the first picture; that of a scan includes its entropy-coded data."""
-    position = 2
-    while True:
-        found = _NEXT_MARKER.match(data, position)
-        if found is None:
-            raise ValueError("not a marker where one must be")
-        marker, start = found.group(1)[0], found.end()
-        if marker == _EOI:
-            return
-        length = int.from_bytes(data[start : start + 2], "big")
-        position = start + length
-        if length < 2 or position > len(data):
-            raise ValueError("a segment that does not end")
-        if marker == _SOS:
-            following = _NEXT_MARKER.search(data, position)
-            if following is None:
-                raise ValueError("no end of the picture")
-            position = following.start()
-        yield marker, b"\xff" + data[start - 1 : position]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,10 @@ from PIL import Image, PngImagePlugin, features
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
+from blur_tools.redaction._jpeg_markers import JpegError, NotFollowed
+from blur_tools.redaction._turbojpeg import transcoded
 from blur_tools.redaction.effects import fill, hide
+from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.metadata import clean_exif, clean_jpeg, has_directories, icc_profile, resolution
@@ -64,11 +67,12 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
         warnings = ("XMP is not copied", *warnings)
     try:
         exif = clean_exif(picture, copy)
-        if not hidden and (untouched := _untouched(picture, exif)):
-            return Written(_checked(picture, untouched), "jpeg-lossless", warnings)
         render(picture.image, hidden, settings, logo)
-        data, method = _WRITERS[picture.format.name](picture, exif)
-        return Written(_checked(picture, data), method, warnings)
+        if picture.format.name == "JPEG":
+            written = _write_jpeg(picture, exif, hidden)
+        else:
+            written = Written(*_WRITERS[picture.format.name](picture, exif))
+        return Written(_checked(picture, written.data), written.method, (*warnings, *written.warnings))
     except WRITER_ERRORS as error:
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
@@ -110,22 +114,33 @@ def _doubts(detections: Iterable[Detection], hidden: list[Region], settings: Blu
     return tuple(found)
 
 
-def _untouched(picture: Picture, exif: bytes) -> bytes | None:
-    """A JPEG in which nothing is hidden, without decoding it; None if that cannot be done."""
-    if picture.format.name != "JPEG":
-        return None
+def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Written:
+    """By the first of the ways that can: block by block, coefficient by coefficient, pixel by pixel."""
+    data, extras = picture.source.data, (exif, icc_profile(picture), resolution(picture))
     try:
-        return clean_jpeg(picture.source.data, exif, icc_profile(picture), resolution(picture))
-    except ValueError:
-        return None  # decoders forgive what we do not; it is written anew instead
+        return Written(clean_jpeg(data, *extras, redacted_scans(data, picture.image, hidden)), "jpeg-lossless")
+    except NotFollowed as error:
+        reason = str(error)
+        if not hidden:
+            doubt = f"bytes that may lie between its compressed pixels and the end were not looked for: {reason}"
+            return Written(clean_jpeg(data, *extras), "jpeg-lossless", (doubt,))
+    except JpegError as error:
+        reason = str(error)
+    try:
+        return Written(clean_jpeg(transcoded(data, picture.image, hidden), *extras), "jpeg-transcode")
+    except JpegError as error:
+        reason += f", and {error}"
+    return _reencoded(picture, exif, reason)
 
 
-def _write_jpeg(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _reencoded(picture: Picture, exif: bytes, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
     data = _saved(picture, image, exif, **options)
-    return data, "reencode-keep" if _same_coding(picture, data) else "reencode"
+    if _same_coding(picture, data):
+        return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
+    return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
 
 
 def _same_coding(picture: Picture, data: bytes) -> bool:
@@ -182,7 +197,6 @@ def _write_bmp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
 
 
 _WRITERS = {
-    "JPEG": _write_jpeg,
     "PNG": _write_png,
     "WEBP": _write_webp,
     "TIFF": _write_tiff,

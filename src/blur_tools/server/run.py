@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import ipaddress
 import logging
 import socket
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 import uvicorn
 from PIL import Image
 
+from blur_tools.detections import Detection, box_polygon
 from blur_tools.engines.local import LocalEngine
 from blur_tools.errors import SettingsError
 from blur_tools.picture import load_picture
+from blur_tools.pipeline import redact
 from blur_tools.server.app import create_app
 from blur_tools.server.config import ServerConfig
 from blur_tools.settings import BlurSettings
@@ -76,8 +79,11 @@ def serving(config: ServerConfig | None = None) -> Iterator[str]:
 
 
 def _load_models() -> None:
-    """What is missing stops the server, not the first request."""
-    LocalEngine().detect(load_picture(Image.new("RGB", (64, 64))), BlurSettings())
+    """What is missing stops the server, not the first request; what is compiled is compiled now."""
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(picture, "JPEG")
+    LocalEngine().detect(load_picture(picture.getvalue()), BlurSettings())
+    redact(picture.getvalue(), [Detection("plate", box_polygon(8, 8, 40, 20))])
 
 
 def _server(config: ServerConfig) -> uvicorn.Server:
