@@ -308,6 +308,8 @@ def test_a_refusal_is_heard_by_who_sends_much(serve):
     url = serve(rate=0.01)
     post(url, b"x")
     assert post(url, much).status_code == 429
+    odd = {"Content-Type": "image/jpeg"}
+    assert requests.post(serve(), data=much, headers=odd).status_code == 400
 
 
 def test_an_endless_declaration_holds_no_memory(serve, jpeg):

@@ -37,7 +37,7 @@ from blur_tools.picture import load_picture
 from blur_tools.pipeline import redact_loaded
 from blur_tools.result import BlurResult
 from blur_tools.server.config import ServerConfig
-from blur_tools.server.form import BodyTimeoutError, Form, UploadTooLargeError, drain, length_of, read_form
+from blur_tools.server.form import Body, BodyTimeoutError, Form, UploadTooLargeError, read_form
 from blur_tools.server.schema import DESCRIPTION
 from blur_tools.server.security import Budget, Throttle, logo_file, may_pass
 from blur_tools.service.answers import INVALID_TOKEN, throttled
@@ -134,18 +134,18 @@ class _Server:
         return _json(200, {"status": "ok"})
 
     async def _answered(self, request: Request) -> tuple[Response, BlurResult | None]:
-        if refusal := self._refusal(request):
-            await drain(request)
-            return refusal, None
-        try:
-            content, result = await self._work(request)
-        except (_GoneError, ClientDisconnect):
-            return _json(499, {"error": "the client is gone"}), None  # which nobody reads
-        except Exception as error:
-            if isinstance(error, UploadTooLargeError):
-                await drain(request)
-            return _refused(error, self.config), None
-        return Response(content, media_type="application/json"), result
+        body = Body(request, self.config.max_bytes)
+        refusal = self._refusal(request)
+        if refusal is None:
+            try:
+                content, result = await self._work(request, body)
+                return Response(content, media_type="application/json"), result
+            except (_GoneError, ClientDisconnect):
+                return _json(499, {"error": "the client is gone"}), None  # which nobody reads
+            except Exception as error:
+                refusal = _refused(error, self.config)
+        await body.drain()
+        return refusal, None
 
     def _refusal(self, request: Request) -> Response | None:
         if not may_pass(request.headers.get("authorization"), self.config.required_token):
@@ -153,10 +153,9 @@ class _Server:
         delay = self.throttle.delay(request.client.host if request.client else "")
         return _throttled(delay) if delay else None
 
-    async def _work(self, request: Request) -> tuple[bytes, BlurResult]:
-        most = self.config.max_bytes
-        async with self.budget.take(max(length_of(request, most), SMALLEST_SHARE)):
-            form = await read_form(request, most)
+    async def _work(self, request: Request, body: Body) -> tuple[bytes, BlurResult]:
+        async with self.budget.take(max(body.length, SMALLEST_SHARE)):
+            form = await read_form(body)
             settings = self._settings(form)
             gone = threading.Event()
             source = form.upload

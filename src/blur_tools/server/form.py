@@ -14,15 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from blur_tools.errors import SettingsError
 from blur_tools.sources import Source, is_url, safe_name
 
-__all__ = [
-    "BODY_TIMEOUT",
-    "BodyTimeoutError",
-    "Form",
-    "UploadTooLargeError",
-    "drain",
-    "length_of",
-    "read_form",
-]
+__all__ = ["BODY_TIMEOUT", "Body", "BodyTimeoutError", "Form", "UploadTooLargeError", "read_form"]
 
 BODY_TIMEOUT = 120.0
 """Seconds for a whole body: who is slower holds memory that others wait for."""
@@ -70,37 +62,68 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
 
 
-def length_of(request: Request, max_bytes: int) -> int:
-    """Most bytes that a request's body can have and be taken: what it declares, else what is allowed.
+class Body:
+    """A request's body, read at most once.
 
-    Raises
-    ------
-    UploadTooLargeError
-        It declares more than is allowed.
+    Parameters
+    ----------
+    request : fastapi.Request
+        Whose body nobody else reads.
+    max_bytes : int
+        Of the picture; beside it there is some room for parameters.
     """
-    limit, declared = max_bytes + FORM_ROOM, request.headers.get("content-length", "")
-    length = int(declared) if declared.isdecimal() else limit
-    if length > limit:
-        raise UploadTooLargeError
-    return length
+
+    def __init__(self, request: Request, max_bytes: int) -> None:
+        self.request = request
+        self.max_bytes = max_bytes
+        self._limit = max_bytes + FORM_ROOM
+        self._worth_draining = True
+
+    @property
+    def length(self) -> int:
+        """Most bytes that it can have and be taken: what it declares, else what is allowed.
+
+        Raises
+        ------
+        UploadTooLargeError
+            It declares more than is allowed.
+        """
+        declared = self.request.headers.get("content-length", "")
+        length = int(declared) if declared.isdecimal() else self._limit
+        if length > self._limit:
+            raise UploadTooLargeError
+        return length
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Its bytes as they come; `UploadTooLargeError` when they are more than allowed."""
+        size = 0
+        async for part in self.request.stream():
+            size += len(part)
+            if size > self._limit:
+                raise UploadTooLargeError
+            yield part
+        self._worth_draining = False
+
+    def give_up(self) -> None:
+        """Wait for no more of it."""
+        self._worth_draining = False
+
+    async def drain(self) -> None:
+        """Let a refused client send the rest, within reason and keeping none of it, so that it hears why."""
+        if not self._worth_draining or "100-continue" in self.request.headers.get("expect", "").lower():
+            return  # who asks first whether to send waits for our word
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                while more and size < DRAINED_BYTES:
+                    message = await self.request.receive()
+                    size += len(message.get("body", b""))
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+        except TimeoutError:
+            return
 
 
-async def drain(request: Request) -> None:
-    """Let a client send what we do not take, within reason and keeping none of it, so that it hears why."""
-    if "100-continue" in request.headers.get("expect", "").lower():
-        return  # it waits for our word before it sends
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            while more and size < DRAINED_BYTES:
-                message = await request.receive()
-                size += len(message.get("body", b""))
-                more = message["type"] == "http.request" and message.get("more_body", False)
-    except TimeoutError:
-        return
-
-
-async def read_form(request: Request, max_bytes: int) -> Form:
+async def read_form(body: Body) -> Form:
     """Read and take apart a request's body.
 
     Raises
@@ -112,37 +135,27 @@ async def read_form(request: Request, max_bytes: int) -> Form:
     starlette.requests.ClientDisconnect
         The client is gone.
     """
-    limit = max_bytes + FORM_ROOM
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = body.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             if kind == MULTIPART:
-                form = await _multipart(request, limit)
+                form = await _multipart(body)
             elif kind == URLENCODED:
-                body = b"".join([part async for part in _bounded(request, limit)])
-                form = _form([], _pairs(body))
+                form = _form([], _pairs(b"".join([part async for part in body.parts()])))
             else:
                 raise SettingsError("Content-Type", f"{MULTIPART} or {URLENCODED} is needed")
     except TimeoutError as error:
+        body.give_up()
         raise BodyTimeoutError from error
-    if form.upload is not None and len(form.upload.data) > max_bytes:
+    if form.upload is not None and len(form.upload.data) > body.max_bytes:
         raise UploadTooLargeError
     return form
 
 
-async def _bounded(request: Request, limit: int) -> AsyncIterator[bytes]:
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise UploadTooLargeError
-        yield part
-
-
-async def _multipart(request: Request, limit: int) -> Form:
+async def _multipart(body: Body) -> Form:
     parser = _Parser(
-        request.headers,
-        _bounded(request, limit),  # type: ignore[arg-type]
+        body.request.headers,
+        body.parts(),  # type: ignore[arg-type]
         max_files=MOST_PARTS,
         max_fields=MOST_PARTS,
         max_part_size=LARGEST_VALUE,
