@@ -99,7 +99,7 @@ PARAMETERS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def text(monkeypatch) -> None:
-    monkeypatch.setattr(local, "read_plate", lambda picture, polygon: Reading("ab123cd", 0.9))
+    monkeypatch.setattr(local, "read_plate", lambda picture, polygon: Reading("ab123cd", 0.99))
 
 
 def test_every_parameter_of_the_api_is_in_the_contract():

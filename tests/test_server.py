@@ -92,6 +92,7 @@ def test_info_health_and_the_schema(serve):
 
 def test_other_routes_and_methods_are_errors_of_the_same_shape(serve, jpeg):
     url = serve()
+    assert requests.get(url).headers["Allow"] == "POST"
     for answer in (requests.get(url), requests.get(f"{url}/docs"), post(url, jpeg, "/v2/blur")):
         assert answer.status_code in (404, 405)
         assert list(answer.json()) == ["error"]
@@ -390,7 +391,7 @@ def test_an_unforeseen_error_says_nothing_of_the_picture(serve, jpeg, monkeypatc
 
 def test_logs_hold_neither_text_nor_token_nor_query(serve, jpeg, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(local, "read_plate", lambda *_: Reading("ab123cd", 0.9))
+    monkeypatch.setattr(local, "read_plate", lambda *_: Reading("ab123cd", 0.99))
     url = serve(required_token=TOKEN, read_plates=True)
     caplog.clear()
     answer = requests.post(

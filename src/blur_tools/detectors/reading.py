@@ -2,8 +2,9 @@
 
 A plate is flattened to an upright strip; one network finds the lines of text in it, the other reads each. Only the
 networks' files are taken from rapidocr, none of its code is run: its reader logs to the screen, may download models
-and fonts into its own folder and takes its settings in attributes that threads would share. Measured on 162 plates,
-it read no better with the same networks (66.7 % of the plates, this 68.5 %), and took 1.2 s a plate as it comes.
+and fonts into its own folder, and takes its settings in attributes that threads would share. Measured on the same 194
+photographed plates, this reads 80 % and 82 % of them without a mistake (corners from our detector and from labels),
+rapidocr 78 % and 82 % when it is set up for plates; as it comes it takes 1.2 s a plate instead of 0.05 s.
 
 The networks know Latin, Greek, Chinese and Japanese signs, but no Arabic, Cyrillic, Hebrew or Korean ones: of plates
 in those scripts only the Latin letters and digits are read, and the others can be taken for signs that look alike.
@@ -16,7 +17,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +79,7 @@ LIKELY = 0.5
 """Certainty from which a sign that is no Latin letter or digit counts: emblems and flags look like such signs."""
 
 READABLE = 0.7
-"""Least score of a reading: of 238 right ones none was below 0.77."""
+"""Least score of a reading: of 543 right ones none was below 0.74, of those of Arabic plates half are."""
 
 _Char = tuple[str, float]
 _Matrix = npt.NDArray[np.float64]
@@ -159,9 +161,11 @@ class _Carried(Network):
 
     def weights(self) -> bytes:
         """The checked bytes of the file."""
+        package = find_spec("rapidocr")  # which does not load it
+        folders = (package.submodule_search_locations if package else None) or ()
         try:
-            data = (resources.files("rapidocr") / "models" / self.file).read_bytes()
-        except (ImportError, OSError) as error:
+            data = next(Path(folder, "models", self.file).read_bytes() for folder in folders)
+        except (OSError, StopIteration) as error:
             raise ExtraMissingError("reading plates", "ocr") from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(f"{self.file} of rapidocr is not the expected file (SHA-256 {self.sha256}); reinstall it")

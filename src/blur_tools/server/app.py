@@ -261,6 +261,6 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    said = error.detail if isinstance(error, HTTPException) else "error"
-    return _json(status, {"error": f"{said}: {request.method} {request.url.path[:100]}"})
+    assert isinstance(error, HTTPException)  # noqa: S101  (what it is registered for)
+    said = f"{error.detail}: {request.method} {request.url.path[:100]}"
+    return _json(error.status_code, {"error": said}, error.headers)

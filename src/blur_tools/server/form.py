@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from blur_tools.errors import SettingsError
 from blur_tools.sources import Source, is_url, safe_name
@@ -61,6 +63,11 @@ class Form:
 class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
 
+    def close(self) -> None:
+        """Close all files, also of parts that did not end."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 class Body:
     """A request's body, read at most once.
@@ -77,7 +84,7 @@ class Body:
         self.request = request
         self.max_bytes = max_bytes
         self._limit = max_bytes + FORM_ROOM
-        self._worth_draining = True
+        self._more = True
 
     @property
     def length(self) -> int:
@@ -97,29 +104,35 @@ class Body:
     async def parts(self) -> AsyncIterator[bytes]:
         """Its bytes as they come; `UploadTooLargeError` when they are more than allowed."""
         size = 0
-        async for part in self.request.stream():
-            size += len(part)
+        while self._more:
+            message = await self._receive()
+            size += len(message.get("body", b""))
             if size > self._limit:
                 raise UploadTooLargeError
-            yield part
-        self._worth_draining = False
+            yield message.get("body", b"")
+
+    async def _receive(self) -> Message:
+        message = await self.request.receive()
+        if message["type"] == "http.disconnect":
+            self._more = False
+            raise ClientDisconnect
+        self._more = message.get("more_body", False)
+        return message
 
     def give_up(self) -> None:
         """Wait for no more of it."""
-        self._worth_draining = False
+        self._more = False
 
     async def drain(self) -> None:
         """Let a refused client send the rest, within reason and keeping none of it, so that it hears why."""
-        if not self._worth_draining or "100-continue" in self.request.headers.get("expect", "").lower():
+        if "100-continue" in self.request.headers.get("expect", "").lower():
             return  # who asks first whether to send waits for our word
-        size, more = 0, True
+        size = 0
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT):
-                while more and size < DRAINED_BYTES:
-                    message = await self.request.receive()
-                    size += len(message.get("body", b""))
-                    more = message["type"] == "http.request" and message.get("more_body", False)
-        except TimeoutError:
+                while self._more and size < DRAINED_BYTES:
+                    size += len((await self._receive()).get("body", b""))
+        except (TimeoutError, ClientDisconnect):
             return
 
 
@@ -161,23 +174,24 @@ async def _multipart(body: Body) -> Form:
         max_part_size=LARGEST_VALUE,
     )
     try:
-        parsed = await parser.parse()
+        items = [_item(name, item) for name, item in (await parser.parse()).multi_items()]
     except MultiPartException as error:
         raise SettingsError("body", f"is no valid {MULTIPART}: {error.message}") from error
     except (KeyError, ValueError, AssertionError) as error:
         raise SettingsError("body", f"is no valid {MULTIPART}") from error
-    files: list[tuple[str, Source]] = []
-    values: list[tuple[str, str]] = []
-    for name, item in parsed.multi_items():
-        if isinstance(item, UploadFile):
-            data = item.file.read()
-            item.file.close()
-            if data or item.filename:  # a browser sends an empty part for a file that was not chosen
-                shown = safe_name(item.filename or name)
-                files.append((name, Source(data, shown, shown)))
-        else:
-            values.append((name, item))
-    return _form(files, values)
+    finally:
+        parser.close()
+    files = [(name, item) for name, item in items if isinstance(item, Source)]
+    return _form(files, [(name, item) for name, item in items if isinstance(item, str)])
+
+
+def _item(name: str, item: UploadFile | str) -> tuple[str, Source | str | None]:
+    """A value, or a file; None for an empty part, which a browser sends for a file that was not chosen."""
+    if isinstance(item, str):
+        return name, item
+    data = item.file.read()
+    shown = safe_name(item.filename or name)
+    return name, Source(data, shown, shown) if data or item.filename else None
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
