@@ -261,6 +261,6 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  (what it is registered for)
+    assert isinstance(error, HTTPException)  # what it is registered for
     said = f"{error.detail}: {request.method} {request.url.path[:100]}"
     return _json(error.status_code, {"error": said}, error.headers)
