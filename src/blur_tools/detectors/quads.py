@@ -42,6 +42,9 @@ TURNS = (0, -20, 20, -40, 40)
 SPARE_TURN = 7
 """Degrees that a turn may be beyond the steepest tilt that a box of its shape can hold."""
 
+SPARE_HEIGHT = 0.05
+"""What is added to a plate's height: on a long plate it is the first to fall short when the tilt is a little off."""
+
 LEAST_IOU = 0.5
 LEAST_SCORE = 0.3
 SMALLEST = 4
@@ -141,7 +144,8 @@ def _around(fitted: Points, seen: Points) -> Points | None:
     if np.linalg.det(axes) <= 0:
         return None
     left, top, right, bottom = _bounds(np.concatenate([fitted, seen]) @ np.linalg.inv(axes))
-    outline: Points = np.array(box_polygon(left, top, right, bottom)) @ axes
+    spare = (bottom - top) * SPARE_HEIGHT / 2
+    outline: Points = np.array(box_polygon(left, top - spare, right, bottom + spare)) @ axes
     return outline
 
 
