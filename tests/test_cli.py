@@ -161,8 +161,9 @@ def test_later_verbs_say_so(verb, capsys):
 
 
 def test_the_installed_command_stops_cleanly_on_interrupt(folder, encode, noise):
-    for number in range(200):
-        Path(f"photos/{number}.jpg").write_bytes(encode(noise(48, 64), "JPEG"))
+    picture = encode(noise(48, 64), "JPEG")
+    for number in range(3000):  # so many that a busy machine cannot be done before it is told to stop
+        Path(f"photos/{number}.jpg").write_bytes(picture)
     command = [shutil.which("blur-tools", path=os.path.dirname(sys.executable)) or "blur-tools", "blur", "photos"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         # the bar's first count says that pictures are under way
