@@ -415,7 +415,7 @@ SNAPSHOT = {
 
 def test_with_an_sdk_plates_are_asked_of_snapshot(serve, jpeg):
     with FakeBlur(results=[SNAPSHOT]) as sdk:
-        url = serve(sdk_url=sdk.url, config={"threshold_d": 0.1}, plates=10)
+        url = serve(sdk_url=sdk.url, snapshot_token=TOKEN, config={"threshold_d": 0.1}, plates=10)
         answer = post(
             url, jpeg, regions=["fr", "gb"], camera_id="7", config='{"x": 1}', snapshot_filename="z.jpg"
         ).json()
@@ -429,6 +429,7 @@ def test_with_an_sdk_plates_are_asked_of_snapshot(serve, jpeg):
         assert call.get("camera_id") == "7"
         assert call.files["upload"] == ("z.jpg", jpeg)
         assert answer["blur"]["filename"] == "a.jpg"
+        assert "authorization" not in call.headers  # the token is the cloud's
 
 
 @pytest.mark.parametrize(

@@ -194,9 +194,9 @@ class _Server:
 
 
 def _snapshot(config: ServerConfig) -> Snapshot | None:
-    if config.sdk_url is None and config.snapshot_token is None:
-        return None
-    return Snapshot(config.sdk_url, token=config.snapshot_token)
+    if config.sdk_url is not None:
+        return Snapshot(config.sdk_url)  # the token is for the cloud alone
+    return None if config.snapshot_token is None else Snapshot(token=config.snapshot_token)
 
 
 async def _in(pool: ThreadPoolExecutor, work: Callable[[], Outcome]) -> Outcome:
