@@ -165,7 +165,9 @@ def test_the_installed_command_stops_cleanly_on_interrupt(folder, encode, noise)
     for number in range(3000):  # so many that a busy machine cannot be done before it is told to stop
         Path(f"photos/{number}.jpg").write_bytes(picture)
     command = [shutil.which("blur-tools", path=os.path.dirname(sys.executable)) or "blur-tools", "blur", "photos"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # who started the tests in the background of a shell has them ignore the signal, and their children with them
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **heard) as process:
         # the bar's first count says that pictures are under way
         seen = ""
         while "ok=" not in seen:
