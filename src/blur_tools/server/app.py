@@ -156,8 +156,9 @@ class _Server:
     async def _work(self, request: Request, body: Body) -> tuple[bytes, BlurResult]:
         async with self.budget.take(max(body.length, SMALLEST_SHARE)):
             form = await read_form(body)
-            settings = self._settings(form)
             gone = threading.Event()
+            # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
+            settings = await _while_there(request, gone, self.fetchers, lambda: self._settings(form))
             source = form.upload
             if form.upload_url is not None:
                 source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url))
@@ -263,4 +264,5 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # what it is registered for
     said = f"{error.detail}: {request.method} {request.url.path[:100]}"
+    await Body(request, 0).drain()
     return _json(error.status_code, {"error": said}, error.headers)

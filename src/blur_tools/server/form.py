@@ -62,6 +62,11 @@ class Form:
 
 class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
+    ended = False
+
+    def on_end(self) -> None:
+        """The last boundary was there: nothing is missing."""
+        self.ended = True
 
     def close(self) -> None:
         """Close all files, also of parts that did not end."""
@@ -181,6 +186,8 @@ async def _multipart(body: Body) -> Form:
         raise SettingsError("body", f"is no valid {MULTIPART}") from error
     finally:
         parser.close()
+    if not parser.ended:  # a parameter may be missing, and the picture would be less hidden than was asked for
+        raise SettingsError("body", f"is no valid {MULTIPART}: its last boundary is missing")
     files = [(name, item) for name, item in items if isinstance(item, Source)]
     return _form(files, [(name, item) for name, item in items if isinstance(item, str)])
 
@@ -195,6 +202,8 @@ def _item(name: str, item: UploadFile | str) -> tuple[str, Source | str | None]:
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
+    if len(body) > FORM_ROOM:  # there is no picture in it
+        raise SettingsError("body", f"is larger than {FORM_ROOM:,} bytes; a picture is sent as {MULTIPART}")
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_PARTS)
     except ValueError as error:
@@ -212,6 +221,8 @@ def _form(files: list[tuple[str, Source]], values: list[tuple[str, str]]) -> For
         raise SettingsError("upload_url", "a URL is needed, not a file")
     if not uploads and not urls:
         raise SettingsError("upload", "a file, or upload_url, is needed")
+    if sum(len(name) + len(value) for name, value in values) > FORM_ROOM:
+        raise SettingsError("body", f"its values take more than {FORM_ROOM:,} characters")
     if urls and not is_url(urls[0]):
         raise SettingsError("upload_url", "an http or https URL is needed")
     if uploads and not urls and not uploads[0].data:

@@ -103,10 +103,11 @@ def _server(config: ServerConfig) -> uvicorn.Server:
 
 def _listening(config: ServerConfig) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # with its protocol: asyncio sends at once only where the socket says that it is TCP
+        listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise SettingsError("host", f"{config.host} is no address of this machine: {error.strerror}") from error
     try:
