@@ -309,7 +309,7 @@ def test_a_length_that_is_too_short_cuts_the_body(url):
     assert list(json.loads(answer)) == ["error"]
 
 
-@pytest.mark.parametrize("length", ["-1", "1e3", "9" * 30, "0x10", "1, 2", "\xb2"])
+@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "1, 2", "\xb2"])
 def test_a_length_that_is_none_is_refused(url, length):
     assert sent(url, {"Content-Length": length}, WHOLE)[0] in (400, 413)
 
