@@ -311,7 +311,12 @@ def test_a_length_that_is_too_short_cuts_the_body(url):
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "1, 2", "\xb2"])
 def test_a_length_that_is_none_is_refused(url, length):
-    assert sent(url, {"Content-Length": length}, WHOLE)[0] in (400, 413)
+    try:
+        status, _ = sent(url, {"Content-Length": length}, WHOLE)
+    except ConnectionResetError:
+        status = None  # the framing is refused before the body is read, which may cut the connection
+    assert status in (400, 413, None)
+    assert sent(url, {"Content-Length": str(len(WHOLE))}, WHOLE)[0] == 200
 
 
 def test_a_body_in_chunks_needs_no_length(url):
