@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from blur_tools import FetchError, _http
+from blur_tools import FetchError, _http, sources
 from blur_tools._http import is_public
 from blur_tools.sources import load_source
 
@@ -21,6 +24,7 @@ from blur_tools.sources import load_source
         "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::",
         "2001:0:4136:e378:8000:63bf:80ff:fffe",
+        "::127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "::ffff:0:127.0.0.1", "5f00::1", "3fff::1",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address):
@@ -136,3 +140,53 @@ def test_no_proxy_is_asked_to_reach_what_we_may_not(web, monkeypatch):
 def test_one_fetch_tells_the_next_nothing(web):
     url, _ = web
     assert [load_source(f"{url}/a.jpg").data for _ in range(2)] == [b"a picture"] * 2
+
+
+def raw_server(answer):
+    """A loopback port that hands each connection to `answer`; closed with the test."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(10_000)
+                answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}/a.jpg"
+
+
+def test_the_body_of_a_redirect_is_not_read(monkeypatch):
+    """requests would read and unpack it whole: a small file that unpacks to gigabytes fills the memory."""
+    monkeypatch.setattr(_http, "is_public", lambda address: True)
+    packed = gzip.compress(bytes(50_000_000))
+    head = f"HTTP/1.1 302 x\r\nLocation: /a.jpg\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    read = []
+    monkeypatch.setattr("requests.Response.content", property(lambda self: read.append(self)))
+    listening, url = raw_server(lambda connection: connection.sendall(head.encode() + packed))
+    with listening, pytest.raises(FetchError, match="more than 5 redirects"):
+        fetch(url)
+    assert read == []
+
+
+def test_headers_that_drip_are_cut_at_the_deadline(monkeypatch):
+    monkeypatch.setattr(_http, "is_public", lambda address: True)
+    monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 x\r\nX: ")
+        while not ended.wait(0.05):
+            connection.sendall(b"x")
+
+    listening, url = raw_server(drip)
+    begun = time.monotonic()
+    with listening, pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
+        fetch(url)
+    ended.set()
+    assert time.monotonic() - begun < 20

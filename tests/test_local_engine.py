@@ -197,3 +197,10 @@ def test_patterns_are_searched_without_the_module_that_can_be_stopped(picture, n
     says("ab123")
     assert find(picture, skip_regexp="AB").detections.plates[0].keep
     assert not find(picture, skip_regexp="^B").detections.plates[0].keep
+
+
+def test_a_pattern_that_cannot_be_stopped_is_not_tried(picture, networks, says):
+    """Python's own module knows it, but holds everything up while it searches."""
+    says("abc1234")
+    with pytest.raises(SettingsError, match=r"skip_regexp: .* is not a regular expression"):
+        find(picture, skip_regexp=r"(?:a){e<=}")

@@ -93,7 +93,10 @@ def test_the_token_of_the_environment_is_for_the_cloud_alone(fake, jpeg, monkeyp
     detect(jpeg, engine="onpremise")
     assert all("authorization" not in call.headers for call in fake.calls)
     detect(jpeg, engine=remote(fake, token=TOKEN))
-    detect(jpeg, engine=engine("cloud", url=fake.url))
+    with pytest.raises(errors.SettingsError, match="the cloud needs one"):
+        engine("cloud", url=fake.url)
+    detect(jpeg, engine=engine("cloud", url=fake.url, token=TOKEN))
+    assert engine("cloud", url=None)._service.address == CLOUD
     assert [call.headers["authorization"] for call in fake.calls[2:]] == [f"Token {TOKEN}"] * 2
 
 
@@ -631,3 +634,23 @@ def test_the_command_line_takes_an_address(fake, jpeg, tmp_path, capsys):
 def test_the_public_names_lead_here():
     assert isinstance(blur_tools.engine("onpremise"), RemoteEngine)
     assert replace(BlurSettings(), render="server").render == "server"
+
+
+def test_what_a_lossy_webp_of_a_service_holds_does_not_stay(fake, jpeg, encode, noise):
+    fake.picture = encode(noise(100, 200), "WEBP", quality=80, xmp=b"<x>SECRET-GPS</x>") + b"TRAILINGSECRET"
+    assert b"SECRET" not in blur(jpeg, engine=fake.url, render="server").data
+
+
+def test_an_odd_length_of_an_answer_is_one_of_our_errors_or_no_matter(fake, jpeg):
+    fake.then(status=503, headers={"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999999"})
+    with pytest.raises(errors.UnavailableError):
+        detect(jpeg, engine=remote(fake, retries=0))
+
+
+def test_the_body_of_a_redirect_is_not_read(fake, jpeg, monkeypatch):
+    read = []
+    monkeypatch.setattr("requests.Response.content", property(lambda self: read.append(self)))
+    fake.then(status=302, headers={"Location": fake.url}, body=b"x" * 1000)
+    with pytest.raises(errors.AnswerError):
+        detect(jpeg, engine=remote(fake, retries=0))
+    assert read == []

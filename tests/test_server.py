@@ -612,3 +612,28 @@ def test_sigterm_finishes_what_is_under_way(encode, noise):
         process.kill()
         process.stderr.close()
         process.wait()
+
+
+def test_urls_that_hang_do_not_keep_uploads_from_being_done(serve, jpeg):
+    url = serve(allow_private_urls=True)
+    with FakeBlur() as web:
+        for _ in range(app.FETCHERS):
+            web.then(hang=True)
+        with ThreadPoolExecutor(app.FETCHERS) as pool:
+            hanging = [pool.submit(post, url, upload_url=f"{web.url}/a.jpg") for _ in range(app.FETCHERS)]
+            while len(web.calls) < app.FETCHERS:
+                hanging[0].done()
+            try:
+                answer = requests.post(url, files={"upload": jpeg}, timeout=10).status_code
+            except requests.Timeout:
+                answer = None
+            web._closed.set()  # lets the others go
+            assert answer == 200
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "utf-16", "idna"])
+def test_no_codec_of_the_clients_choice_is_run(serve, jpeg, charset):
+    body = b'--b\r\nContent-Disposition: form-data; name="upload"; filename="a"\r\n\r\n' + jpeg + b"\r\n--b--\r\n"
+    for given, status in ((charset, 400), ("UTF-8", 200)):
+        headers = {"Content-Type": f"multipart/form-data; boundary=b; charset={given}"}
+        assert requests.post(serve(), data=body, headers=headers, timeout=20).status_code == status

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -14,10 +16,26 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-__all__ = ["BodyTooLargeError", "BodyTooSlowError", "PrivateAddressError", "PublicAdapter", "is_public", "read_body"]
+__all__ = [
+    "BodyTooLargeError",
+    "BodyTooSlowError",
+    "OneHopSession",
+    "PrivateAddressError",
+    "PublicAdapter",
+    "cut_at",
+    "is_public",
+    "read_body",
+]
 
 CHUNK = 1 << 16
 
+MOST_ADDRESSES = 3
+"""Addresses of one name that are tried; each can take as long as a connection may."""
+
+_thread = threading.local()
+
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -52,7 +70,8 @@ def read_body(response: requests.Response, max_bytes: int, deadline: float) -> b
     urllib3.exceptions.HTTPError
         The connection broke or was silent for too long.
     """
-    if int(response.headers.get("Content-Length") or 0) > max_bytes:
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise BodyTooLargeError
     parts: list[bytes] = []
     size = 0
@@ -64,7 +83,45 @@ def read_body(response: requests.Response, max_bytes: int, deadline: float) -> b
             raise BodyTooLargeError
         if time.monotonic() > deadline:
             raise BodyTooSlowError
+    # a connection that was cut at the deadline ends like one that is complete
+    if time.monotonic() > deadline:
+        raise BodyTooSlowError
     return b"".join(parts)
+
+
+class OneHopSession(requests.Session):
+    """A session that follows no redirect: requests would read the body of one whole, whatever its size."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None, so that requests leaves the answer alone even where redirects are not to be followed."""
+        return None
+
+
+@contextlib.contextmanager
+def cut_at(deadline: float) -> Iterator[None]:
+    """Cut the public connections that this thread opens meanwhile, when `time.monotonic` is `deadline`.
+
+    A time limit on single reads does not end a server that sends a byte now and then, in its headers for instance.
+    """
+    twins: list[socket.socket] = []
+
+    def cut() -> None:
+        for twin in twins:
+            with contextlib.suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    _thread.twins = twins
+    try:
+        yield
+    finally:
+        _thread.twins = None
+        timer.cancel()
+        timer.join()
+        for twin in twins:
+            twin.close()
 
 
 def is_public(address: str) -> bool:
@@ -77,6 +134,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        # the only block that is given out; not all that lies outside it is known to Python as such
+        if ip not in _GIVEN_OUT or ip in _DOCUMENTATION:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -94,10 +154,13 @@ class _PublicOnly:
         if not public:
             raise PrivateAddressError
         try:
-            connected: socket.socket = self._first_connected(public)
-            return connected
+            connected: socket.socket = self._first_connected(public[:MOST_ADDRESSES])
         finally:
             self._dns_host = name
+        # a twin, since TLS takes the socket itself over
+        if (twins := getattr(_thread, "twins", None)) is not None:
+            twins.append(connected.dup())
+        return connected
 
     def _first_connected(self: Any, addresses: list[str]) -> Any:
         *others, last = addresses

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,7 +23,15 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadingTimeout
 from urllib3.util.retry import Retry
 
-from blur_tools._http import BodyTooLargeError, BodyTooSlowError, PrivateAddressError, PublicAdapter, read_body
+from blur_tools._http import (
+    BodyTooLargeError,
+    BodyTooSlowError,
+    OneHopSession,
+    PrivateAddressError,
+    PublicAdapter,
+    cut_at,
+    read_body,
+)
 from blur_tools.errors import FetchError, PictureError
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT = 10.0, 30.0, 120.0
 """Seconds for a URL to connect, to send the next bytes, and to send everything."""
 
 MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_SHOWN = 300
 """Characters of a path or URL that a message repeats: a picture's data pasted as a path is longer."""
 
@@ -273,12 +282,11 @@ def _session(public_only: bool) -> requests.Session:
 
 
 def _new_session(adapter: type[HTTPAdapter]) -> requests.Session:
-    session = requests.Session()
-    session.max_redirects = MAX_REDIRECTS
+    session = OneHopSession()
     session.headers["User-Agent"] = USER_AGENT
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one fetch says nothing of another
     retry = Retry(
-        total=3,
+        total=0 if adapter is PublicAdapter else 3,  # before another try what a stranger sends is read whole
         redirect=0,
         backoff_factor=0.3,
         backoff_jitter=0.2,
@@ -291,26 +299,41 @@ def _new_session(adapter: type[HTTPAdapter]) -> requests.Session:
     return session
 
 
+def _followed(url: str, shown: str, max_bytes: int, public_only: bool, deadline: float) -> bytes:
+    """What stands at a URL, or where it leads; of a redirect nothing but its target is read."""
+    for _ in range(MAX_REDIRECTS + 1):
+        if time.monotonic() > deadline:
+            raise BodyTooSlowError
+        with _session(public_only).get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+            if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                if response.status_code != 200:
+                    reason = f"the server answered {response.status_code} {response.reason or ''}".rstrip()
+                    raise FetchError(shown, reason)
+                return read_body(response, max_bytes, deadline)
+            url = urljoin(url, response.headers["Location"])
+        if not is_url(url):
+            raise FetchError(shown, "redirects to what is no http or https URL")
+    raise FetchError(shown, f"more than {MAX_REDIRECTS} redirects")
+
+
 def _fetch(url: str, max_bytes: int, public_only: bool) -> Source:
     shown = shown_place(url)
     deadline = time.monotonic() + TOTAL_TIMEOUT
     # "from None": the causes repeat the whole URL, and tracebacks end up in notebooks
     try:
-        with _session(public_only).get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
-            if response.status_code != 200:
-                raise FetchError(shown, f"the server answered {response.status_code} {response.reason or ''}".rstrip())
-            data = read_body(response, max_bytes, deadline)
+        with cut_at(deadline):
+            data = _followed(url, shown, max_bytes, public_only, deadline)
     except BodyTooLargeError:
         raise FetchError(shown, f"is larger than {max_bytes:,} bytes") from None
     except BodyTooSlowError:
         raise FetchError(shown, f"took longer than {TOTAL_TIMEOUT:g} seconds") from None
     except PrivateAddressError:
         raise FetchError(shown, "leads to a private or loopback address, which is not fetched here") from None
-    except requests.TooManyRedirects:
-        raise FetchError(shown, f"more than {MAX_REDIRECTS} redirects") from None
     except (requests.Timeout, ReadingTimeout):
         raise FetchError(shown, "the server did not answer in time") from None
     except (requests.RequestException, HTTPError, ValueError, OSError) as error:
+        if time.monotonic() > deadline:
+            raise FetchError(shown, f"took longer than {TOTAL_TIMEOUT:g} seconds") from None
         raise FetchError(shown, f"cannot be fetched: {type(error).__name__}") from None
     if not data:
         raise FetchError(shown, "is empty")

@@ -59,5 +59,6 @@ def _found(pattern: str, text: str) -> bool:
         return regex.search(pattern, text, regex.IGNORECASE, timeout=LONGEST_SEARCH) is not None
     except TimeoutError as error:
         raise SettingsError("skip_regexp", f"{pattern[:60]!r} takes too long") from error
-    except regex.error:  # the few expressions that only Python's own module knows
-        return re.search(pattern, text, re.IGNORECASE) is not None
+    except regex.error as error:
+        # Python's own module might know it, but cannot be stopped
+        raise SettingsError("skip_regexp", f"{pattern[:60]!r} is not a regular expression: {error}") from error

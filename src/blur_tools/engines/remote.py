@@ -216,9 +216,7 @@ class RemoteEngine:
             clean = redact_picture(picture, (), replace(settings, logo=None))
         except PictureError as error:
             raise AnswerError(about, f"{self._service.shown} gave a picture that is none: {error.reason}") from error
-        # a lossy WebP would lose by being written anew
-        data = given.data if clean.method == "reencode" and not picture.exif else clean.data
-        return replace(result, data=data, content_type=picture.format.content_type, method="server")
+        return replace(result, data=clean.data, content_type=picture.format.content_type, method="server")
 
 
 def remote_engine(name: str, **options: Any) -> RemoteEngine:
@@ -236,11 +234,12 @@ def remote_engine(name: str, **options: Any) -> RemoteEngine:
     for option in options.keys() - known - {"url"}:
         raise SettingsError("engine", f"a remote engine has no option {option}; there are {', '.join(sorted(known))}")
     if name == "cloud":
-        # a token is for the cloud: no other address is given the one of the environment
-        options = {
-            "url": CLOUD, "rate": CLOUD_RATE, "upload_limit": CLOUD_LIMIT, "token": os.environ.get(TOKEN_VARIABLE)
-        } | options  # fmt: skip
-        if not options["token"]:
+        options["url"] = options.get("url") or CLOUD
+        options = {"rate": CLOUD_RATE, "upload_limit": CLOUD_LIMIT} | options
+        # no other address is given the token of the environment
+        if options.get("token") is None and options["url"] == CLOUD:
+            options["token"] = os.environ.get(TOKEN_VARIABLE)
+        if not options.get("token"):
             raise SettingsError("token", f"the cloud needs one: set {TOKEN_VARIABLE}, or give token=")
     url = options.pop("url", None) or os.environ.get(URL_VARIABLE) or ONPREMISE
     return RemoteEngine(name, url, **options)

@@ -52,6 +52,9 @@ logger = logging.getLogger("blur_tools.server")
 SMALLEST_SHARE = 4_000_000
 """Bytes that every request counts for: a short form can name a URL with a large file behind it."""
 
+ASIDE = 4
+"""Threads for what must not wait behind strangers' URLs: settings of a request, and Snapshot's word of itself."""
+
 FETCHERS = 16
 """URLs that are fetched at once: waiting for others' servers must not keep the cores from working."""
 
@@ -108,6 +111,7 @@ class _Server:
         with (
             ThreadPoolExecutor(self.config.workers, "blur") as self.workers,
             ThreadPoolExecutor(FETCHERS, "fetch") as self.fetchers,
+            ThreadPoolExecutor(ASIDE, "aside") as self.aside,
         ):
             yield
 
@@ -126,7 +130,7 @@ class _Server:
         """Version of this server, and what the Snapshot SDK says of itself."""
         if refusal := self._refusal(request):
             return refusal
-        snapshot = await _in(self.fetchers, self.snapshot.info) if self.snapshot else None
+        snapshot = await _in(self.aside, self.snapshot.info) if self.snapshot else None
         return _json(200, {"version": __version__, "snapshot": snapshot})
 
     async def health(self, request: Request) -> Response:
@@ -158,7 +162,7 @@ class _Server:
             form = await read_form(body)
             gone = threading.Event()
             # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
-            settings = await _while_there(request, gone, self.fetchers, lambda: self._settings(form))
+            settings = await _while_there(request, gone, self.aside, lambda: self._settings(form))
             source = form.upload
             if form.upload_url is not None:
                 source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url))

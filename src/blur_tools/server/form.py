@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
@@ -153,7 +154,11 @@ async def read_form(body: Body) -> Form:
     starlette.requests.ClientDisconnect
         The client is gone.
     """
-    kind = body.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    named, options = parse_options_header(body.request.headers.get("content-type", ""))
+    kind = named.decode("latin-1").strip().lower()
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        # some of Python's codecs take seconds for what others do at once
+        raise SettingsError("Content-Type", "the charset must be utf-8")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             if kind == MULTIPART:

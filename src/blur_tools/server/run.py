@@ -42,7 +42,12 @@ def serve(config: ServerConfig) -> None:
     ModelError
         A network's weights are missing.
     """
-    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    # only ours and the server's: other libraries' lines hold URLs with their secrets, and values of pictures
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s")
+    for name in ("urllib3", "PIL", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("blur_tools", "uvicorn"):
+        logging.getLogger(name).setLevel(config.log_level)
     _load_models()
     with _listening(config) as listening:
         logger.info("the Blur API at %s", _address(listening))

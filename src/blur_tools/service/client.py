@@ -17,7 +17,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from blur_tools._http import BodyTooLargeError, BodyTooSlowError, read_body
+from blur_tools._http import BodyTooLargeError, BodyTooSlowError, OneHopSession, read_body
 from blur_tools.errors import (
     AnswerError,
     BadRequestError,
@@ -232,7 +232,7 @@ class Service:
         # requests does not promise that a session may be shared by threads
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = OneHopSession()
             session.headers["User-Agent"] = USER_AGENT
             # what is asked of this machine must not travel through a proxy
             session.trust_env = not _is_loopback(urlsplit(self.address).hostname or "")

@@ -94,7 +94,7 @@ def said_seconds(headers: Mapping[str, str], text: str) -> float | None:
 def _until(date: str) -> float:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.nan
     if moment.tzinfo is None:  # "-0000" says UTC without saying so
         moment = moment.replace(tzinfo=UTC)
