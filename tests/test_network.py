@@ -111,7 +111,7 @@ def test_plate_decoding_takes_local_maxima_and_their_corners():
     heat[0, 0, 1, 2], heat[0, 0, 1, 3], heat[0, 0, 3, 5] = 0.9, 0.8, 0.2
     offsets = np.zeros((1, 8, 4, 6), np.float32)
     offsets[0, :, 1, 2] = [-10, -4, 10, -4, 10, 4, -10, 4]
-    corners, scores = plates._decode([heat, offsets], 0.25)
+    corners, scores = plates.decode([heat, offsets], 0.25)
     assert scores.tolist() == pytest.approx([0.9])
     np.testing.assert_allclose(corners[0], [[10, 8], [30, 8], [30, 16], [10, 16]])
 

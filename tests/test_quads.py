@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 from blur_tools import BlurSettings, Detection
 from blur_tools.detections import box_polygon
 from blur_tools.detectors.quads import quadrilateral
-from blur_tools.orientation import polygon_to_upright
+from blur_tools.orientation import polygon_to_upright, turn_stored
 from blur_tools.picture import load_picture
 from blur_tools.redaction.masks import regions
 from blur_tools.samples import scenes
@@ -114,3 +115,31 @@ def test_odd_boxes_are_no_error(noise, encode, box):
     corners = quadrilateral(load_picture(encode(noise(200, 300))), box)
     assert len(corners) == 4
     assert np.isfinite(corners).all()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (10, 10, 10, 10), (10, 10, 60, 10), (10, 10, 11, 11), (60, 40, 10, 10),  # no size, one pixel, inside out
+        (500, 500, 600, 530), (-90, -90, -20, -60), (-math.inf, 0, math.inf, 50),  # nothing of the picture in it
+    ],
+)  # fmt: skip
+def test_where_there_is_nothing_to_see_the_box_is_kept(noise, encode, box):
+    assert quadrilateral(load_picture(encode(noise(200, 300))), box) == box_polygon(*box)
+
+
+def test_a_street_without_a_plate_keeps_its_boxes():
+    street = load_picture(scenes()[-1].data)
+    width, height = street.upright_size
+    for x in range(0, width - 160, 160):
+        for y in range(0, height - 60, height // 3):
+            box = (x, y, x + 160, y + 60)
+            assert quadrilateral(street, box) == box_polygon(*box)
+
+
+def test_corners_are_upright_whatever_the_orientation_tag():
+    picture, truth = plates(12)[0]
+    stored, box = turn_stored(picture.image, 6), box_of(truth)
+    lying = replace(picture, image=stored, orientation=6, _levels=[])
+    np.testing.assert_allclose(quadrilateral(lying, box), quadrilateral(picture, box), atol=0.5)
+    assert quadrilateral(lying, box) != box_polygon(*box)

@@ -12,7 +12,7 @@ from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.detectors.tiles import Candidate, merge
 from blur_tools.picture import Picture
 
-__all__ = ["NETWORK", "find_plates", "search"]
+__all__ = ["NETWORK", "PADDING", "decode", "find_plates"]
 
 NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
 
@@ -44,28 +44,17 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
     """
     width, height = part[2] - part[0], part[3] - part[1]
     sides = LARGE_SIDES if max(width, height) >= max(LARGE_SIDES) else SMALL_SIDES
-    return merge([found for side in sides for found in search(picture, part, side, threshold)], SAME_PLATE_IOU)
+    return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
 
 
-def search(picture: Picture, part: Box, side: int, threshold: float, *, enlarge: bool = False) -> list[Candidate]:
-    """What the network sees in one pass: `find_plates` at one size, the same plate perhaps several times.
-
-    Parameters
-    ----------
-    picture, part, threshold
-        As of `find_plates`.
-    side : int
-        Longest side in pixels of what the network is shown.
-    enlarge : bool
-        Also show a smaller part at that size.
-    """
+def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Candidate]:
     left, top, right, bottom = part
     width, height = right - left, bottom - top
-    scale = side / max(width, height) if enlarge else min(side / max(width, height), 1)
+    scale = min(side / max(width, height), 1)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     view = picture.view((columns, rows), part)
     pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
-    corners, scores = _decode(NETWORK.run(pixels), threshold)
+    corners, scores = decode(NETWORK.run(pixels), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
@@ -77,7 +66,7 @@ def _padded(length: int) -> int:
     return math.ceil(length / MULTIPLE) * MULTIPLE
 
 
-def _decode(outputs: list[Floats], threshold: float) -> tuple[Floats, Floats]:
+def decode(outputs: list[Floats], threshold: float) -> tuple[Floats, Floats]:
     """Corners ``(n, 4, 2)`` in network pixels and scores ``(n,)``: one plate for each local maximum."""
     heat, offsets = outputs[0][0, 0], outputs[1][0]
     rows, columns = np.nonzero((heat >= _neighbourhood_maximum(heat)) & (heat >= threshold))
