@@ -12,6 +12,7 @@ from PIL import Image
 import blur_tools
 from blur_tools.detections import Detection, box_polygon
 from blur_tools.errors import SettingsError
+from blur_tools.redaction import logo
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import regions
 from blur_tools.settings import BlurSettings
@@ -249,3 +250,9 @@ class TestWhichLogo:
         header[16:24] = (60_000).to_bytes(4, "big") * 2
         with pytest.raises(SettingsError):
             logo_of(BlurSettings(logo=bytes(header)))
+
+
+def test_a_large_logo_is_kept_no_larger_than_a_plate_shows(encode):
+    """Decoded ones are kept for the next plate, and a server is given any number of them."""
+    data = encode(Image.new("RGB", (5000, 2500), (255, 0, 0)))
+    assert max(logo._decoded(data).size) <= logo.LONGEST_KEPT

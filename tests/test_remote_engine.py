@@ -6,12 +6,13 @@ import io
 import json
 import pickle
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import blur_tools
 from blur_tools import BlurSettings, Detection, blur, detect, engine, errors
@@ -654,3 +655,35 @@ def test_the_body_of_a_redirect_is_not_read(fake, jpeg, monkeypatch):
     with pytest.raises(errors.AnswerError):
         detect(jpeg, engine=remote(fake, retries=0))
     assert read == []
+
+
+@pytest.mark.parametrize("render", ["local", "server"])
+@pytest.mark.parametrize(
+    "body", [{"detail": f"bad {TOKEN} sent"}, {"error": f"bad {TOKEN}", "plates": [], "faces": []}]
+)
+def test_a_token_in_a_success_that_is_none_is_not_repeated(fake, jpeg, body, render):
+    fake.then(body=body)
+    with pytest.raises(errors.AnswerError, match="bad …") as caught:
+        blur(jpeg, engine=remote(fake, token=TOKEN), render=render)
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_turned_picture_keeps_its_colours(fake, encode, noise):
+    """The service is sent the profile without which the numbers would mean other colours."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    data = turned(encode, noise(100, 200), 6, icc_profile=profile)
+    blur(data, engine=fake.url, render="server")
+    sent = Image.open(io.BytesIO(fake.calls[0].files["upload"][1]))
+    assert sent.info["icc_profile"] == profile
+
+
+def test_a_result_that_is_no_picture_is_no_success(fake, jpeg, tmp_path, monkeypatch):
+    import pandas as pd
+
+    monkeypatch.setattr("blur_tools.batch.rows.sniff", lambda data: None)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(jpeg)
+    frame = pd.DataFrame({"image": [str(tmp_path / "in" / "a.jpg")]})
+    result = frame.blur.apply(out=tmp_path / "out", engine=fake.url, progress=False)
+    assert list(result["status"]) == ["failed"]
+    assert "is no picture" in result["error"][0]

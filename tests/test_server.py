@@ -21,13 +21,13 @@ import pytest
 import requests
 from PIL import Image
 
-from blur_tools import BlurSettings
+from blur_tools import BlurSettings, ExtraMissingError
 from blur_tools.detectors import plates
 from blur_tools.detectors.reading import Reading
 from blur_tools.engines import local
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.local import LocalEngine
-from blur_tools.server import app, form, security
+from blur_tools.server import app, form, run, security
 from blur_tools.server.config import ServerConfig
 from blur_tools.server.run import serving
 
@@ -438,7 +438,7 @@ def test_with_an_sdk_plates_are_asked_of_snapshot(serve, jpeg):
         ({"status": 403, "body": {"detail": "No credits left."}}, 403, {"status_code": 403}),
         ({"status": 413, "body": {"error": "too large"}}, 413, None),
         ({"status": 429, "headers": {"Retry-After": "90"}}, 429, {"status_code": 429}),
-        ({"status": 400, "body": {"error": "bad region"}}, 502, None),
+        ({"status": 400, "body": {"error": "bad region"}}, 400, None),
         ({"body": {"nonsense": 1}}, 502, None),
     ],
 )
@@ -449,6 +449,7 @@ def test_snapshots_errors_are_passed_on(serve, jpeg, step, status, body):
         answer = post(url, jpeg)
         assert answer.status_code == status
         assert (answer.json().keys() >= {"detail", "status_code"}) if body else (list(answer.json()) == ["error"])
+        assert "127.0.0.1" not in answer.text  # where Snapshot is concerns nobody
 
 
 def test_info_says_nothing_of_an_sdk_that_cannot_be_reached(serve):
@@ -637,3 +638,74 @@ def test_no_codec_of_the_clients_choice_is_run(serve, jpeg, charset):
     for given, status in ((charset, 400), ("UTF-8", 200)):
         headers = {"Content-Type": f"multipart/form-data; boundary=b; charset={given}"}
         assert requests.post(serve(), data=body, headers=headers, timeout=20).status_code == status
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e12", "1e400"])
+def test_numbers_that_no_picture_has_are_snapshots_fault(serve, jpeg, number):
+    with FakeBlur() as sdk:
+        url = serve(sdk_url=sdk.url)
+        sdk.then(body=json.dumps({"results": [SNAPSHOT]}).replace("20", number, 1))
+        answer = post(url, jpeg)
+        assert (answer.status_code, list(answer.json())) == (502, ["error"])
+
+
+def test_who_does_not_read_an_answer_holds_its_memory_for_a_while_only(serve, jpeg, encode, noise, monkeypatch):
+    """With room for one request: the next is served when the first has been given up."""
+    monkeypatch.setattr(app, "SEND_TIMEOUT", 0.5)
+    host, port = (url := serve(memory=1, plates=10)).removeprefix("http://").split(":")
+    body = requests.Request("POST", url, files={"upload": ("a.png", encode(noise(1800, 1800)))}).prepare()
+    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(30)
+        deaf.connect((host, int(port)))
+        deaf.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + body.body)
+        assert deaf.recv(1) == b"H"  # its answer has begun
+        assert post(url, jpeg).status_code == 200
+
+
+def test_an_answer_holds_its_share_until_it_is_sent(serve, jpeg, encode, noise, monkeypatch):
+    given_back = threading.Event()
+    real = security.Budget._wake
+
+    async def wake(self):
+        given_back.set()
+        await real(self)
+
+    monkeypatch.setattr(security.Budget, "_wake", wake)
+    host, port = (url := serve(memory=1, plates=10)).removeprefix("http://").split(":")
+    body = requests.Request("POST", url, files={"upload": ("a.png", encode(noise(1800, 1800)))}).prepare()
+    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(30)
+        slow.connect((host, int(port)))
+        slow.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode() + body.body)
+        assert slow.recv(1) == b"H"
+        assert requests.get(f"{url}/health", timeout=20).status_code == 200
+        assert not given_back.is_set()
+        while slow.recv(1 << 20):
+            pass
+    assert given_back.wait(20)
+
+
+def test_goodbyes_end():
+    assert run._server(ServerConfig(port=0)).config.timeout_graceful_shutdown == run.LONGEST_GOODBYE
+
+
+def test_a_logo_of_a_request_is_small(serve, jpeg):
+    url = serve(plates=10)
+    part = {"upload": jpeg, "logo": ("l.png", bytes(form.FORM_ROOM + 1))}
+    answer = requests.post(url, files=part, timeout=20)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("logo: a file beside the picture has at most")
+
+
+def test_a_pattern_where_plates_cannot_be_read_is_a_bad_request(serve, jpeg, monkeypatch):
+    def missing(*_):
+        raise ExtraMissingError("reading plates", "ocr")
+
+    monkeypatch.setattr(local, "read_plate", missing)
+    answer = post(serve(), jpeg, skip_regexp="^ab")
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert "[ocr]" in answer.json()["error"]

@@ -117,7 +117,7 @@ def _add_detect(verbs: Any) -> None:
     detect.add_argument("--table", type=Path, help="write a CSV or Parquet table instead of printing")
     _add_engine(detect)
     _add_run(detect)
-    _add_settings(detect, lambda parameter: parameter.api or parameter.name.endswith("threshold"))
+    _add_settings(detect, lambda parameter: parameter.api or parameter.name in _FINDING)
     detect.set_defaults(run=_detect)
 
 
@@ -135,6 +135,7 @@ def _add_redact(verbs: Any) -> None:
     redact.set_defaults(run=_redact)
 
 
+_FINDING = ("plate_threshold", "face_threshold", "read_plates")
 _RENDERING = ("plates", "faces", "logo", "copy_metadata")
 
 

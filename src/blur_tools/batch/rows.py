@@ -203,7 +203,10 @@ def message(error: BaseException) -> str:
 
 def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) -> Row:
     path = None
-    if result.data is not None and (kind := sniff(result.data)):
+    if result.data is not None:
+        kind = sniff(result.data)
+        if kind is None:
+            raise OutputError(f"{loaded.origin}: its result is no picture, and was not written")
         path = outputs.write(source, loaded, kind, result.data)
     return Row("ok", path, result.detections, result.method or None, warnings=result.warnings)
 

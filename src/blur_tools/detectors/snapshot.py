@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from blur_tools.detections import Box
+from blur_tools.detections import Box, Detection
 from blur_tools.detectors.quads import quadrilateral
 from blur_tools.detectors.tiles import Candidate
 from blur_tools.errors import AnswerError, ServiceError
@@ -102,7 +102,10 @@ class Snapshot:
         results = answer.get("results")
         if not isinstance(results, list):
             raise AnswerError(about, f"{self._service.shown} gave an answer without results")
-        found = [_candidate(picture, map_boxes(result, placed)) for result in results]
+        try:
+            found = [_candidate(picture, map_boxes(result, placed)) for result in results]
+        except (ValueError, OverflowError) as error:
+            raise AnswerError(about, f"{self._service.shown} gave numbers that no picture has") from error
         lowest = settings.plate_threshold
         return [item for item in found if item and (lowest is None or item.score is None or item.score >= lowest)]
 
@@ -140,7 +143,9 @@ def _candidate(picture: Picture, result: Any) -> Candidate | None:
         return None
     scores = (result.get("dscore"), result.get("score"), _inner(result).get("score"))
     score = next((float(value) for value in scores if isinstance(value, int | float)), None)
-    return Candidate(quadrilateral(picture, box), score, result)
+    # a detection checks what it is made of
+    plate = Detection("plate", quadrilateral(picture, box), score, result=result)
+    return Candidate(plate.polygon, score, result)
 
 
 def _plate_box(result: Any) -> Box | None:

@@ -197,7 +197,8 @@ class RemoteEngine:
         try:
             found = Detections.from_api(answer, self.name)
         except DetectionsError as error:
-            raise AnswerError(about, f"{self._service.shown} gave {error}") from error
+            # no cause: it would repeat the answer as it came
+            raise AnswerError(about, f"{self._service.shown} gave {self._service.scrubbed(str(error))}") from None
         lowest = {"plate": settings.plate_threshold, "face": settings.face_threshold}
         return Detections(item for item in found if _counts(item, lowest[item.kind]))
 
@@ -207,7 +208,8 @@ class RemoteEngine:
         try:
             given = BlurResult.from_api(answer)
         except DetectionsError as error:
-            raise AnswerError(about, f"{self._service.shown} gave {error}") from error
+            # no cause: it would repeat the answer as it came
+            raise AnswerError(about, f"{self._service.shown} gave {self._service.scrubbed(str(error))}") from None
         if given.data is None:
             reason = f'{self._service.shown} gave no picture: blurring is not enabled there; render="local" needs none'
             raise AnswerError(about, reason)

@@ -74,16 +74,22 @@ LARGEST = 25_000_000
 """Pixels of the largest logo: decoded ones are kept."""
 
 
+LONGEST_KEPT = 2048
+"""Longest side in pixels of a decoded logo: no plate shows more, and those of strangers' requests are kept too."""
+
+
 @lru_cache(maxsize=8)
 def _decoded(data: bytes) -> Image.Image:
     try:
         picture = load_picture(Source(data, "logo", "logo"), max_pixels=LARGEST)
     except PictureError as error:
         raise SettingsError("logo", error.reason) from error
-    return turn_upright(picture.image.convert("RGBA"), picture.orientation)
+    image = turn_upright(picture.image.convert("RGBA"), picture.orientation)
+    image.thumbnail((LONGEST_KEPT, LONGEST_KEPT), Image.Resampling.BOX)
+    return image
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _shrunk(data: bytes, width: int, height: int) -> Image.Image:
     """The logo no larger than needed: the warp itself takes only four samples a pixel."""
     image = _decoded(data)

@@ -11,19 +11,22 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from blur_tools import __version__
 from blur_tools.detectors.snapshot import Snapshot
 from blur_tools.engines.local import LocalEngine
 from blur_tools.errors import (
+    BadRequestError,
     BlurError,
+    ExtraMissingError,
     FetchError,
     ForbiddenError,
     PictureError,
@@ -59,8 +62,31 @@ FETCHERS = 16
 """URLs that are fetched at once: waiting for others' servers must not keep the cores from working."""
 
 
+PIECE, SEND_TIMEOUT = 1 << 18, 120.0
+"""Bytes of an answer that are sent at a time, and seconds for all of them: who does not read holds memory."""
+
+
 class _GoneError(Exception):
     """Nobody waits for the answer any more."""
+
+
+class _Answer(Response):
+    """An answer that holds its share of the memory until it is sent."""
+
+    def __init__(self, content: bytes, share: AsyncExitStack) -> None:
+        super().__init__(content, media_type="application/json")
+        self.share = share
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it in pieces: the server waits before each until those before are gone."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                for start in range(0, len(self.body), PIECE):
+                    piece, end = self.body[start : start + PIECE], start + PIECE >= len(self.body)
+                    await send({"type": "http.response.body", "body": piece, "more_body": not end})
+        finally:
+            await self.share.aclose()
 
 
 def create_app(config: ServerConfig) -> FastAPI:
@@ -142,8 +168,7 @@ class _Server:
         refusal = self._refusal(request)
         if refusal is None:
             try:
-                content, result = await self._work(request, body)
-                return Response(content, media_type="application/json"), result
+                return await self._work(request, body)
             except (_GoneError, ClientDisconnect):
                 return _json(499, {"error": "the client is gone"}), None  # which nobody reads
             except Exception as error:
@@ -157,8 +182,9 @@ class _Server:
         delay = self.throttle.delay(request.client.host if request.client else "")
         return _throttled(delay) if delay else None
 
-    async def _work(self, request: Request, body: Body) -> tuple[bytes, BlurResult]:
-        async with self.budget.take(max(body.length, SMALLEST_SHARE)):
+    async def _work(self, request: Request, body: Body) -> tuple[Response, BlurResult]:
+        async with AsyncExitStack() as share:
+            await share.enter_async_context(self.budget.take(max(body.length, SMALLEST_SHARE)))
             form = await read_form(body)
             gone = threading.Event()
             # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
@@ -166,7 +192,10 @@ class _Server:
             source = form.upload
             if form.upload_url is not None:
                 source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url))
-            return await _while_there(request, gone, self.workers, lambda: self._blurred(source, settings, gone))
+            content, result = await _while_there(
+                request, gone, self.workers, lambda: self._blurred(source, settings, gone)
+            )
+            return _Answer(content, share.pop_all()), result
 
     def _settings(self, form: Form) -> BlurSettings:
         """What the server's own settings say, and over them what the request says."""
@@ -240,29 +269,43 @@ def _throttled(seconds: float) -> Response:
 
 def _refused(error: Exception, config: ServerConfig) -> Response:
     """The documented answer for what went wrong."""
-    if isinstance(error, UploadTooLargeError | TooLargeError):
-        said = str(error) or f"the upload is larger than {config.max_bytes:,} bytes"
-        return _json(413, {"error": said})
+    if isinstance(error, UploadTooLargeError):
+        return _json(413, {"error": f"the upload is larger than {config.max_bytes:,} bytes"})
     if isinstance(error, BodyTimeoutError):
         return _json(400, {"error": "the request did not arrive in time"})
     if isinstance(error, PictureError):
         name = "upload_url" if isinstance(error, FetchError) else "upload"
         return _json(400, {"error": f"{name}: {error}"})
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | ExtraMissingError):
         return _json(400, {"error": str(error)})
-    if isinstance(error, ForbiddenError):
-        return _json(403, {"detail": error.reason, "status_code": 403})
-    if isinstance(error, ThrottledError):
-        return _throttled(error.retry_after or 1)
     if isinstance(error, ServiceError):
-        return _json(504 if isinstance(error, ServiceTimeoutError) else 502, {"error": str(error)})
+        return _snapshot_failed(error)
     if isinstance(error, BlurError):
-        logger.error("%s", error)
+        logger.error("%s", type(error).__name__)
         return _json(500, {"error": str(error)})
     # where, but not with what: an unforeseen message could repeat a plate's text
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("%s at %s", type(error).__name__, " < ".join(reversed(places)))
     return _json(500, {"error": "an unforeseen error; the server's log says where"})
+
+
+def _snapshot_failed(error: ServiceError) -> Response:
+    """What a client hears of Snapshot: its status, and neither where it is nor what our log is told."""
+    logger.warning("Snapshot: %s", error.reason)
+    if isinstance(error, ForbiddenError):
+        return _json(
+            403, {"detail": "Snapshot refused the server's token, or its credits are used up.", "status_code": 403}
+        )
+    if isinstance(error, ThrottledError):
+        return _throttled(error.retry_after or 1)
+    status, said = 502, "Snapshot cannot be reached, or failed"
+    if isinstance(error, TooLargeError):
+        status, said = 413, "the upload is larger than Snapshot takes"
+    elif isinstance(error, BadRequestError):
+        status, said = 400, "Snapshot does not take the request: see regions, config and camera_id"
+    elif isinstance(error, ServiceTimeoutError):
+        status, said = 504, "Snapshot did not answer in time"
+    return _json(status, {"error": said})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

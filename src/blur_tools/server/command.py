@@ -75,5 +75,5 @@ def _serve(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> ServerConfig:
     given = {name: value for name, value in vars(options).items() if name not in ("verb", "run", "require_token")}
     if options.require_token:
-        given["required_token"] = os.environ.get(REQUIRED_VARIABLE, "")
+        given["required_token"] = os.environ.get(REQUIRED_VARIABLE, "").strip()
     return ServerConfig.of(**given)

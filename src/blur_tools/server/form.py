@@ -232,6 +232,8 @@ def _form(files: list[tuple[str, Source]], values: list[tuple[str, str]]) -> For
         raise SettingsError("upload_url", "an http or https URL is needed")
     if uploads and not urls and not uploads[0].data:
         raise SettingsError("upload", "the file is empty")
+    if any(name != "upload" and len(source.data) > FORM_ROOM for name, source in files):
+        raise SettingsError("logo", f"a file beside the picture has at most {FORM_ROOM:,} bytes")
     others: list[tuple[str, str | bytes]] = [*values]
     others += [(name, source.data) for name, source in files if name != "upload" and source.data]
     return Form(uploads[0] if uploads else None, urls[0] if urls else None, others)

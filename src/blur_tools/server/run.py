@@ -31,6 +31,9 @@ MOST_CONNECTIONS = 1000
 
 BACKLOG = 512
 
+LONGEST_GOODBYE = 180
+"""Seconds in which what is under way is finished: a client that does not read must not hold the server for ever."""
+
 
 def serve(config: ServerConfig) -> None:
     """Serve until SIGTERM or Ctrl-C; what is under way then is finished first.
@@ -102,6 +105,7 @@ def _server(config: ServerConfig) -> uvicorn.Server:
             limit_concurrency=MOST_CONNECTIONS,
             proxy_headers=False,  # anybody could name another address
             ws="none",
+            timeout_graceful_shutdown=LONGEST_GOODBYE,
         )
     )
 

@@ -205,11 +205,11 @@ class Service:
             if not isinstance(answer, dict):
                 reason = f"{self.shown} answered {status} with something that is no JSON object"
                 return _Failure(AnswerError(about, reason, status), False)
-            if answer.get("error"):
+            if said and ("error" in answer or not answer.keys() & {"plates", "results", "version", "usage"}):
                 return _Failure(AnswerError(about, f"{self.shown} answered {said}", status), False)
             return answer
         kind = _BY_STATUS.get(status) or (UnavailableError if status >= 500 else AnswerError)
-        reason = f"{self.shown} answered {status}: {said or response.reason or 'without a word'}"
+        reason = f"{self.shown} answered {status}: {said or self.scrubbed(response.reason or '') or 'without a word'}"
         if advice := _ADVICE.get(kind):
             reason = f"{reason.rstrip('.')}; {advice}"
         elif kind is AnswerError:
@@ -217,16 +217,19 @@ class Service:
         again = status in RETRIED
         return _Failure(kind(about, reason, status, said_seconds(response.headers, said) if again else None), again)
 
-    def _words(self, answer: Any) -> str:
-        """What the service says in ``error`` or ``detail``: short, on one line, and without our token."""
-        said = (answer.get("error") or answer.get("detail")) if isinstance(answer, dict) else None
-        if not said:
-            return ""
-        text = said if isinstance(said, str) else json.dumps(said)
+    def scrubbed(self, text: str) -> str:
+        """Text of a service as a message may repeat it: short, on one line, and without our token."""
         if self._token:
             text = text.replace(self._token, "…")
         text = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
         return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}…"
+
+    def _words(self, answer: Any) -> str:
+        """What the service says in ``error`` or ``detail``."""
+        said = (answer.get("error") or answer.get("detail")) if isinstance(answer, dict) else None
+        if not said:
+            return ""
+        return self.scrubbed(said if isinstance(said, str) else json.dumps(said))
 
     def _session(self) -> requests.Session:
         # requests does not promise that a session may be shared by threads

@@ -172,9 +172,12 @@ _TURNED: Mapping[str, dict[str, Any]] = {
 def _turned(picture: Picture) -> bytes:
     image = turn_upright(picture.image, picture.orientation)
     image.info = {}
+    options = dict(_TURNED.get(picture.format.name, {}))
+    if profile := picture.info.get("icc_profile"):  # without it the numbers would mean other colours
+        options["icc_profile"] = profile
     buffer = io.BytesIO()
     try:
-        image.save(buffer, picture.format.name, **_TURNED.get(picture.format.name, {}))
+        image.save(buffer, picture.format.name, **options)
     except (OSError, ValueError) as error:
         raise PictureError(picture.source.origin, f"cannot be turned upright for the service: {error}") from error
     return buffer.getvalue()
