@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import logging
@@ -42,8 +43,6 @@ def jpeg(encode, noise) -> bytes:
 @pytest.fixture
 def serve(networks):
     """Start servers that end with the test: ``serve(plates=10, rate=2)`` gives an address."""
-    import contextlib
-
     with contextlib.ExitStack() as stack:
 
         def start(**options) -> str:
@@ -649,22 +648,30 @@ def test_numbers_that_no_picture_has_are_snapshots_fault(serve, jpeg, number):
         assert (answer.status_code, list(answer.json())) == (502, ["error"])
 
 
+@contextlib.contextmanager
+def asked_slowly(url: str, data: bytes, more: str = ""):
+    """A client with next to no room for an answer, of which it has heard the first byte."""
+    host, port = url.removeprefix("http://").split(":")
+    body = requests.Request("POST", url, files={"upload": ("a.png", data)}).prepare()
+    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect((host, int(port)))
+        client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{more}{head}\r\n".encode() + body.body)
+        assert client.recv(1) == b"H"
+        yield client
+
+
 def test_who_does_not_read_an_answer_holds_its_memory_for_a_while_only(serve, jpeg, encode, noise, monkeypatch):
     """With room for one request: the next is served when the first has been given up."""
     monkeypatch.setattr(app, "SEND_TIMEOUT", 0.5)
-    host, port = (url := serve(memory=1, plates=10)).removeprefix("http://").split(":")
-    body = requests.Request("POST", url, files={"upload": ("a.png", encode(noise(1800, 1800)))}).prepare()
-    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.settimeout(30)
-        deaf.connect((host, int(port)))
-        deaf.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + body.body)
-        assert deaf.recv(1) == b"H"  # its answer has begun
+    url = serve(memory=1, plates=10)
+    with asked_slowly(url, encode(noise(1800, 1800))):
         assert post(url, jpeg).status_code == 200
 
 
-def test_an_answer_holds_its_share_until_it_is_sent(serve, jpeg, encode, noise, monkeypatch):
+def test_an_answer_holds_its_share_until_it_is_sent(serve, encode, noise, monkeypatch):
     given_back = threading.Event()
     real = security.Budget._wake
 
@@ -673,18 +680,11 @@ def test_an_answer_holds_its_share_until_it_is_sent(serve, jpeg, encode, noise, 
         await real(self)
 
     monkeypatch.setattr(security.Budget, "_wake", wake)
-    host, port = (url := serve(memory=1, plates=10)).removeprefix("http://").split(":")
-    body = requests.Request("POST", url, files={"upload": ("a.png", encode(noise(1800, 1800)))}).prepare()
-    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
-    with socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(30)
-        slow.connect((host, int(port)))
-        slow.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode() + body.body)
-        assert slow.recv(1) == b"H"
+    url = serve(memory=1, plates=10)
+    with asked_slowly(url, encode(noise(1800, 1800)), "Connection: close\r\n") as client:
         assert requests.get(f"{url}/health", timeout=20).status_code == 200
         assert not given_back.is_set()
-        while slow.recv(1 << 20):
+        while client.recv(1 << 20):
             pass
     assert given_back.wait(20)
 
