@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from blur_tools import FetchError, _http, sources
+from blur_tools import FetchError, ServiceTimeoutError, _http, sources
 from blur_tools._http import is_public
+from blur_tools.service import client
+from blur_tools.service.client import Service
 from blur_tools.sources import load_source
 
 
@@ -174,9 +176,9 @@ def test_the_body_of_a_redirect_is_not_read(monkeypatch):
     assert read == []
 
 
-def test_headers_that_drip_are_cut_at_the_deadline(monkeypatch):
-    monkeypatch.setattr(_http, "is_public", lambda address: True)
-    monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
+@pytest.fixture
+def dripping():
+    """A server that never ends its headers; with ``first`` it answers one request on a connection in full before."""
     ended = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -184,9 +186,47 @@ def test_headers_that_drip_are_cut_at_the_deadline(monkeypatch):
         while not ended.wait(0.05):
             connection.sendall(b"x")
 
-    listening, url = raw_server(drip)
+    def once_well(connection: socket.socket) -> None:
+        connection.sendall(b'HTTP/1.1 200 x\r\nContent-Length: 14\r\n\r\n{"version": 1}')
+        connection.recv(10_000)
+        drip(connection)
+
+    with contextlib.ExitStack() as stack:
+
+        def start(first: bool = False) -> str:
+            listening, url = raw_server(once_well if first else drip)
+            stack.enter_context(listening)
+            return url
+
+        yield start
+        ended.set()
+
+
+@pytest.mark.parametrize("public_only", [True, False])
+def test_headers_that_drip_are_cut_at_the_deadline(monkeypatch, dripping, public_only):
+    monkeypatch.setattr(_http, "is_public", lambda address: True)
+    monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
     begun = time.monotonic()
-    with listening, pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
-        fetch(url)
-    ended.set()
+    with pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
+        load_source(dripping(), public_only=public_only)
     assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_service_that_drips_is_cut_at_the_deadline_on_a_connection_in_use_too(monkeypatch, dripping, again):
+    service = Service(dripping(again))
+    if again:
+        assert service.get(service.address) == {"version": 1}
+    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.3)
+    begun = time.monotonic()
+    with pytest.raises(ServiceTimeoutError):
+        service.get(service.address)
+    assert time.monotonic() - begun < 20
+
+
+def test_a_proxys_connections_are_cut_too(monkeypatch, dripping):
+    monkeypatch.setenv("http_proxy", dripping())
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
+    with pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
+        load_source("http://example.org/a.jpg")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from blur_tools import BlurSettings, SettingsError, engine
+from blur_tools import BlurSettings, PatternTimeoutError, SettingsError, engine
+from blur_tools.batch.rows import Job, detect_rows
 from blur_tools.detections import box_polygon
 from blur_tools.detectors import plates
 from blur_tools.detectors.reading import Reading
@@ -188,8 +189,19 @@ def test_excluded_plates_are_not_read(picture, networks, says):
 def test_a_pattern_that_takes_too_long_is_refused(picture, networks, says, monkeypatch):
     monkeypatch.setattr(_skip, "LONGEST_SEARCH", 0.01)
     says("a" * 40 + "b")
-    with pytest.raises(SettingsError, match=r"skip_regexp: .* takes too long"):
+    with pytest.raises(PatternTimeoutError, match=r"skip_regexp: .* takes too long"):
         find(picture, skip_regexp="^(a|aa|a?a)+$")
+
+
+def test_a_pattern_that_takes_too_long_on_one_picture_does_not_end_a_batch(encode, noise, networks, monkeypatch):
+    monkeypatch.setattr(_skip, "LONGEST_SEARCH", 0.01)
+    data = [encode(noise(100, 200), "PNG"), encode(noise(100, 210), "PNG")]
+    readings = {data[0]: "a" * 40 + "b", data[1]: "aa"}
+    monkeypatch.setattr(local, "read_plate", lambda picture, _: Reading(readings[picture.source.data], 0.99))
+    rows = list(detect_rows(data, BlurSettings(skip_regexp="^(a|aa|a?a)+$"), local.LocalEngine(), Job(progress=False)))
+    assert [row.status for row in rows] == ["failed", "ok"]
+    assert "takes too long on a plate's text" in str(rows[0].error)
+    assert rows[1].detections.plates[0].keep
 
 
 def test_patterns_are_searched_without_the_module_that_can_be_stopped(picture, networks, says, monkeypatch):

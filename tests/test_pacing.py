@@ -9,12 +9,14 @@ from email.utils import format_datetime
 
 import pytest
 
+from blur_tools._stop import proceed, stoppable
 from blur_tools.service.pacing import (
     FIRST_PAUSE,
     LONGEST_OBEYED,
     LONGEST_PAUSE,
     MOST_RETRIES,
     Pacer,
+    Turns,
     pacer_for,
     retry_delay,
     said_seconds,
@@ -79,10 +81,40 @@ def test_a_pause_holds_for_everybody_and_is_never_shortened():
     assert clock.now == 130
 
 
-def test_engines_of_one_address_and_rate_share_their_pacer():
-    assert pacer_for("http://a", 1) is pacer_for("http://a", 1)
-    assert pacer_for("http://a", 1) is not pacer_for("http://b", 1)
-    assert pacer_for("http://a", 1) is not pacer_for("http://a", 2)
+def test_engines_of_one_address_share_its_turns_each_at_its_own_rate():
+    turns, clock = Turns(), Clock()
+    slow, fast = (Pacer(rate, clock, clock.sleep, turns) for rate in (1, 4))
+    begun = []
+    for pacer in (slow, fast, slow, slow, fast):
+        pacer.wait()
+        begun.append(clock.now - 100)
+    assert begun == [0, 0.25, 1.25, 2.25, 2.5]
+    slow.pause(30)
+    fast.wait()
+    assert clock.now - 100 == 32.5
+
+
+def test_turns_belong_to_an_address():
+    assert pacer_for("http://a", 1)._turns is pacer_for("http://a", 2)._turns
+    assert pacer_for("http://a", 1)._turns is not pacer_for("http://b", 1)._turns
+
+
+def test_waiting_ends_when_the_answer_is_not_wanted_any_more():
+    """Without the question it would wait for an hour; the turn stays free."""
+    pacer, asked = Pacer(1 / 3600), []
+
+    def ask() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise InterruptedError
+
+    pacer.wait()
+    last = pacer._turns.last
+    with stoppable(ask), pytest.raises(InterruptedError):
+        pacer.wait()
+    assert pacer._turns.last == last
+    proceed()  # and nobody is asked afterwards
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(

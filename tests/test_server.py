@@ -22,10 +22,10 @@ import pytest
 import requests
 from PIL import Image
 
-from blur_tools import BlurSettings, ExtraMissingError
+from blur_tools import BlurSettings, EngineError, ExtraMissingError, SettingsError
 from blur_tools.detectors import plates
 from blur_tools.detectors.reading import Reading
-from blur_tools.engines import local
+from blur_tools.engines import _skip, local
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.local import LocalEngine
 from blur_tools.server import app, form, run, security
@@ -165,6 +165,15 @@ def test_fields_may_be_urlencoded(serve, jpeg):
         answer = post(url, upload_url=f"{web.url}/street/b.jpg?x=1", plates=10, et="0.0")
     assert answer.json()["blur"]["filename"] == "b.jpg"
     assert len(answer.json()["plates"]) == 1
+
+
+def test_a_name_in_the_extended_form_alone_makes_a_file_too(serve, jpeg):
+    """As older versions of requests send what is not ASCII."""
+    head = "--b\r\nContent-Disposition: form-data; name=\"upload\"; filename*=utf-8''caf%C3%A9%22.jpg\r\n\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = requests.post(serve(plates=10), data=head.encode() + jpeg + b"\r\n--b--\r\n", headers=kind, timeout=20)
+    assert answer.status_code == 200
+    assert answer.json()["blur"]["filename"] == "café_.jpg"
 
 
 def test_a_url_has_priority_over_an_upload(serve, jpeg):
@@ -374,6 +383,22 @@ def test_each_client_has_its_own_rate_and_few_are_remembered(monkeypatch):
     assert len(throttle._free) <= 101
 
 
+def test_clients_are_forgotten_even_while_all_must_wait(monkeypatch):
+    throttle = security.Throttle(0.001, lambda: 0.0)
+    monkeypatch.setattr(security, "MOST_CLIENTS", 100)
+    assert [throttle.delay(str(index)) for index in range(1000)] == [0] * 1000
+    assert len(throttle._free) == 100
+    assert throttle.delay("999") == 1000
+
+
+def test_whoever_has_an_ipv6_network_is_one_client():
+    throttle = security.Throttle(1, lambda: 0.0)
+    assert throttle.delay("2606:4700::1") == 0
+    assert throttle.delay("2606:4700::ffff:2") == 1
+    assert throttle.delay("2606:4700:0:1::1") == 0
+    assert [throttle.delay(name) for name in ("9.9.9.9", "::ffff:9.9.9.9", "::ffff:9.9.9.8", "")] == [0, 1, 0, 0]
+
+
 def test_an_unforeseen_error_says_nothing_of_the_picture(serve, jpeg, monkeypatch, caplog):
     url = serve()
 
@@ -524,6 +549,37 @@ def test_a_client_that_goes_away_costs_nothing_more(serve, jpeg, monkeypatch):
     assert len(done) == 2
 
 
+def test_of_a_picture_in_parts_no_other_is_searched_for_a_client_that_is_gone(serve, jpeg, monkeypatch):
+    url = serve(workers=1)
+    entered, go, gone, done = threading.Event(), threading.Event(), threading.Event(), []
+
+    def find_plates(*_):
+        done.append(1)
+        entered.set()
+        go.wait(20)
+        return []
+
+    real = app._left
+
+    async def left(request):
+        await real(request)
+        gone.set()
+
+    monkeypatch.setattr(plates, "find_plates", find_plates)
+    monkeypatch.setattr(app, "_left", left)
+    body = requests.Request("POST", url, files={"upload": jpeg}, data={"split": 5}).prepare()
+    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(f"POST / HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + body.body)
+        assert entered.wait(20)
+    assert gone.wait(20)
+    assert requests.get(f"{url}/health", timeout=20).status_code == 200  # the loop has had its turn
+    go.set()
+    assert post(url, jpeg).status_code == 200  # the only worker is free again
+    assert len(done) == 2
+
+
 def test_half_a_body_and_gone_leaves_the_server_as_it_was(serve, jpeg):
     url = serve(memory=1)
     host, port = url.removeprefix("http://").split(":")
@@ -537,7 +593,7 @@ def test_half_a_body_and_gone_leaves_the_server_as_it_was(serve, jpeg):
 
 
 def test_a_body_that_never_ends_is_given_up(serve, monkeypatch):
-    monkeypatch.setattr(form, "BODY_TIMEOUT", 0.1)
+    monkeypatch.setattr(form, "PATIENCE", 0.1)
     host, port = serve().removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(
@@ -547,6 +603,37 @@ def test_a_body_that_never_ends_is_given_up(serve, monkeypatch):
         answer = connection.recv(1000)
     assert b" 400 " in answer
     assert b"did not arrive in time" in answer + b"did not arrive in time" * (b"\r\n\r\n{" not in answer)
+
+
+class Dripping:
+    """A request whose body comes a byte at a time, each just before patience ends."""
+
+    def __init__(self, declared: int) -> None:
+        self.headers = {"content-length": str(declared)}
+        self.sent = 0
+
+    async def receive(self) -> dict:
+        await asyncio.sleep(form.PATIENCE / 4)
+        self.sent += 1
+        return {"type": "http.request", "body": b"x", "more_body": self.sent < int(self.headers["content-length"])}
+
+
+@pytest.mark.parametrize(("declared", "ends"), [(8, True), (100_000, False)])
+def test_a_body_keeps_pace_or_is_given_up(monkeypatch, declared, ends):
+    monkeypatch.setattr(form, "PATIENCE", 0.2)
+    monkeypatch.setattr(form, "BODY_TIMEOUT", 1.0)
+    request = Dripping(declared)
+
+    async def read() -> None:
+        async for _ in form.Body(request, 1_000_000).parts():
+            pass
+
+    if ends:
+        asyncio.run(read())
+    else:
+        with pytest.raises(form.BodyTimeoutError):
+            asyncio.run(read())
+    assert request.sent <= 8
 
 
 def test_memory_is_given_out_first_come_first_served():
@@ -699,6 +786,32 @@ def test_a_logo_of_a_request_is_small(serve, jpeg):
     answer = requests.post(url, files=part, timeout=20)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("logo: a file beside the picture has at most")
+
+
+def test_a_pattern_that_takes_too_long_is_a_bad_request(serve, jpeg, monkeypatch):
+    monkeypatch.setattr(local, "read_plate", lambda *_: Reading("a" * 40 + "b", 0.99))
+    monkeypatch.setattr(_skip, "LONGEST_SEARCH", 0.01)
+    answer = post(serve(), jpeg, skip_regexp="^(a|aa|a?a)+$")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("skip_regexp: '^(a|aa|a?a)+$' takes too long")
+
+
+def test_a_logo_that_cannot_be_read_stops_the_server_and_not_a_request(serve, tmp_path):
+    (tmp_path / "logo.png").write_bytes(b"no picture")
+    for logo in ("/logos/logo.png", "/logos/none.png", tmp_path / "logo.png"):
+        with pytest.raises(SettingsError, match="logo"):
+            serve(logos=tmp_path, logo=logo)
+
+
+def test_a_server_that_does_not_start_is_an_error_and_no_address(networks, monkeypatch):
+    @contextlib.asynccontextmanager
+    async def broken(self):
+        raise RuntimeError("no threads left")
+        yield
+
+    monkeypatch.setattr(app._Server, "running", broken)
+    with pytest.raises(EngineError, match="did not start"), serving():
+        pass
 
 
 def test_a_pattern_where_plates_cannot_be_read_is_a_bad_request(serve, jpeg, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from blur_tools import SettingsError
 from blur_tools.cli import main
 from blur_tools.server import run
+from blur_tools.server.app import _Server
 from blur_tools.server.config import VENDOR, ServerConfig, server_parameters
 
 ENVIRONMENT = {
@@ -66,12 +67,22 @@ def test_the_logo_of_the_folder_is_taken_by_itself_unless_there_is_to_be_none(tm
         ({}, {"rate": 0}, "rate"),
         ({}, {"rate": float("nan")}, "rate"),
         ({}, {"required_token": ""}, "require-token: no token is given: set BLUR_TOOLS_SERVER_TOKEN"),
+        ({}, {"required_token": "schlüssel"}, "require-token: BLUR_TOOLS_SERVER_TOKEN is not one word"),
+        ({}, {"required_token": "two words"}, "require-token: BLUR_TOOLS_SERVER_TOKEN is not one word"),
+        ({}, {"snapshot_rate": -1}, "snapshot_rate: -1 is not a number of calls a second"),
         ({}, {"max_bytes": 0}, "max_bytes"),
     ],
 )
 def test_bad_values_are_refused_by_name(environment, options, message):
     with pytest.raises(SettingsError, match=message):
         ServerConfig.of(environment, **options)
+
+
+def test_snapshot_is_asked_at_the_rate_that_is_said():
+    for options, rate in (({"snapshot_token": "abc"}, 1), ({"snapshot_token": "abc", "snapshot_rate": 8}, 8)):
+        assert _Server(ServerConfig(**options)).snapshot._service._pacer.rate == rate
+    sdk = ServerConfig(sdk_url="http://localhost:8080", snapshot_rate=3)
+    assert _Server(sdk).snapshot._service._pacer.rate == 3
 
 
 def test_numbers_of_pythons_levels_are_levels():

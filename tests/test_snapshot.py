@@ -17,7 +17,6 @@ from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.local import LocalEngine
 from blur_tools.orientation import turn_stored
 from blur_tools.picture import load_picture
-from blur_tools.service.pacing import pacer_for
 
 BOX = {"xmin": 20, "ymin": 30, "xmax": 60, "ymax": 44}
 RESULT = {
@@ -134,7 +133,7 @@ def test_a_turned_picture_is_sent_upright(fake, encode, noise, orientation):
 def test_the_cloud_is_asked_at_its_address_with_its_limits(fake, encode, noise, monkeypatch):
     snapshot = Snapshot(token="abc")
     assert (snapshot._service.address, snapshot.info()) == (CLOUD, None)
-    assert snapshot._service._pacer is pacer_for(CLOUD, CLOUD_RATE)
+    assert snapshot._service._pacer.rate == CLOUD_RATE
     assert "abc" not in repr(snapshot)
     find(fake, load_picture(encode(noise(20, 20), "PNG")), token="abc")
     assert fake.posts[0].headers["authorization"] == "Token abc"

@@ -1,4 +1,4 @@
-"""What every download of ours needs: a body within bounds, and connections that stay outside private networks."""
+"""What every call of ours needs: bounds of size and time, and connections that stay outside private networks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.poolmanager import ProxyManager
 
 __all__ = [
     "BodyTooLargeError",
@@ -22,6 +23,7 @@ __all__ = [
     "OneHopSession",
     "PrivateAddressError",
     "PublicAdapter",
+    "TimedAdapter",
     "cut_at",
     "is_public",
     "read_body",
@@ -90,7 +92,15 @@ def read_body(response: requests.Response, max_bytes: int, deadline: float) -> b
 
 
 class OneHopSession(requests.Session):
-    """A session that follows no redirect: requests would read the body of one whole, whatever its size."""
+    """A session that follows no redirect: requests would read the body of one whole, whatever its size.
+
+    `cut_at` holds for its connections.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, TimedAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None, so that requests leaves the answer alone even where redirects are not to be followed."""
@@ -99,7 +109,7 @@ class OneHopSession(requests.Session):
 
 @contextlib.contextmanager
 def cut_at(deadline: float) -> Iterator[None]:
-    """Cut the public connections that this thread opens meanwhile, when `time.monotonic` is `deadline`.
+    """Cut the connections of our adapters that this thread uses meanwhile, when `time.monotonic` is `deadline`.
 
     A time limit on single reads does not end a server that sends a byte now and then, in its headers for instance.
     """
@@ -140,6 +150,34 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+class _Timed:
+    """Lets `cut_at` reach a connection, also one that is used again."""
+
+    _twin: socket.socket | None = None
+
+    def _new_conn(self: Any) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        # a twin, since TLS takes the socket itself over
+        self._twin = connected.dup()
+        self._expose()
+        return connected
+
+    def request(self: Any, *args: Any, **options: Any) -> None:
+        self._expose()
+        super().request(*args, **options)  # type: ignore[misc]
+
+    def close(self: Any) -> None:
+        super().close()  # type: ignore[misc]
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
+
+    def _expose(self: Any) -> None:
+        # another twin: a connection can be closed while its answer is still being read
+        if self._twin is not None and (twins := getattr(_thread, "twins", None)) is not None:
+            twins.append(self._twin.dup())
+
+
 class _PublicOnly:
     """Makes a connection resolve its name itself and connect to nothing but the public addresses behind it."""
 
@@ -157,9 +195,6 @@ class _PublicOnly:
             connected: socket.socket = self._first_connected(public[:MOST_ADDRESSES])
         finally:
             self._dns_host = name
-        # a twin, since TLS takes the socket itself over
-        if (twins := getattr(_thread, "twins", None)) is not None:
-            twins.append(connected.dup())
         return connected
 
     def _first_connected(self: Any, addresses: list[str]) -> Any:
@@ -172,12 +207,28 @@ class _PublicOnly:
         return super()._new_conn()  # type: ignore[misc]
 
 
-class _PublicHTTPConnection(_PublicOnly, HTTPConnection):
+class _TimedHTTPConnection(_Timed, HTTPConnection):
     pass
 
 
-class _PublicHTTPSConnection(_PublicOnly, HTTPSConnection):
+class _TimedHTTPSConnection(_Timed, HTTPSConnection):
     pass
+
+
+class _PublicHTTPConnection(_Timed, _PublicOnly, HTTPConnection):
+    pass
+
+
+class _PublicHTTPSConnection(_Timed, _PublicOnly, HTTPSConnection):
+    pass
+
+
+class _TimedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _TimedHTTPConnection
+
+
+class _TimedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedHTTPSConnection
 
 
 class _PublicHTTPPool(HTTPConnectionPool):
@@ -188,10 +239,25 @@ class _PublicHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _PublicHTTPSConnection
 
 
-class PublicAdapter(HTTPAdapter):
-    """A transport that reaches public addresses only, redirects included; its session must not use a proxy."""
+class TimedAdapter(HTTPAdapter):
+    """A transport whose connections `cut_at` reaches, through a proxy too."""
+
+    pools: ClassVar[dict[str, type]] = {"http": _TimedHTTPPool, "https": _TimedHTTPSPool}
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """As `HTTPAdapter`, with connections of ours."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> ProxyManager:
+        """As `HTTPAdapter`, with connections of ours."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):  # whose connections are its own
+            manager.pool_classes_by_scheme = self.pools
+        return manager
+
+
+class PublicAdapter(TimedAdapter):
+    """A transport that reaches public addresses only, redirects included; its session must not use a proxy."""
+
+    pools: ClassVar[dict[str, type]] = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}

@@ -10,6 +10,7 @@
     ├── OutputError                       a result that cannot be written where it was asked for
     ├── EngineError                       an engine that cannot work
     │   ├── ModelError                    a network's weights are missing or are not the expected file
+    │   ├── PatternTimeoutError (TimeoutError)  a pattern of ``skip_regexp`` takes too long on a plate's text
     │   └── ServiceError                  what a remote service answered instead, or that it did not; `.status`
     │       ├── BadRequestError           400
     │       ├── ForbiddenError            401, 403: a wrong token, or no credits left
@@ -39,6 +40,7 @@ __all__ = [
     "ModelError",
     "NotYetError",
     "OutputError",
+    "PatternTimeoutError",
     "PictureError",
     "ServiceError",
     "ServiceTimeoutError",
@@ -112,6 +114,23 @@ class EngineError(BlurError):
 
 class ModelError(EngineError):
     """The weights of a network are missing or are not the expected file."""
+
+
+class PatternTimeoutError(EngineError, TimeoutError):
+    """A pattern of ``skip_regexp`` takes too long on what stands on one plate; on another text it may not.
+
+    Parameters
+    ----------
+    pattern : str
+        Which one.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self.pattern = pattern
+
+    def __str__(self) -> str:
+        return f"skip_regexp: {self.pattern[:60]!r} takes too long on a plate's text; write it without nested repeats"
 
 
 class ServiceError(EngineError):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadingTimeout
 from urllib3.util.retry import Retry
@@ -29,6 +28,7 @@ from blur_tools._http import (
     OneHopSession,
     PrivateAddressError,
     PublicAdapter,
+    TimedAdapter,
     cut_at,
     read_body,
 )
@@ -275,13 +275,13 @@ def _session(public_only: bool) -> requests.Session:
     # requests does not promise that a session may be shared by threads
     sessions: dict[bool, requests.Session] = _local.__dict__.setdefault("sessions", {})
     if public_only not in sessions:
-        sessions[public_only] = _new_session(PublicAdapter if public_only else HTTPAdapter)
+        sessions[public_only] = _new_session(PublicAdapter if public_only else TimedAdapter)
         # a proxy would connect for us, to addresses that we do not see
         sessions[public_only].trust_env = not public_only
     return sessions[public_only]
 
 
-def _new_session(adapter: type[HTTPAdapter]) -> requests.Session:
+def _new_session(adapter: type[TimedAdapter]) -> requests.Session:
     session = OneHopSession()
     session.headers["User-Agent"] = USER_AGENT
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one fetch says nothing of another

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blur_tools.detections import Detection, Detections
-from blur_tools.errors import SettingsError
+from blur_tools.errors import PatternTimeoutError, SettingsError
 
 try:
     # a stranger's pattern can take for ever; this module can be told when to stop
@@ -28,7 +28,7 @@ def with_skipped(detections: Detections, patterns: Sequence[str] | None) -> Dete
 
     Raises
     ------
-    SettingsError
+    PatternTimeoutError
         A pattern takes too long.
     """
     if not patterns:
@@ -46,7 +46,7 @@ def matches(patterns: Sequence[str], text: str) -> bool:
 
     Raises
     ------
-    SettingsError
+    PatternTimeoutError
         A pattern takes too long.
     """
     return any(_found(pattern, text) for pattern in patterns)
@@ -58,7 +58,7 @@ def _found(pattern: str, text: str) -> bool:
     try:
         return regex.search(pattern, text, regex.IGNORECASE, timeout=LONGEST_SEARCH) is not None
     except TimeoutError as error:
-        raise SettingsError("skip_regexp", f"{pattern[:60]!r} takes too long") from error
+        raise PatternTimeoutError(pattern) from error
     except regex.error as error:
         # Python's own module might know it, but cannot be stopped
         raise SettingsError("skip_regexp", f"{pattern[:60]!r} is not a regular expression: {error}") from error

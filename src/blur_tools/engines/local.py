@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from blur_tools._stop import proceed
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
 from blur_tools.detectors.reading import read_plate
@@ -62,6 +63,8 @@ class LocalEngine:
             Plates are to be read, and what reads them is not installed.
         ModelError
             A network's weights are missing.
+        PatternTimeoutError
+            A pattern of ``skip_regexp`` takes too long on a plate of this picture.
         ServiceError
             Snapshot failed.
         """
@@ -76,13 +79,12 @@ class LocalEngine:
         return Answer(self._judged(visible, picture, settings), warnings)
 
     def _plates(self, picture: Picture, settings: BlurSettings) -> list[Candidate]:
-        parts = _parts(picture, settings)
-        if self.snapshot:
-            found = [c for part in parts for c in self.snapshot.find_plates(picture, part, settings)]
-        else:
-            lowest = settings.threshold_of("plate")
-            found = [c for part in parts for c in plates.find_plates(picture, part, lowest)]
-        return merge(found, plates.SAME_PLATE_IOU) if len(parts) > 1 else found
+        def find(part: Box) -> list[Candidate]:
+            if self.snapshot:
+                return self.snapshot.find_plates(picture, part, settings)
+            return plates.find_plates(picture, part, settings.threshold_of("plate"))
+
+        return _searched(picture, settings, find, plates.SAME_PLATE_IOU)
 
     def _placed(self, kind: Kind, candidates: list[Candidate], picture: Picture) -> list[Detection]:
         version = self.versions[kind + "s"]
@@ -99,6 +101,7 @@ class LocalEngine:
 
 
 def _read(item: Detection, picture: Picture, settings: BlurSettings) -> Detection:
+    proceed()
     reading = read_plate(picture, item.polygon)
     if reading is None:
         return item
@@ -119,9 +122,22 @@ def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
 
 
 def _all_faces(picture: Picture, settings: BlurSettings) -> list[Candidate]:
-    parts, lowest = _parts(picture, settings), settings.threshold_of("face")
-    found = [c for part in parts for c in faces.find_faces(picture, part, lowest, settings.face_max_resolution)]
-    return merge(found, faces.SAME_FACE_IOU) if len(parts) > 1 else found
+    def find(part: Box) -> list[Candidate]:
+        return faces.find_faces(picture, part, settings.threshold_of("face"), settings.face_max_resolution)
+
+    return _searched(picture, settings, find, faces.SAME_FACE_IOU)
+
+
+def _searched(
+    picture: Picture, settings: BlurSettings, find: Callable[[Box], list[Candidate]], iou: float
+) -> list[Candidate]:
+    """What is found in all parts, each object once."""
+    found: list[Candidate] = []
+    parts = _parts(picture, settings)
+    for part in parts:
+        proceed()
+        found += find(part)
+    return merge(found, iou) if len(parts) > 1 else found
 
 
 def _detection(kind: Kind, candidate: Candidate, picture: Picture, source: str) -> Detection:

@@ -21,6 +21,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from blur_tools import __version__
+from blur_tools._parameters import LOGO_FOLDER
+from blur_tools._stop import proceed, stoppable
 from blur_tools.detectors.snapshot import Snapshot
 from blur_tools.engines.local import LocalEngine
 from blur_tools.errors import (
@@ -29,6 +31,7 @@ from blur_tools.errors import (
     ExtraMissingError,
     FetchError,
     ForbiddenError,
+    PatternTimeoutError,
     PictureError,
     ServiceError,
     ServiceTimeoutError,
@@ -38,6 +41,7 @@ from blur_tools.errors import (
 )
 from blur_tools.picture import load_picture
 from blur_tools.pipeline import redact_loaded
+from blur_tools.redaction.logo import logo_of
 from blur_tools.result import BlurResult
 from blur_tools.server.config import ServerConfig
 from blur_tools.server.form import Body, BodyTimeoutError, Form, UploadTooLargeError, read_form
@@ -126,6 +130,7 @@ def create_app(config: ServerConfig) -> FastAPI:
 class _Server:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
+        logo_of(self._with_logo(config.settings))  # a bad one is said now, not by every request
         self.snapshot = _snapshot(config)
         self.engine = LocalEngine(self.snapshot)
         self.throttle = Throttle(config.rate)
@@ -204,9 +209,12 @@ class _Server:
         given = {name: value for name, value in given.items() if value is not None}
         if said.config is not None:
             given["config"] = {**(base.config or {}), **said.config}
-        settings = replace(base, **given)
-        if isinstance(settings.logo, str) and settings.logo.startswith("/logos/"):
-            settings = replace(settings, logo=logo_file(settings.logo, self.config.logos))
+        return self._with_logo(replace(base, **given))
+
+    def _with_logo(self, settings: BlurSettings) -> BlurSettings:
+        """With the file that a path in ``/logos`` stands for."""
+        if isinstance(settings.logo, str) and settings.logo.startswith(LOGO_FOLDER):
+            return replace(settings, logo=logo_file(settings.logo, self.config.logos))
         return settings
 
     def _fetched(self, url: Any) -> Source:
@@ -218,19 +226,21 @@ class _Server:
             if gone.is_set():
                 raise _GoneError
 
-        still_wanted()
-        picture = load_picture(source, max_pixels=self.config.max_pixels)
-        still_wanted()
-        answer = self.engine.detect(picture, settings)
-        still_wanted()
-        result = redact_loaded(picture, answer.detections, settings, self.engine, answer.warnings)
+        with stoppable(still_wanted):
+            proceed()
+            picture = load_picture(source, max_pixels=self.config.max_pixels)
+            answer = self.engine.detect(picture, settings)
+            proceed()
+            result = redact_loaded(picture, answer.detections, settings, self.engine, answer.warnings)
         return json.dumps(result.to_api(), allow_nan=False).encode(), result
 
 
 def _snapshot(config: ServerConfig) -> Snapshot | None:
     if config.sdk_url is not None:
-        return Snapshot(config.sdk_url)  # the token is for the cloud alone
-    return None if config.snapshot_token is None else Snapshot(token=config.snapshot_token)
+        return Snapshot(config.sdk_url, rate=config.snapshot_rate)  # the token is for the cloud alone
+    if config.snapshot_token is None:
+        return None
+    return Snapshot(token=config.snapshot_token, rate=config.snapshot_rate)
 
 
 async def _in(pool: ThreadPoolExecutor, work: Callable[[], Outcome]) -> Outcome:
@@ -276,7 +286,7 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
     if isinstance(error, PictureError):
         name = "upload_url" if isinstance(error, FetchError) else "upload"
         return _json(400, {"error": f"{name}: {error}"})
-    if isinstance(error, SettingsError | ExtraMissingError):
+    if isinstance(error, SettingsError | ExtraMissingError | PatternTimeoutError):
         return _json(400, {"error": str(error)})
     if isinstance(error, ServiceError):
         return _snapshot_failed(error)

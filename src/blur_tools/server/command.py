@@ -56,6 +56,9 @@ def add_serve(verbs: Any, add_parameter: Any) -> None:
     )
     own.add_argument("--logos", type=Path, help=f"folder that /logos stands for (default {DEFAULTS.logos})")
     own.add_argument("--sdk-url", help="Snapshot SDK to ask for plates, such as http://localhost:8080")
+    own.add_argument(
+        "--snapshot-rate", type=float, help="calls a second to Snapshot (default: 1 for its cloud, else without limit)"
+    )
     own.add_argument("--logging", dest="log_level", type=str.upper, help="DEBUG, INFO (default), WARNING or ERROR")
     defaults = serve.add_argument_group("what holds where a request says nothing")
     for parameter in server_parameters():

@@ -12,6 +12,7 @@ from typing import Any
 
 from blur_tools._cores import available_cores
 from blur_tools.errors import SettingsError
+from blur_tools.service.client import is_token
 from blur_tools.settings import BlurSettings, Parameter
 from blur_tools.sources import is_url
 
@@ -63,6 +64,8 @@ class ServerConfig:
         The Snapshot SDK that plates are asked of.
     snapshot_token : str or None
         Of Snapshot Cloud, which is asked for plates when there is no SDK.
+    snapshot_rate : float or None
+        Calls a second to Snapshot; None is what every account of its cloud may make, and without limit for an SDK.
     log_level : str
         Of the server's log.
 
@@ -85,15 +88,21 @@ class ServerConfig:
     required_token: str | None = field(default=None, repr=False)
     sdk_url: str | None = None
     snapshot_token: str | None = field(default=None, repr=False)
+    snapshot_rate: float | None = None
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:
         for name in ("workers", "max_bytes", "max_pixels", "memory"):
             _check(getattr(self, name) >= 1, name, "must be 1 or more")
         _check(0 <= self.port <= 65535, "port", f"{self.port} is not between 0 and 65535")
-        _check(self.rate is None or 0 < self.rate < math.inf, "rate", f"{self.rate} is not a number of calls a second")
+        for name in ("rate", "snapshot_rate"):
+            rate = getattr(self, name)
+            _check(rate is None or 0 < rate < math.inf, name, f"{rate} is not a number of calls a second")
         _check(self.log_level in LEVELS, "LOGGING", f"{self.log_level} is none of {', '.join(LEVELS)}")
         _check(self.required_token != "", "require-token", f"no token is given: set {REQUIRED_VARIABLE}")
+        # what a header cannot carry, nobody could send
+        sendable = self.required_token is None or is_token(self.required_token)
+        _check(sendable, "require-token", f"{REQUIRED_VARIABLE} is not one word of printable ASCII")
         _check(self.sdk_url is None or is_url(self.sdk_url), "SDK_URL", "is no http or https URL")
 
     @classmethod

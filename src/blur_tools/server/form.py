@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
@@ -17,10 +18,10 @@ from starlette.types import Message
 from blur_tools.errors import SettingsError
 from blur_tools.sources import Source, is_url, safe_name
 
-__all__ = ["BODY_TIMEOUT", "Body", "BodyTimeoutError", "Form", "UploadTooLargeError", "read_form"]
+__all__ = ["Body", "BodyTimeoutError", "Form", "UploadTooLargeError", "read_form"]
 
-BODY_TIMEOUT = 120.0
-"""Seconds for a whole body: who is slower holds memory that others wait for."""
+PATIENCE, BODY_TIMEOUT = 10.0, 120.0
+"""Seconds without a byte of a body, and seconds more for a whole one: the slow hold memory that others wait for."""
 
 DRAINED_BYTES, DRAIN_TIMEOUT = 128_000_000, 20.0
 """How much of a refused request's body is read and dropped: many clients hear an answer only once they have sent."""
@@ -31,6 +32,9 @@ FORM_ROOM = 1_000_000
 MOST_PARTS = 1000
 LARGEST_VALUE = 100_000
 
+EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
+"""RFC 5987's form."""
+
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
 
@@ -39,7 +43,7 @@ class UploadTooLargeError(Exception):
 
 
 class BodyTimeoutError(Exception):
-    """The body did not arrive in time."""
+    """The body does not arrive in time."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,15 @@ class Form:
 class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
     ended = False
+
+    def on_headers_finished(self) -> None:
+        """Older Python clients say a name that is not ASCII in the extended form alone, which is dropped otherwise."""
+        said = self._current_part.content_disposition or b""
+        extended = EXTENDED_NAME.search(said)
+        if extended and b"filename=" not in said:
+            name = safe_name(unquote_to_bytes(extended[1]).decode(errors="replace"))  # without quotes
+            self._current_part.content_disposition = said + b'; filename="' + name.encode() + b'"'
+        super().on_headers_finished()
 
     def on_end(self) -> None:
         """The last boundary was there: nothing is missing."""
@@ -108,14 +121,33 @@ class Body:
         return length
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Its bytes as they come; `UploadTooLargeError` when they are more than allowed."""
-        size = 0
+        """Its bytes as they come.
+
+        Raises
+        ------
+        UploadTooLargeError
+            They are more than allowed.
+        BodyTimeoutError
+            None come for `PATIENCE`, or fewer than would be needed to end in time.
+        """
+        size, length = 0, max(self.length, 1)
+        begun = asyncio.get_running_loop().time()
         while self._more:
-            message = await self._receive()
+            # so much of the time as has come of the bytes: what is held for long is paid for in traffic
+            latest = begun + PATIENCE + BODY_TIMEOUT * size / length
+            message = await self._received_by(latest)
             size += len(message.get("body", b""))
             if size > self._limit:
                 raise UploadTooLargeError
             yield message.get("body", b"")
+
+    async def _received_by(self, moment: float) -> Message:
+        try:
+            async with asyncio.timeout_at(min(moment, asyncio.get_running_loop().time() + PATIENCE)):
+                return await self._receive()
+        except TimeoutError as error:
+            self._more = False
+            raise BodyTimeoutError from error
 
     async def _receive(self) -> Message:
         message = await self.request.receive()
@@ -124,10 +156,6 @@ class Body:
             raise ClientDisconnect
         self._more = message.get("more_body", False)
         return message
-
-    def give_up(self) -> None:
-        """Wait for no more of it."""
-        self._more = False
 
     async def drain(self) -> None:
         """Let a refused client send the rest, within reason and keeping none of it, so that it hears why."""
@@ -159,17 +187,12 @@ async def read_form(body: Body) -> Form:
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8", b"us-ascii"):
         # some of Python's codecs take seconds for what others do at once
         raise SettingsError("Content-Type", "the charset must be utf-8")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            if kind == MULTIPART:
-                form = await _multipart(body)
-            elif kind == URLENCODED:
-                form = _form([], _pairs(b"".join([part async for part in body.parts()])))
-            else:
-                raise SettingsError("Content-Type", f"{MULTIPART} or {URLENCODED} is needed")
-    except TimeoutError as error:
-        body.give_up()
-        raise BodyTimeoutError from error
+    if kind == MULTIPART:
+        form = await _multipart(body)
+    elif kind == URLENCODED:
+        form = _form([], _pairs(b"".join([part async for part in body.parts()])))
+    else:
+        raise SettingsError("Content-Type", f"{MULTIPART} or {URLENCODED} is needed")
     if form.upload is not None and len(form.upload.data) > body.max_bytes:
         raise UploadTooLargeError
     return form

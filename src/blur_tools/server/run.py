@@ -15,7 +15,7 @@ from PIL import Image
 
 from blur_tools.detections import Detection, box_polygon
 from blur_tools.engines.local import LocalEngine
-from blur_tools.errors import SettingsError
+from blur_tools.errors import EngineError, SettingsError
 from blur_tools.picture import load_picture
 from blur_tools.pipeline import redact
 from blur_tools.server.app import create_app
@@ -41,7 +41,7 @@ def serve(config: ServerConfig) -> None:
     Raises
     ------
     SettingsError
-        It cannot listen there.
+        It cannot listen there, or its logo cannot be read.
     ModelError
         A network's weights are missing.
     """
@@ -72,18 +72,48 @@ def serving(config: ServerConfig | None = None) -> Iterator[str]:
     ------
     str
         Its address, for `blur_tools.engine`.
+
+    Raises
+    ------
+    SettingsError, ModelError
+        As for `serve`.
+    EngineError
+        It did not start for another reason.
     """
     config = config or ServerConfig(port=0)
     _load_models()
     with _listening(config) as listening:
         server = _server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="blur_tools server")
+        thread = threading.Thread(target=server.run_beside, args=(listening,), name="blur_tools server")
         thread.start()
         try:
+            server.settled.wait()
+            if not server.started:
+                raise EngineError("the server did not start; its log says why")
             yield _address(listening)
         finally:
             server.should_exit = True
             thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started, or that it never will."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+    def run_beside(self, listening: socket.socket) -> None:
+        """In a thread, where its way to say that it cannot start would be lost."""
+        try:
+            with contextlib.suppress(SystemExit):
+                self.run([listening])
+        finally:
+            self.settled.set()
 
 
 def _load_models() -> None:
@@ -94,8 +124,8 @@ def _load_models() -> None:
     redact(picture.getvalue(), [Detection("plate", box_polygon(8, 8, 40, 20))])
 
 
-def _server(config: ServerConfig) -> uvicorn.Server:
-    return uvicorn.Server(
+def _server(config: ServerConfig) -> _Server:
+    return _Server(
         uvicorn.Config(
             create_app(config),
             log_config=None,

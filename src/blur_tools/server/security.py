@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,10 @@ from blur_tools.errors import SettingsError
 __all__ = ["Budget", "Throttle", "logo_file", "may_pass"]
 
 MOST_CLIENTS = 10_000
-"""Clients that are remembered; beyond, those are forgotten that may call again anyway."""
+"""Clients that are remembered; beyond, those are forgotten that may call again soonest."""
+
+NETWORK = 64
+"""Bits of an IPv6 address that make a client: the rest are its own to choose."""
 
 
 def may_pass(authorization: str | None, token: str | None) -> bool:
@@ -43,20 +48,31 @@ class Throttle:
     def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = 0.0 if rate is None else 1 / rate
         self._clock = clock
-        self._free: dict[str, float] = {}
+        self._free: OrderedDict[str, float] = OrderedDict()  # by the moment
 
     def delay(self, client: str) -> float:
         """Seconds until the client may call; 0 lets this call pass and counts it."""
         if not self._interval:
             return 0.0
-        now = self._clock()
-        if len(self._free) > MOST_CLIENTS:
-            self._free = {name: moment for name, moment in self._free.items() if moment > now}
+        now, client = self._clock(), _network(client)
         free = self._free.get(client, now)
         if free > now:
             return free - now
         self._free[client] = now + self._interval
+        self._free.move_to_end(client)
+        if len(self._free) > MOST_CLIENTS:
+            self._free.popitem(last=False)
         return 0.0
+
+
+def _network(client: str) -> str:
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    if address.version == 4:
+        return client
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, NETWORK), strict=False))
 
 
 class Budget:

@@ -17,7 +17,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from blur_tools._http import BodyTooLargeError, BodyTooSlowError, OneHopSession, read_body
+from blur_tools._http import BodyTooLargeError, BodyTooSlowError, OneHopSession, cut_at, read_body
 from blur_tools.errors import (
     AnswerError,
     BadRequestError,
@@ -33,7 +33,7 @@ from blur_tools.errors import (
 from blur_tools.service.pacing import MOST_RETRIES, RETRIED, pacer_for, retry_delay, said_seconds
 from blur_tools.sources import MAX_BYTES, USER_AGENT, is_url, without_secrets
 
-__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Service"]
+__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Service", "is_token"]
 
 CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT = 10.0, 60.0, 300.0
 """Seconds to connect, without a sign of life, and for a whole answer."""
@@ -87,11 +87,11 @@ class Service:
     Parameters
     ----------
     address : str
-        An http(s) URL; errors name it without user, password and query.
+        An http(s) URL without user and password; errors name it without its query.
     token : str, optional
         Sent as ``Authorization: Token …``; never in a message, a repr or a log.
     rate : float, optional
-        Calls a second, shared by all threads and by all services of this address and rate; by default unlimited.
+        Calls a second, counted over all threads and all services of this address; by default unlimited.
     retries : int
         Further tries after 429, 502, 503, 504 and broken connections. A call that timed out is not repeated:
         it may have been counted.
@@ -181,7 +181,10 @@ class Service:
         }
         # "from None" and no cause: they hold the request, with its picture and token
         try:
-            with self._session().request(method, url, auth=_Token(self._token), **options, **body) as response:
+            with (
+                cut_at(deadline),
+                self._session().request(method, url, auth=_Token(self._token), **options, **body) as response,
+            ):
                 data = read_body(response, LARGEST_ANSWER, deadline)
         except (requests.ReadTimeout, ReadTimeoutError, BodyTooSlowError):
             return _Failure(ServiceTimeoutError(about, f"{self.shown} did not answer in time"), False)
@@ -191,6 +194,8 @@ class Service:
             reason = f"{self.shown} has a certificate that is not trusted, or no TLS"
             return _Failure(UnreachableError(about, reason), False)
         except (requests.RequestException, HTTPError, OSError) as error:
+            if time.monotonic() > deadline:  # the cut looks like a connection that broke
+                return _Failure(ServiceTimeoutError(about, f"{self.shown} did not answer in time"), False)
             return _Failure(UnreachableError(about, f"{self.shown} cannot be reached: {_why(error)}"), True)
         return self._judged(response, data, about)
 
@@ -253,6 +258,8 @@ def _checked_address(address: str) -> str:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", address):
         raise SettingsError("url", f"{without_secrets(address)!r} is no http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError("url", "holds a user or a password, which the API does not know; give token= instead")
     return address
 
 
@@ -260,9 +267,14 @@ def _checked_token(token: str | None) -> str | None:
     if token is None:
         return None
     # never repeated in the message
-    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token.strip()):
+    if not isinstance(token, str) or not is_token(token.strip()):
         raise SettingsError("token", "is not a token: one word of printable ASCII is needed")
     return token.strip()
+
+
+def is_token(text: str) -> bool:
+    """Whether a header can carry it as a token: one word of printable ASCII."""
+    return re.fullmatch(r"[\x21-\x7e]+", text) is not None
 
 
 def _check_number(name: str, value: Any, unit: str) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from blur_tools._stop import pause
+
 __all__ = ["MOST_RETRIES", "RETRIED", "Pacer", "pacer_for", "retry_delay", "said_seconds"]
 
 RETRIED = (429, 502, 503, 504)
@@ -29,6 +31,14 @@ LONGEST_OBEYED = 60.0
 _SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
 
 
+class Turns:
+    """When the last call to an address began, and until when none may: what all threads and engines share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.last = self.closed = -math.inf
+
+
 class Pacer:
     """Lets calls begin no faster than a rate; shared by threads.
 
@@ -38,44 +48,47 @@ class Pacer:
         Calls a second; None is without limit.
     clock, sleep : callable
         Seconds that only go forwards, and waiting for some.
+    turns : Turns, optional
+        Shared with pacers of the same address, which may have other rates; by default its own.
     """
 
     def __init__(
         self,
         rate: float | None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
+        turns: Turns | None = None,
     ) -> None:
+        self.rate = rate
         self._interval = 0.0 if rate is None else 1 / rate
         self._clock, self._sleep = clock, sleep
-        self._lock = threading.Lock()
-        self._next = -math.inf
+        self._turns = turns or Turns()
 
     def wait(self) -> None:
         """Return when a call may begin; each return is for one call."""
         while True:
-            with self._lock:
+            with self._turns.lock:
                 now = self._clock()
-                if now >= self._next:
-                    self._next = now + self._interval
+                begins = max(self._turns.closed, self._turns.last + self._interval)
+                if now >= begins:
+                    self._turns.last = now
                     return
-                delay = self._next - now
-            self._sleep(delay)
+            self._sleep(begins - now)
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for so long: what one thread was told holds for all."""
-        with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
+        with self._turns.lock:
+            self._turns.closed = max(self._turns.closed, self._clock() + seconds)
 
 
-_pacers: dict[tuple[str, float | None], Pacer] = {}
-_pacers_lock = threading.Lock()
+_turns: dict[str, Turns] = {}
+_turns_lock = threading.Lock()
 
 
 def pacer_for(address: str, rate: float | None) -> Pacer:
-    """The pacer of an address in this process: engines made one after the other share what it allows."""
-    with _pacers_lock:
-        return _pacers.setdefault((address, rate), Pacer(rate))
+    """A pacer of an address: whoever calls that from this process shares the turns, each at its own rate."""
+    with _turns_lock:
+        return Pacer(rate, turns=_turns.setdefault(address, Turns()))
 
 
 def said_seconds(headers: Mapping[str, str], text: str) -> float | None:

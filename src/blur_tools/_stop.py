@@ -1,0 +1,45 @@
+"""Ending work whose answer nobody wants any more: it asks, wherever it could go on, whether it should."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["pause", "proceed", "stoppable"]
+
+LOOK = 0.2
+"""Seconds of a pause after which it is asked again."""
+
+_asked: ContextVar[Callable[[], None] | None] = ContextVar("blur_tools_asked", default=None)
+
+
+@contextmanager
+def stoppable(ask: Callable[[], None]) -> Iterator[None]:
+    """Let work of this thread be ended by `ask`, which raises when it is to end.
+
+    It is called before each part of a picture that is searched, each plate that is read, each call to a service, and
+    in the pauses between calls.
+    """
+    token = _asked.set(ask)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def proceed() -> None:
+    """Return when work is to go on; raises what the thread's `stoppable` raises."""
+    ask = _asked.get()
+    if ask is not None:
+        ask()
+
+
+def pause(seconds: float) -> None:
+    """Sleep, unless the work is ended meanwhile."""
+    until = time.monotonic() + seconds
+    proceed()
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK))
+        proceed()
