@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from _attack import Attack, random_text
+from PIL import Image, ImageDraw
 from skimage.filters import gaussian as exact_gaussian
 
 from blur_tools.redaction import effects
@@ -262,59 +263,6 @@ def pixelate_at(pixels: np.ndarray, height: float, intensity: int) -> np.ndarray
 
 # --- an attacker who knows the font, the layout, the effect and its strength -------------------------------------
 
-SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-
-class Attack:
-    """Guess characters of a hidden plate by rendering all candidates; compare invariantly to gain and offset."""
-
-    def __init__(self, width: int = 160, height: int = 38, count: int = 7) -> None:
-        self.width, self.height, self.count = width, height, count
-        self.pitch = width * 0.9 / count
-        self.glyphs = {symbol: self._glyph(symbol) for symbol in SYMBOLS}
-
-    def _glyph(self, symbol: str) -> Image.Image:
-        # drawn large and reduced, so that a character is 0.65 of the plate's height
-        font = ImageFont.load_default(size=200)
-        _, top, _, bottom = font.getbbox("H")
-        width = round(self.pitch)
-        image = Image.new("L", (round(width * (bottom - top) / (0.65 * self.height)), bottom - top), 235)
-        box = font.getbbox(symbol)
-        ImageDraw.Draw(image).text(((image.width - box[2] + box[0]) / 2 - box[0], -top), symbol, 25, font)
-        return image.resize((width, round(0.65 * self.height)), Image.Resampling.BOX)
-
-    def plate(self, text: str) -> Image.Image:
-        image = Image.new("L", (self.width, self.height), 235)
-        for position, symbol in enumerate(text):
-            x = round(self.width * 0.05 + position * self.pitch)
-            image.paste(self.glyphs[symbol], (x, round(0.175 * self.height)))
-        return image
-
-    def observe(self, text: str, hidden, rng: np.random.Generator) -> np.ndarray:
-        """What is published: a photograph (shift, gain, noise) of the plate, hidden."""
-        shift = rng.uniform(-0.4, 0.4, 2)
-        affine, smooth = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        size, moved = (self.width, self.height), (1, 0, shift[0], 0, 1, shift[1])
-        photo = self.plate(text).transform(size, affine, moved, smooth, fillcolor=235)
-        pixels = np.asarray(photo) * rng.uniform(0.9, 1.05) + rng.uniform(-8, 8) + rng.normal(0, 3, photo.size[::-1])
-        return self._direction(hidden(Image.fromarray(pixels.clip(0, 255).astype(np.uint8))))
-
-    def recovered(self, text: str, hidden, rng: np.random.Generator) -> int:
-        """Characters guessed right, each with all the others known."""
-        seen = self.observe(text, hidden, rng)
-        right = 0
-        for position in range(self.count):
-            candidates = (text[:position] + symbol + text[position + 1 :] for symbol in SYMBOLS)
-            scores = [float((self._direction(hidden(self.plate(other))) * seen).sum()) for other in candidates]
-            right += SYMBOLS[int(np.argmax(scores))] == text[position]
-        return right
-
-    @staticmethod
-    def _direction(image: Image.Image) -> np.ndarray:
-        pixels = np.asarray(image).astype(np.float32)
-        pixels = pixels - pixels.mean()
-        return pixels / (np.linalg.norm(pixels) + 1e-6)
-
 
 @functools.cache
 def attack_rate(effect: str, intensity: int, plates: int = 12) -> float:
@@ -325,8 +273,9 @@ def attack_rate(effect: str, intensity: int, plates: int = 12) -> float:
     def hidden(plate: Image.Image) -> Image.Image:
         return hide(plate, mask, "plate", attack.height, effect, intensity)
 
-    texts = ["".join(rng.choice(list(SYMBOLS), attack.count)) for _ in range(plates)]
-    return sum(attack.recovered(text, hidden, rng) for text in texts) / (plates * attack.count)
+    texts = [random_text(rng, attack.count) for _ in range(plates)]
+    right = sum(attack.recovered(text, hidden(attack.photograph(text, rng)), hidden) for text in texts)
+    return right / (plates * attack.count)
 
 
 class TestAttack:

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from blur_tools import FetchError, ServiceTimeoutError, _http, sources
-from blur_tools._http import is_public
+from blur_tools._http import BodyTooSlowError, cut_at, is_public
+from blur_tools._stop import stoppable
 from blur_tools.service import client
 from blur_tools.service.client import Service
 from blur_tools.sources import load_source
@@ -176,25 +177,29 @@ def test_the_body_of_a_redirect_is_not_read(monkeypatch):
     assert read == []
 
 
+HEADERS, STATUS_LINE, FAILURE = b"HTTP/1.1 200 x\r\nX: ", b"HTTP/1.1 20", b"HTTP/1.1 503 x\r\nX: "
+
+
 @pytest.fixture
 def dripping():
-    """A server that never ends its headers; with ``first`` it answers one request on a connection in full before."""
+    """Servers that never end what they begin with; ``first`` says whether one request is answered in full before."""
     ended = threading.Event()
 
-    def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 x\r\nX: ")
-        while not ended.wait(0.05):
-            connection.sendall(b"x")
+    def starting_with(begin: bytes, first: bool):
+        def answer(connection: socket.socket) -> None:
+            if first:
+                connection.sendall(b'HTTP/1.1 200 x\r\nContent-Length: 14\r\n\r\n{"version": 1}')
+                connection.recv(10_000)
+            connection.sendall(begin)
+            while not ended.wait(0.05):
+                connection.sendall(b"1")
 
-    def once_well(connection: socket.socket) -> None:
-        connection.sendall(b'HTTP/1.1 200 x\r\nContent-Length: 14\r\n\r\n{"version": 1}')
-        connection.recv(10_000)
-        drip(connection)
+        return answer
 
     with contextlib.ExitStack() as stack:
 
-        def start(first: bool = False) -> str:
-            listening, url = raw_server(once_well if first else drip)
+        def start(begin: bytes = HEADERS, first: bool = False) -> str:
+            listening, url = raw_server(starting_with(begin, first))
             stack.enter_context(listening)
             return url
 
@@ -202,31 +207,98 @@ def dripping():
         ended.set()
 
 
+def raised(call, *arguments, **options) -> BaseException | None:
+    """What a call raises, in a thread of its own: one that is not cut must fail the test, not hang it."""
+    found: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            call(*arguments, **options)
+        except BaseException as error:
+            found.append(error)
+        else:
+            found.append(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found, "it was not cut"
+    return found[0]
+
+
+@pytest.mark.parametrize("begin", [HEADERS, STATUS_LINE, FAILURE])
 @pytest.mark.parametrize("public_only", [True, False])
-def test_headers_that_drip_are_cut_at_the_deadline(monkeypatch, dripping, public_only):
+def test_what_drips_is_cut_at_the_deadline_and_not_asked_again(monkeypatch, dripping, begin, public_only):
     monkeypatch.setattr(_http, "is_public", lambda address: True)
     monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
-    begun = time.monotonic()
-    with pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
-        load_source(dripping(), public_only=public_only)
-    assert time.monotonic() - begun < 20
+    error = raised(load_source, dripping(begin), public_only=public_only)
+    assert isinstance(error, FetchError)
+    assert "took longer than 0.3 seconds" in str(error)
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_service_that_drips_is_cut_at_the_deadline_on_a_connection_in_use_too(monkeypatch, dripping, again):
-    service = Service(dripping(again))
-    if again:
-        assert service.get(service.address) == {"version": 1}
-    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.3)
-    begun = time.monotonic()
-    with pytest.raises(ServiceTimeoutError):
+@pytest.mark.parametrize("begin", [HEADERS, STATUS_LINE])
+def test_a_service_that_drips_is_cut_at_the_deadline_on_a_connection_in_use_too(monkeypatch, dripping, begin, again):
+    service = Service(dripping(begin, again))
+
+    def call() -> None:
+        if again:
+            assert service.get(service.address) == {"version": 1}
+        monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.3)
         service.get(service.address)
-    assert time.monotonic() - begun < 20
+
+    assert isinstance(raised(call), ServiceTimeoutError)
 
 
 def test_a_proxys_connections_are_cut_too(monkeypatch, dripping):
     monkeypatch.setenv("http_proxy", dripping())
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setattr(sources, "TOTAL_TIMEOUT", 0.3)
-    with pytest.raises(FetchError, match=r"took longer than 0.3 seconds"):
-        load_source("http://example.org/a.jpg")
+    assert "took longer than 0.3 seconds" in str(raised(load_source, "http://example.org/a.jpg"))
+
+
+def test_no_connection_begins_after_the_cut(web, monkeypatch):
+    url, hits = web
+    monkeypatch.setattr(_http, "is_public", lambda address: True)
+    for public_only in (True, False):
+        with pytest.raises(BodyTooSlowError), cut_at(time.monotonic() - 1):
+            sources._session(public_only).get(f"{url}/late.jpg", timeout=5)
+    assert hits == []
+
+
+class NotWantedError(Exception):
+    pass
+
+
+def test_what_nobody_waits_for_is_cut(dripping):
+    gone = threading.Event()
+
+    def ask() -> None:
+        if gone.is_set():
+            raise NotWantedError
+        gone.set()
+
+    def fetch_it() -> None:
+        with stoppable(ask):
+            load_source(dripping())
+
+    assert isinstance(raised(fetch_it), NotWantedError)
+
+
+def test_a_large_body_is_sent_in_pieces():
+    """The time limit of a socket counts for all that is sent at once, so that a slow line would be a dead one."""
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.pieces: list[bytes] = []
+
+        def sendall(self, piece) -> None:
+            self.pieces.append(bytes(piece))
+
+    connection = _http._TimedHTTPConnection("127.0.0.1")
+    recorder, data = Recorder(), bytes(range(256)) * 1000
+    connection.sock = recorder
+    connection.send(data)
+    connection.sock = None
+    assert max(map(len, recorder.pieces)) <= _http.CHUNK
+    assert b"".join(recorder.pieces) == data

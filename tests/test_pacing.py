@@ -88,10 +88,33 @@ def test_engines_of_one_address_share_its_turns_each_at_its_own_rate():
     for pacer in (slow, fast, slow, slow, fast):
         pacer.wait()
         begun.append(clock.now - 100)
-    assert begun == [0, 0.25, 1.25, 2.25, 2.5]
+    assert begun == [0, 1, 1.25, 2.25, 3.25]  # each waits as the one before it must
     slow.pause(30)
     fast.wait()
-    assert clock.now - 100 == 32.5
+    assert clock.now - 100 == 33.25
+
+
+def test_a_slow_engine_gets_its_turn_beside_a_fast_one():
+    turns = Turns()
+    slow, fast = Pacer(20, turns=turns), Pacer(None, turns=turns)
+    done = threading.Event()
+
+    def keep_calling() -> None:
+        while not done.is_set():
+            fast.wait()
+
+    def call() -> None:
+        for _ in range(5):
+            slow.wait()
+
+    callers = [threading.Thread(target=keep_calling, daemon=True), threading.Thread(target=call, daemon=True)]
+    for caller in callers:
+        caller.start()
+    callers[1].join(20)
+    starved = callers[1].is_alive()
+    done.set()
+    callers[0].join(20)
+    assert not starved
 
 
 def test_turns_belong_to_an_address():
@@ -109,10 +132,10 @@ def test_waiting_ends_when_the_answer_is_not_wanted_any_more():
             raise InterruptedError
 
     pacer.wait()
-    last = pacer._turns.last
+    free = pacer._turns.next
     with stoppable(ask), pytest.raises(InterruptedError):
         pacer.wait()
-    assert pacer._turns.last == last
+    assert pacer._turns.next == free
     proceed()  # and nobody is asked afterwards
     assert len(asked) == 3
 

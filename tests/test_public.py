@@ -32,7 +32,8 @@ ROOMS = (
     ("result", "detections", "settings"),
     ("_parameters",),
     ("_frozen",),
-    ("_cores", "_http", "_later", "_stop"),
+    ("_cores", "_http", "_later"),
+    ("_stop",),
     ("errors",),
 )
 HEAVY = ("napari", "qtpy", "ipywidgets", "dask", "onnxruntime", "cv2", "numba", "fastapi", "skimage", "scipy", "tqdm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -167,13 +169,23 @@ def test_fields_may_be_urlencoded(serve, jpeg):
     assert len(answer.json()["plates"]) == 1
 
 
-def test_a_name_in_the_extended_form_alone_makes_a_file_too(serve, jpeg):
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("filename*=utf-8''caf%C3%A9%22.jpg", "café_.jpg"),
+        ("filename*=\"utf-8''a.jpg\"", "a.jpg"),
+        ("filename*=iso-8859-1''%E9.jpg", "é.jpg"),
+        ("filename*=utf-8''..%2Fa%0D%0Ab.jpg", "_a_b.jpg"),
+        ("filename=\"plain.jpg\"; filename*=utf-8''other.jpg", "plain.jpg"),
+    ],
+)
+def test_a_name_in_the_extended_form_alone_makes_a_file_too(serve, jpeg, said, name):
     """As older versions of requests send what is not ASCII."""
-    head = "--b\r\nContent-Disposition: form-data; name=\"upload\"; filename*=utf-8''caf%C3%A9%22.jpg\r\n\r\n"
+    head = f'--b\r\nContent-Disposition: form-data; name="upload"; {said}\r\n\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = requests.post(serve(plates=10), data=head.encode() + jpeg + b"\r\n--b--\r\n", headers=kind, timeout=20)
     assert answer.status_code == 200
-    assert answer.json()["blur"]["filename"] == "café_.jpg"
+    assert answer.json()["blur"]["filename"] == name
 
 
 def test_a_url_has_priority_over_an_upload(serve, jpeg):
@@ -359,6 +371,11 @@ def test_a_token_is_asked_for_where_it_is_required(serve, jpeg):
     assert requests.post(serve(), files={"upload": jpeg}, headers={"Authorization": "Token x"}).status_code == 200
 
 
+def test_tokens_cannot_be_guessed_faster_than_the_rate(serve, jpeg):
+    url = serve(required_token=TOKEN, rate=0.01)
+    assert [post(url, jpeg).status_code for _ in range(2)] == [403, 429]
+
+
 def test_too_many_calls_are_told_when_to_come_again(serve, jpeg):
     url = serve(rate=0.01)
     assert post(url, jpeg).status_code == 200
@@ -474,6 +491,33 @@ def test_snapshots_errors_are_passed_on(serve, jpeg, step, status, body):
         assert answer.status_code == status
         assert (answer.json().keys() >= {"detail", "status_code"}) if body else (list(answer.json()) == ["error"])
         assert "127.0.0.1" not in answer.text  # where Snapshot is concerns nobody
+
+
+def test_what_snapshot_says_of_itself_is_asked_once_and_takes_no_turn(serve, jpeg):
+    with FakeBlur() as sdk:
+        url = serve(sdk_url=sdk.url, snapshot_rate=1 / 3600)
+        for _ in range(3):
+            assert requests.get(f"{url}/info/", timeout=20).json()["snapshot"]["version"] == "1.0.2"
+        assert post(url, jpeg).status_code == 200
+        assert [call.path for call in sdk.calls] == ["/info", "/v1/plate-reader"]
+
+
+def test_a_url_that_nobody_waits_for_any_more_is_not_fetched(serve, jpeg, monkeypatch):
+    """With one thread to fetch: the next has it although the first server never answers."""
+    monkeypatch.setattr(app, "FETCHERS", 1)
+    url = serve(allow_private_urls=True)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_server(("127.0.0.1", 0)) as silent, FakeBlur() as other:
+        silent.settimeout(20)
+        body = f"upload_url=http://127.0.0.1:{silent.getsockname()[1]}/a.jpg"
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        head = f"POST / HTTP/1.1\r\nHost: x\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(f"{head}{body}".encode())
+            asked, _ = silent.accept()
+        with asked:
+            other.then(body=jpeg)
+            assert post(url, upload_url=f"{other.url}/a.jpg").status_code == 200
 
 
 def test_info_says_nothing_of_an_sdk_that_cannot_be_reached(serve):
@@ -606,22 +650,22 @@ def test_a_body_that_never_ends_is_given_up(serve, monkeypatch):
 
 
 class Dripping:
-    """A request whose body comes a byte at a time, each just before patience ends."""
+    """A request whose body comes a byte at a time."""
 
-    def __init__(self, declared: int) -> None:
-        self.headers = {"content-length": str(declared)}
-        self.sent = 0
+    def __init__(self, length: int) -> None:
+        self.headers = {"content-length": str(length)}
+        self.length, self.sent = length, 0
 
     async def receive(self) -> dict:
         await asyncio.sleep(form.PATIENCE / 4)
         self.sent += 1
-        return {"type": "http.request", "body": b"x", "more_body": self.sent < int(self.headers["content-length"])}
+        return {"type": "http.request", "body": b"x", "more_body": self.sent < self.length}
 
 
 @pytest.mark.parametrize(("declared", "ends"), [(8, True), (100_000, False)])
 def test_a_body_keeps_pace_or_is_given_up(monkeypatch, declared, ends):
-    monkeypatch.setattr(form, "PATIENCE", 0.2)
-    monkeypatch.setattr(form, "BODY_TIMEOUT", 1.0)
+    monkeypatch.setattr(form, "PATIENCE", 0.6)
+    monkeypatch.setattr(form, "BODY_TIMEOUT", 6.0)
     request = Dripping(declared)
 
     async def read() -> None:
@@ -634,6 +678,74 @@ def test_a_body_keeps_pace_or_is_given_up(monkeypatch, declared, ends):
         with pytest.raises(form.BodyTimeoutError):
             asyncio.run(read())
     assert request.sent <= 8
+
+
+def test_a_body_of_unknown_length_has_a_pace_of_its_own(monkeypatch):
+    """Measured by what is allowed, a small picture that comes in chunks would be refused on a slow line."""
+    monkeypatch.setattr(form, "PATIENCE", 0.4)
+    monkeypatch.setattr(form, "LEAST_PACE", 2.0)
+    request = Dripping(12)
+    request.headers, request.length = {}, 12
+
+    async def read() -> int:
+        return len(b"".join([part async for part in form.Body(request, 1_000_000).parts()]))
+
+    assert asyncio.run(read()) == 12
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_the_memory_of_who_is_gone_is_free_when_its_share_is(running):
+    """Waiting in the pool, work holds nothing any more; under way it is waited for."""
+
+    class Upload:
+        pass
+
+    class Gone:
+        async def receive(self) -> dict:
+            while running and not entered.is_set():
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+    entered, go, gone = threading.Event(), threading.Event(), threading.Event()
+
+    async def scenario(pool: ThreadPoolExecutor) -> None:
+        upload = Upload()
+        held = weakref.ref(upload)
+
+        def work(upload=upload) -> None:
+            entered.set()
+            gone.wait(20)
+
+        del upload
+        with pytest.raises(app._GoneError):
+            await app._while_there(Gone(), gone, pool, work)
+        del work
+        gc.collect()
+        assert held() is None
+        assert gone.is_set()
+
+    with ThreadPoolExecutor(1) as pool:
+        if not running:
+            pool.submit(go.wait, 20)
+        asyncio.run(scenario(pool))
+        go.set()
+    assert entered.is_set() == running
+
+
+def test_a_share_shrinks_and_never_grows():
+    async def scenario() -> None:
+        budget = security.Budget(100)
+        async with budget.take(1000) as share:
+            assert share.held == 100
+            await share.keep(30)
+            await share.keep(60)
+            assert share.held == 30
+            async with budget.take(70):
+                pass
+        async with budget.take(100):
+            pass
+
+    asyncio.run(scenario())
 
 
 def test_memory_is_given_out_first_come_first_served():

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import requests
@@ -16,6 +16,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.poolmanager import ProxyManager
+
+from blur_tools._stop import LOOK, asked, proceed
 
 __all__ = [
     "BodyTooLargeError",
@@ -79,6 +81,7 @@ def read_body(response: requests.Response, max_bytes: int, deadline: float) -> b
     size = 0
     # read1 gives what has come: a server that drips is given up at the deadline, not after the next 64 kB
     while part := response.raw.read1(CHUNK, decode_content=True):
+        proceed()
         parts.append(part)
         size += len(part)
         if size > max_bytes:
@@ -107,31 +110,87 @@ class OneHopSession(requests.Session):
         return None
 
 
+class _Cut:
+    """Connections that end at a moment, or when their work is not wanted any more; none begins afterwards."""
+
+    def __init__(self, deadline: float, ask: Callable[[], None] | None) -> None:
+        self._deadline, self._ask = deadline, ask
+        self._lock = threading.Lock()
+        self._twins: list[socket.socket] = []
+        self._done = False
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watched, name="blur_tools cut", daemon=True)
+        self._watch.start()
+
+    def go_on(self) -> None:
+        """Return before the cut; neither urllib3 nor requests takes the error for one to try again after."""
+        if self._done or time.monotonic() > self._deadline:
+            raise BodyTooSlowError
+
+    def add(self, twin: socket.socket) -> None:
+        """Cut this connection too."""
+        with self._lock:
+            self._twins.append(twin)
+            if self._done:
+                _shut(twin)
+        self.go_on()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._watch.join()
+        for twin in self._twins:
+            twin.close()
+
+    def _watched(self) -> None:
+        while not self._ended.wait(self._next_look()):
+            if time.monotonic() >= self._deadline or self._is_unwanted():
+                with self._lock:
+                    self._done = True
+                    for twin in self._twins:
+                        _shut(twin)
+                return
+
+    def _next_look(self) -> float:
+        left = max(0.0, self._deadline - time.monotonic())
+        return left if self._ask is None else min(left, LOOK)
+
+    def _is_unwanted(self) -> bool:
+        try:
+            if self._ask is not None:
+                self._ask()
+        except Exception:
+            return True
+        return False
+
+
+def _shut(twin: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        twin.shutdown(socket.SHUT_RDWR)
+
+
 @contextlib.contextmanager
 def cut_at(deadline: float) -> Iterator[None]:
     """Cut the connections of our adapters that this thread uses meanwhile, when `time.monotonic` is `deadline`.
 
     A time limit on single reads does not end a server that sends a byte now and then, in its headers for instance.
+    They are cut as well when the thread's work is to end (`blur_tools._stop`), whose error then comes out.
+
+    Raises
+    ------
+    BodyTooSlowError
+        A connection would begin, or be used again, after the cut.
     """
-    twins: list[socket.socket] = []
-
-    def cut() -> None:
-        for twin in twins:
-            with contextlib.suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    _thread.twins = twins
+    cut = _thread.cut = _Cut(deadline, asked())
     try:
         yield
+    except Exception:
+        proceed()
+        raise
+    else:
+        proceed()  # what was cut can look complete
     finally:
-        _thread.twins = None
-        timer.cancel()
-        timer.join()
-        for twin in twins:
-            twin.close()
+        _thread.cut = None
+        cut.end()
 
 
 def is_public(address: str) -> bool:
@@ -150,21 +209,41 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+def _go_on() -> None:
+    cut: _Cut | None = getattr(_thread, "cut", None)
+    if cut is not None:
+        cut.go_on()
+
+
 class _Timed:
     """Lets `cut_at` reach a connection, also one that is used again."""
 
     _twin: socket.socket | None = None
 
     def _new_conn(self: Any) -> socket.socket:
+        _go_on()
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        # a twin, since TLS takes the socket itself over
-        self._twin = connected.dup()
-        self._expose()
+        try:
+            # a twin, since TLS takes the socket itself over
+            self._twin = connected.dup()
+            self._expose()
+        except BaseException:
+            connected.close()
+            raise
         return connected
 
     def request(self: Any, *args: Any, **options: Any) -> None:
         self._expose()
         super().request(*args, **options)  # type: ignore[misc]
+
+    def send(self: Any, data: Any) -> None:
+        # in pieces, since the time limit counts for all that is sent at once: a slow line is not a dead one
+        if not isinstance(data, bytes) or len(data) <= CHUNK:
+            super().send(data)  # type: ignore[misc]
+            return
+        whole = memoryview(data)
+        for start in range(0, len(whole), CHUNK):
+            super().send(whole[start : start + CHUNK])  # type: ignore[misc]
 
     def close(self: Any) -> None:
         super().close()  # type: ignore[misc]
@@ -174,8 +253,9 @@ class _Timed:
 
     def _expose(self: Any) -> None:
         # another twin: a connection can be closed while its answer is still being read
-        if self._twin is not None and (twins := getattr(_thread, "twins", None)) is not None:
-            twins.append(self._twin.dup())
+        cut: _Cut | None = getattr(_thread, "cut", None)
+        if self._twin is not None and cut is not None:
+            cut.add(self._twin.dup())
 
 
 class _PublicOnly:
@@ -203,6 +283,7 @@ class _PublicOnly:
             self._dns_host = address
             with contextlib.suppress(HTTPError):
                 return super()._new_conn()  # type: ignore[misc]
+            _go_on()
         self._dns_host = last
         return super()._new_conn()  # type: ignore[misc]
 

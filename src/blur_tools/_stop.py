@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["pause", "proceed", "stoppable"]
+__all__ = ["LOOK", "asked", "pause", "proceed", "stoppable"]
 
 LOOK = 0.2
-"""Seconds of a pause after which it is asked again."""
+"""Seconds of waiting after which it is asked again."""
 
 _asked: ContextVar[Callable[[], None] | None] = ContextVar("blur_tools_asked", default=None)
 
@@ -27,6 +27,11 @@ def stoppable(ask: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _asked.reset(token)
+
+
+def asked() -> Callable[[], None] | None:
+    """What this thread's work asks, for another thread to ask on its behalf."""
+    return _asked.get()
 
 
 def proceed() -> None:

@@ -278,6 +278,8 @@ def _session(public_only: bool) -> requests.Session:
         sessions[public_only] = _new_session(PublicAdapter if public_only else TimedAdapter)
         # a proxy would connect for us, to addresses that we do not see
         sessions[public_only].trust_env = not public_only
+        if public_only:  # strangers' servers are not to hold connections of ours
+            sessions[public_only].headers["Connection"] = "close"
     return sessions[public_only]
 
 
@@ -305,6 +307,8 @@ def _followed(url: str, shown: str, max_bytes: int, public_only: bool, deadline:
         if time.monotonic() > deadline:
             raise BodyTooSlowError
         with _session(public_only).get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+            if time.monotonic() > deadline:  # headers that were cut look complete
+                raise BodyTooSlowError
             if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                 if response.status_code != 200:
                     reason = f"the server answered {response.status_code} {response.reason or ''}".rstrip()

@@ -34,6 +34,9 @@ REDACTION: Mapping[str, Any] = {"mode": "redaction"}
 
 SLICE_QUALITY = 95
 
+INFO_TIMEOUT = 3.0
+"""Seconds for what an SDK says of itself."""
+
 
 class Snapshot:
     """A Snapshot server.
@@ -60,6 +63,8 @@ class Snapshot:
             address = urljoin(address, PATH)
         self._service = Service(address, token=token, rate=CLOUD_RATE if self.is_cloud and rate is None else rate)
         self._limit = CLOUD_LIMIT if self.is_cloud else None
+        # apart from the calls that count: it neither takes their turns nor makes them pause
+        self._about = Service(urljoin(address, "/info/"), token=token, retries=0, timeout=INFO_TIMEOUT)
 
     def __repr__(self) -> str:
         return f"Snapshot({self._service.shown!r})"
@@ -114,7 +119,7 @@ class Snapshot:
         if self.is_cloud:
             return None
         try:
-            return self._service.get(urljoin(self._service.address, "/info/"))
+            return self._about.get(self._about.address)
         except ServiceError:
             return None
 

@@ -59,6 +59,9 @@ logger = logging.getLogger("blur_tools.server")
 SMALLEST_SHARE = 4_000_000
 """Bytes that every request counts for: a short form can name a URL with a large file behind it."""
 
+INFO_AGE = 10.0
+"""Seconds for which Snapshot's word of itself holds."""
+
 ASIDE = 4
 """Threads for what must not wait behind strangers' URLs: settings of a request, and Snapshot's word of itself."""
 
@@ -84,13 +87,18 @@ class _Answer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it in pieces: the server waits before each until those before are gone."""
         try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                for start in range(0, len(self.body), PIECE):
-                    piece, end = self.body[start : start + PIECE], start + PIECE >= len(self.body)
-                    await send({"type": "http.response.body", "body": piece, "more_body": not end})
+            await self._send(send)
+        except TimeoutError:
+            logger.warning("an answer was not read in time; the connection is closed")
         finally:
             await self.share.aclose()
+
+    async def _send(self, send: Send) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for start in range(0, len(self.body), PIECE):
+                piece, end = self.body[start : start + PIECE], start + PIECE >= len(self.body)
+                await send({"type": "http.response.body", "body": piece, "more_body": not end})
 
 
 def create_app(config: ServerConfig) -> FastAPI:
@@ -134,11 +142,16 @@ class _Server:
         self.snapshot = _snapshot(config)
         self.engine = LocalEngine(self.snapshot)
         self.throttle = Throttle(config.rate)
+        self.told: Any = None
+        self.told_at = -math.inf
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Threads to work in; what is under way at the end is finished."""
-        self.budget = Budget(self.config.memory)
+        # two, so that nobody holds what another waits for: a URL is known only when its form has been read
+        half = max(1, self.config.memory // 2)
+        self.bodies, self.fetched = Budget(half), Budget(half)
+        self.one_asks = asyncio.Lock()
         with (
             ThreadPoolExecutor(self.config.workers, "blur") as self.workers,
             ThreadPoolExecutor(FETCHERS, "fetch") as self.fetchers,
@@ -161,8 +174,17 @@ class _Server:
         """Version of this server, and what the Snapshot SDK says of itself."""
         if refusal := self._refusal(request):
             return refusal
-        snapshot = await _in(self.aside, self.snapshot.info) if self.snapshot else None
-        return _json(200, {"version": __version__, "snapshot": snapshot})
+        return _json(200, {"version": __version__, "snapshot": await self._snapshot_info()})
+
+    async def _snapshot_info(self) -> Any:
+        """What Snapshot says of itself, asked once for all who want to know at the time."""
+        if self.snapshot is None:
+            return None
+        async with self.one_asks:
+            if time.monotonic() - self.told_at > INFO_AGE:
+                self.told = await asyncio.get_running_loop().run_in_executor(self.aside, self.snapshot.info)
+                self.told_at = time.monotonic()
+        return self.told
 
     async def health(self, request: Request) -> Response:
         """Whether the server answers."""
@@ -182,21 +204,26 @@ class _Server:
         return refusal, None
 
     def _refusal(self, request: Request) -> Response | None:
+        # first, so that tokens cannot be guessed any faster
+        if delay := self.throttle.delay(request.client.host if request.client else ""):
+            return _throttled(delay)
         if not may_pass(request.headers.get("authorization"), self.config.required_token):
             return _json(403, INVALID_TOKEN)
-        delay = self.throttle.delay(request.client.host if request.client else "")
-        return _throttled(delay) if delay else None
+        return None
 
     async def _work(self, request: Request, body: Body) -> tuple[Response, BlurResult]:
         async with AsyncExitStack() as share:
-            await share.enter_async_context(self.budget.take(max(body.length, SMALLEST_SHARE)))
+            held = await share.enter_async_context(self.bodies.take(max(body.length, SMALLEST_SHARE)))
             form = await read_form(body)
+            await held.keep(max(body.received, SMALLEST_SHARE))
             gone = threading.Event()
             # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
             settings = await _while_there(request, gone, self.aside, lambda: self._settings(form))
             source = form.upload
             if form.upload_url is not None:
-                source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url))
+                held = await share.enter_async_context(self.fetched.take(self.config.max_bytes))
+                source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url, gone))
+                await held.keep(len(source.data))
             content, result = await _while_there(
                 request, gone, self.workers, lambda: self._blurred(source, settings, gone)
             )
@@ -217,16 +244,13 @@ class _Server:
             return replace(settings, logo=logo_file(settings.logo, self.config.logos))
         return settings
 
-    def _fetched(self, url: Any) -> Source:
+    def _fetched(self, url: Any, gone: threading.Event) -> Source:
         public_only = not self.config.allow_private_urls
-        return load_source(url, max_bytes=self.config.max_bytes, public_only=public_only)
+        with stoppable(_unless(gone)):
+            return load_source(url, max_bytes=self.config.max_bytes, public_only=public_only)
 
     def _blurred(self, source: Any, settings: BlurSettings, gone: threading.Event) -> tuple[bytes, BlurResult]:
-        def still_wanted() -> None:
-            if gone.is_set():
-                raise _GoneError
-
-        with stoppable(still_wanted):
+        with stoppable(_unless(gone)):
             proceed()
             picture = load_picture(source, max_pixels=self.config.max_pixels)
             answer = self.engine.detect(picture, settings)
@@ -243,23 +267,34 @@ def _snapshot(config: ServerConfig) -> Snapshot | None:
     return Snapshot(token=config.snapshot_token, rate=config.snapshot_rate)
 
 
-async def _in(pool: ThreadPoolExecutor, work: Callable[[], Outcome]) -> Outcome:
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
+def _unless(gone: threading.Event) -> Callable[[], None]:
+    def ask() -> None:
+        if gone.is_set():
+            raise _GoneError
+
+    return ask
 
 
 async def _while_there(
     request: Request, gone: threading.Event, pool: ThreadPoolExecutor, work: Callable[[], Outcome]
 ) -> Outcome:
-    """Work in a pool, unless the client goes away before it begins; what has begun is told by `gone`."""
-    working = asyncio.ensure_future(_in(pool, work))
+    """Work in a pool, unless the client goes away before it begins; what has begun learns it by `gone`."""
+    job = [work]
+    begun = pool.submit(lambda: job.pop()())
+    working = asyncio.wrap_future(begun)
     leaving = asyncio.ensure_future(_left(request))
+    both: set[asyncio.Future[Any]] = {working, leaving}
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            gone.set()
-            working.cancel()
-            raise _GoneError
-        return working.result()
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        gone.set()
+        if begun.cancel():
+            job.clear()  # it stays in the pool's queue, and must not hold the picture there
+        else:
+            await asyncio.wait({working})  # the share of the memory is held as long as the memory is
+            working.exception()
+        raise _GoneError
     finally:
         leaving.cancel()
 

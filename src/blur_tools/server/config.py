@@ -51,7 +51,8 @@ class ServerConfig:
     max_pixels : int
         Largest picture.
     memory : int
-        Bytes of uploads that are held at once; requests beyond wait before their body is read.
+        Bytes of pictures that are held at once, half of it for uploads and half for what is fetched; requests beyond
+        wait, before their body is read or their URL is asked.
     rate : float or None
         Calls a second of each client; None is without limit.
     allow_private_urls : bool

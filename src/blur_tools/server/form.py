@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote_to_bytes
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
-from starlette.types import Message
+from starlette.types import Message as Received
 
 from blur_tools.errors import SettingsError
 from blur_tools.sources import Source, is_url, safe_name
@@ -23,6 +24,9 @@ __all__ = ["Body", "BodyTimeoutError", "Form", "UploadTooLargeError", "read_form
 PATIENCE, BODY_TIMEOUT = 10.0, 120.0
 """Seconds without a byte of a body, and seconds more for a whole one: the slow hold memory that others wait for."""
 
+LEAST_PACE = 20_000
+"""Bytes a second of a body that does not say its length."""
+
 DRAINED_BYTES, DRAIN_TIMEOUT = 128_000_000, 20.0
 """How much of a refused request's body is read and dropped: many clients hear an answer only once they have sent."""
 
@@ -31,9 +35,6 @@ FORM_ROOM = 1_000_000
 
 MOST_PARTS = 1000
 LARGEST_VALUE = 100_000
-
-EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
-"""RFC 5987's form."""
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
@@ -53,7 +54,7 @@ class Form:
     Attributes
     ----------
     upload : Source or None
-        The picture's file.
+        The picture's file, unless there is a URL.
     upload_url : str or None
         Where it is to be fetched; has priority.
     fields : list of (name, value)
@@ -71,10 +72,11 @@ class _Parser(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         """Older Python clients say a name that is not ASCII in the extended form alone, which is dropped otherwise."""
-        said = self._current_part.content_disposition or b""
-        extended = EXTENDED_NAME.search(said)
-        if extended and b"filename=" not in said:
-            name = safe_name(unquote_to_bytes(extended[1]).decode(errors="replace"))  # without quotes
+        said, header = self._current_part.content_disposition or b"", Message()
+        header["Content-Disposition"] = said.decode("latin-1")
+        extended = header.get_param("filename", header="Content-Disposition")
+        if isinstance(extended, tuple):
+            name = safe_name(collapse_rfc2231_value(extended))  # has no quotes
             self._current_part.content_disposition = said + b'; filename="' + name.encode() + b'"'
         super().on_headers_finished()
 
@@ -97,13 +99,24 @@ class Body:
         Whose body nobody else reads.
     max_bytes : int
         Of the picture; beside it there is some room for parameters.
+
+    Attributes
+    ----------
+    received : int
+        Bytes that `parts` has given.
     """
 
     def __init__(self, request: Request, max_bytes: int) -> None:
         self.request = request
         self.max_bytes = max_bytes
+        self.received = 0
         self._limit = max_bytes + FORM_ROOM
         self._more = True
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether it says its length before it comes."""
+        return self.request.headers.get("content-length", "").isdecimal()
 
     @property
     def length(self) -> int:
@@ -114,8 +127,7 @@ class Body:
         UploadTooLargeError
             It declares more than is allowed.
         """
-        declared = self.request.headers.get("content-length", "")
-        length = int(declared) if declared.isdecimal() else self._limit
+        length = int(self.request.headers["content-length"]) if self.is_declared else self._limit
         if length > self._limit:
             raise UploadTooLargeError
         return length
@@ -130,18 +142,17 @@ class Body:
         BodyTimeoutError
             None come for `PATIENCE`, or fewer than would be needed to end in time.
         """
-        size, length = 0, max(self.length, 1)
+        pace = max(self.length, 1) / BODY_TIMEOUT if self.is_declared else LEAST_PACE
         begun = asyncio.get_running_loop().time()
         while self._more:
             # so much of the time as has come of the bytes: what is held for long is paid for in traffic
-            latest = begun + PATIENCE + BODY_TIMEOUT * size / length
-            message = await self._received_by(latest)
-            size += len(message.get("body", b""))
-            if size > self._limit:
+            message = await self._received_by(begun + PATIENCE + min(self.received / pace, BODY_TIMEOUT))
+            self.received += len(message.get("body", b""))
+            if self.received > self._limit:
                 raise UploadTooLargeError
             yield message.get("body", b"")
 
-    async def _received_by(self, moment: float) -> Message:
+    async def _received_by(self, moment: float) -> Received:
         try:
             async with asyncio.timeout_at(min(moment, asyncio.get_running_loop().time() + PATIENCE)):
                 return await self._receive()
@@ -149,7 +160,7 @@ class Body:
             self._more = False
             raise BodyTimeoutError from error
 
-    async def _receive(self) -> Message:
+    async def _receive(self) -> Received:
         message = await self.request.receive()
         if message["type"] == "http.disconnect":
             self._more = False
@@ -259,4 +270,6 @@ def _form(files: list[tuple[str, Source]], values: list[tuple[str, str]]) -> For
         raise SettingsError("logo", f"a file beside the picture has at most {FORM_ROOM:,} bytes")
     others: list[tuple[str, str | bytes]] = [*values]
     others += [(name, source.data) for name, source in files if name != "upload" and source.data]
-    return Form(uploads[0] if uploads else None, urls[0] if urls else None, others)
+    if urls:  # has priority, and what is not needed is not held
+        return Form(None, urls[0], others)
+    return Form(uploads[0], None, others)

@@ -18,7 +18,7 @@ from blur_tools.engines.local import LocalEngine
 from blur_tools.errors import EngineError, SettingsError
 from blur_tools.picture import load_picture
 from blur_tools.pipeline import redact
-from blur_tools.server.app import create_app
+from blur_tools.server.app import SEND_TIMEOUT, create_app
 from blur_tools.server.config import ServerConfig
 from blur_tools.settings import BlurSettings
 
@@ -151,6 +151,9 @@ def _listening(config: ServerConfig) -> socket.socket:
         raise SettingsError("host", f"{config.host} is no address of this machine: {error.strerror}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # connections have it from here: what is closed but not read is not kept by the system for ever
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT * 1000))
         listening.bind(address)
         # from here on clients wait instead of being refused
         listening.listen(BACKLOG)

@@ -9,12 +9,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from blur_tools._parameters import LOGO_FOLDER
 from blur_tools.errors import SettingsError
 
-__all__ = ["Budget", "Throttle", "logo_file", "may_pass"]
+__all__ = ["Budget", "Share", "Throttle", "logo_file", "may_pass"]
 
 MOST_CLIENTS = 10_000
 """Clients that are remembered; beyond, those are forgotten that may call again soonest."""
@@ -75,6 +76,20 @@ def _network(client: str) -> str:
     return str(address.ipv4_mapped or ipaddress.ip_network((address, NETWORK), strict=False))
 
 
+@dataclass
+class Share:
+    """Bytes of a `Budget` that one request holds."""
+
+    budget: Budget
+    held: int
+
+    async def keep(self, amount: int) -> None:
+        """Hold so many bytes from now on, if it is more."""
+        spare, self.held = max(0, self.held - amount), min(self.held, amount)
+        if spare:
+            await self.budget.give_back(spare)
+
+
 class Budget:
     """Bytes that requests may hold at once; who asks for more than is left waits, first come, first served."""
 
@@ -84,19 +99,23 @@ class Budget:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def take(self, amount: int) -> AsyncIterator[None]:
-        """Hold so many bytes, at most all there are."""
-        amount = min(amount, self._size)
+    async def take(self, amount: int) -> AsyncIterator[Share]:
+        """Hold so many bytes, at most all there are; `Share.keep` gives some of them back."""
+        share = Share(self, min(amount, self._size))
         # one waits at the front, so that small requests do not pass a large one for ever
         async with self._turn, self._changed:
-            await self._changed.wait_for(lambda: self._left >= amount)
-            self._left -= amount
+            await self._changed.wait_for(lambda: self._left >= share.held)
+            self._left -= share.held
         try:
-            yield
+            yield share
         finally:
-            self._left += amount
             # shielded: a request that is cancelled must still wake the next
-            await asyncio.shield(self._wake())
+            await asyncio.shield(share.keep(0))
+
+    async def give_back(self, amount: int) -> None:
+        """Let others have so many bytes."""
+        self._left += amount
+        await self._wake()
 
     async def _wake(self) -> None:
         async with self._changed:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import math
 import re
+import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from blur_tools._http import BodyTooLargeError, BodyTooSlowError, OneHopSession, cut_at, read_body
+from blur_tools._stop import proceed
 from blur_tools.errors import (
     AnswerError,
     BadRequestError,
@@ -94,7 +96,7 @@ class Service:
         Calls a second, counted over all threads and all services of this address; by default unlimited.
     retries : int
         Further tries after 429, 502, 503, 504 and broken connections. A call that timed out is not repeated:
-        it may have been counted.
+        it may have been counted (so may one whose connection broke off, which is seldom).
     timeout : float
         Seconds without a sign of life.
 
@@ -161,6 +163,7 @@ class Service:
     def _call(self, method: str, url: str, about: str, **body: Any) -> dict[str, Any]:
         tried = 0
         while True:
+            proceed()
             self._pacer.wait()
             outcome = self._try(method, url, about, body)
             if not isinstance(outcome, _Failure):
@@ -190,12 +193,12 @@ class Service:
             return _Failure(ServiceTimeoutError(about, f"{self.shown} did not answer in time"), False)
         except BodyTooLargeError:
             return _Failure(AnswerError(about, f"{self.shown} answered more than {LARGEST_ANSWER:,} bytes"), False)
-        except requests.exceptions.SSLError:
-            reason = f"{self.shown} has a certificate that is not trusted, or no TLS"
-            return _Failure(UnreachableError(about, reason), False)
         except (requests.RequestException, HTTPError, OSError) as error:
             if time.monotonic() > deadline:  # the cut looks like a connection that broke
                 return _Failure(ServiceTimeoutError(about, f"{self.shown} did not answer in time"), False)
+            if isinstance(error, requests.exceptions.SSLError) and not isinstance(_innermost(error), ssl.SSLEOFError):
+                reason = f"{self.shown} has a certificate that is not trusted, or no TLS"
+                return _Failure(UnreachableError(about, reason), False)
             return _Failure(UnreachableError(about, f"{self.shown} cannot be reached: {_why(error)}"), True)
         return self._judged(response, data, about)
 
@@ -290,13 +293,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def _why(error: BaseException) -> str:
-    """The innermost cause, without the request that some errors repeat."""
+    """The innermost cause in words, without the request that some errors repeat."""
+    error = _innermost(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     while True:
         inner = error.__cause__ or error.__context__ or next((a for a in error.args if isinstance(a, Exception)), None)
         inner = getattr(inner, "reason", None) if not isinstance(inner, BaseException) else inner
         if not isinstance(inner, BaseException) or inner is error:
-            break
+            return error
         error = inner
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__

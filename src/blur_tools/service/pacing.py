@@ -32,11 +32,11 @@ _SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
 
 
 class Turns:
-    """When the last call to an address began, and until when none may: what all threads and engines share."""
+    """When the next call to an address may begin, and until when none may: what all threads and engines share."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.last = self.closed = -math.inf
+        self.next = self.closed = -math.inf
 
 
 class Pacer:
@@ -65,15 +65,29 @@ class Pacer:
         self._turns = turns or Turns()
 
     def wait(self) -> None:
-        """Return when a call may begin; each return is for one call."""
-        while True:
-            with self._turns.lock:
-                now = self._clock()
-                begins = max(self._turns.closed, self._turns.last + self._interval)
-                if now >= begins:
-                    self._turns.last = now
-                    return
-            self._sleep(begins - now)
+        """Return when a call may begin; each return is for one call, and turns are given in the order of asking."""
+        turn = self._reserved()
+        while (left := turn - self._clock()) > 0 or turn < self._turns.closed:
+            if left > 0:
+                try:
+                    self._sleep(left)
+                except BaseException:
+                    self._give_back(turn)
+                    raise
+            else:  # it was told to pause after this turn was given
+                turn = self._reserved()
+
+    def _reserved(self) -> float:
+        with self._turns.lock:
+            turn = max(self._clock(), self._turns.closed, self._turns.next)
+            self._turns.next = turn + self._interval
+            return turn
+
+    def _give_back(self, turn: float) -> None:
+        """Who asked later keeps waiting for what was promised; who asks next need not."""
+        with self._turns.lock:
+            if self._turns.next == turn + self._interval:
+                self._turns.next = turn
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for so long: what one thread was told holds for all."""
