@@ -1,4 +1,4 @@
-"""An attacker who knows font, layout, filter and strength, and renders every candidate: what a hidden plate gives away."""
+"""An attacker who knows font, layout, filter and strength, and renders every candidate, against a hidden plate."""
 
 from __future__ import annotations
 
