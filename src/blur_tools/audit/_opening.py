@@ -15,7 +15,7 @@ import pandas as pd
 from blur_tools.audit._items import Order
 from blur_tools.audit._merge import area_of
 from blur_tools.audit._records import Decided, Failed, Found, Ordered, Record, Saved, Sources
-from blur_tools.audit._sources import Entry, Place, common_root, folder_entries, kept_entry, source_entries
+from blur_tools.audit._sources import Entry, Place, common_root, files_of, folder_entries, kept_entry, source_entries
 from blur_tools.audit._state import PictureState, is_persons
 from blur_tools.audit._table import Given, Table
 from blur_tools.audit.journal import Header, Journal
@@ -197,15 +197,16 @@ def _add_known(opened: Opened) -> None:
 
 def _begun(sources: list[Any], path: Any) -> tuple[Opened, list[Entry]]:
     """A review of a list, and an entry for each of its sources."""
-    root = common_root(sources)
+    files = files_of(sources)
+    root = common_root(files)
     if path is None:
-        entries = source_entries(sources, root)
+        entries = source_entries(sources, files, root)
         return Opened({entry.key: entry for entry in entries}, root), entries
     journal = Journal.open(path, Header(root, False))
     opened = Opened({}, journal.header.root, journal)
     with _closing(opened):
         opened.replay()
-        entries = source_entries(sources, opened.root)
+        entries = source_entries(sources, files, opened.root)
         opened.entries = {entry.key: entry for entry in entries}
         named = opened.known.keys() | opened.states.keys()
         if named and entries and not journal.header.folder and not named & opened.entries.keys():
