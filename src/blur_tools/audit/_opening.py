@@ -14,6 +14,7 @@ import pandas as pd
 
 from blur_tools.audit._items import Order
 from blur_tools.audit._merge import area_of
+from blur_tools.audit._queue import check_order
 from blur_tools.audit._records import Decided, Failed, Found, Ordered, Record, Saved, Sources
 from blur_tools.audit._sources import Entry, Place, common_root, files_of, folder_entries, kept_entry, source_entries
 from blur_tools.audit._state import PictureState, is_persons
@@ -99,6 +100,7 @@ class Opened:
 
 def open_sources(sources: Any, journal: Any, order: Order, column: Any, engine: str) -> Opened:
     """See `AuditSession.open`."""
+    check_order(order)
     if isinstance(sources, pd.DataFrame):
         table = Table.of(sources, column)
         cells = table.cells
