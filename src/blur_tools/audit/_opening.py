@@ -129,7 +129,7 @@ def open_journal(path: Any) -> Opened:
         opened.replay()
         if journal.header.folder:
             _list_folder(opened)
-        _add_known(opened)
+        _add_known(opened, elsewhere=True)
     return opened
 
 
@@ -173,7 +173,7 @@ def _of_folder(folder: Path, path: Any) -> Opened:
         opened.replay()
         _list_folder(opened)
         opened.pending += _sources_records(opened, opened.entries.values())
-        _add_known(opened)
+        _add_known(opened, elsewhere=False)
         if not opened.entries:
             raise AuditError(f"{folder}: there are no pictures in it")
     return opened
@@ -187,11 +187,15 @@ def _list_folder(opened: Opened) -> None:
     opened.entries |= {entry.key: entry for entry in folder_entries(root, without)}
 
 
-def _add_known(opened: Opened) -> None:
-    """Add what the journal names beyond what is there: it must not be lost because its file is."""
+def _add_known(opened: Opened, elsewhere: bool) -> None:
+    """Add what the journal names beyond what is there: it must not be lost because its file is.
+
+    Files and URLs `elsewhere` only for who asked for the journal itself: one that lies in a folder from a stranger
+    must not make us read or fetch anything outside it.
+    """
     listed = opened.journal is not None and opened.journal.header.folder
     for key in dict.fromkeys([*opened.known, *opened.states]):
-        if key not in opened.entries:
+        if key not in opened.entries and (elsewhere or opened.known.get(key) is None):
             entry = kept_entry(key, opened.known.get(key), opened.root)
             gone = listed and entry.place is None and not entry.error
             opened.entries[key] = replace(entry, error=GONE) if gone else entry

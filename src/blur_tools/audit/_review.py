@@ -122,7 +122,8 @@ class Review:
         """Call ``callback(key, what)`` after each change; the answer ends that.
 
         ``what`` is ``"detections"``, ``"error"``, ``"edit"``, ``"undo"``, ``"redo"``, ``"decision"``, or
-        ``"position"`` and ``"order"`` for the queue (with the key of the current picture).
+        ``"position"`` and ``"order"`` for the queue (with the key of the current picture). What a callback raises
+        comes out of the call that made the change; the change is done.
         """
         self._observers.append(callback)
 
