@@ -15,6 +15,7 @@ import blur_tools.frames.pandas  # noqa: F401  (registers df.blur)
 from blur_tools.detections import Detection, Detections
 from blur_tools.errors import (
     AnswerError,
+    AuditError,
     BadRequestError,
     BlurError,
     DetectionsError,
@@ -22,6 +23,7 @@ from blur_tools.errors import (
     ExtraMissingError,
     FetchError,
     ForbiddenError,
+    JournalError,
     ModelError,
     NotYetError,
     OutputError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerError",
+    "AuditError",
     "BadRequestError",
     "BlurError",
     "BlurResult",
@@ -57,6 +60,7 @@ __all__ = [
     "ExtraMissingError",
     "FetchError",
     "ForbiddenError",
+    "JournalError",
     "ModelError",
     "NotYetError",
     "OutputError",
