@@ -135,6 +135,12 @@ class BlurSettings:
         high=1,
         api=False,
     )
+    panorama: bool = _parameter(
+        "flag",
+        "The picture goes all the way round: also search across its left and right border (local engine).",
+        default=False,
+        api=False,
+    )
     plate_threshold: float | None = _threshold("plate")
     face_threshold: float | None = _threshold("face")
     read_plates: bool = _parameter(

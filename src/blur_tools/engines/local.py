@@ -10,6 +10,7 @@ from blur_tools._stop import proceed
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
 from blur_tools.detectors.reading import read_plate
+from blur_tools.detectors.seam import both_sides, seam
 from blur_tools.detectors.snapshot import Snapshot
 from blur_tools.detectors.tiles import Candidate, merge, slices
 from blur_tools.engines._base import Answer
@@ -79,7 +80,7 @@ class LocalEngine:
         return Answer(self._judged(visible, picture, settings), warnings)
 
     def _plates(self, picture: Picture, settings: BlurSettings) -> list[Candidate]:
-        def find(part: Box) -> list[Candidate]:
+        def find(picture: Picture, part: Box) -> list[Candidate]:
             if self.snapshot:
                 return self.snapshot.find_plates(picture, part, settings)
             return plates.find_plates(picture, part, settings.threshold_of("plate"))
@@ -116,28 +117,36 @@ def _read(item: Detection, picture: Picture, settings: BlurSettings) -> Detectio
 
 def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
     """What is searched: the whole picture, and its slices when ``split`` asks for them (upright pixels)."""
-    width, height = picture.upright_size
     overlap = DEFAULT_OVERLAP if settings.overlap is None else settings.overlap
-    return [(0.0, 0.0, float(width), float(height)), *slices((width, height), settings.split or 0, overlap)]
+    return [_whole(picture), *slices(picture.upright_size, settings.split or 0, overlap)]
+
+
+def _whole(picture: Picture) -> Box:
+    width, height = picture.upright_size
+    return 0.0, 0.0, float(width), float(height)
 
 
 def _all_faces(picture: Picture, settings: BlurSettings) -> list[Candidate]:
-    def find(part: Box) -> list[Candidate]:
+    def find(picture: Picture, part: Box) -> list[Candidate]:
         return faces.find_faces(picture, part, settings.threshold_of("face"), settings.face_max_resolution)
 
     return _searched(picture, settings, find, faces.SAME_FACE_IOU)
 
 
 def _searched(
-    picture: Picture, settings: BlurSettings, find: Callable[[Box], list[Candidate]], iou: float
+    picture: Picture, settings: BlurSettings, find: Callable[[Picture, Box], list[Candidate]], iou: float
 ) -> list[Candidate]:
     """What is found in all parts, each object once."""
     found: list[Candidate] = []
     parts = _parts(picture, settings)
     for part in parts:
         proceed()
-        found += find(part)
-    return merge(found, iou) if len(parts) > 1 else found
+        found += find(picture, part)
+    if settings.panorama:
+        proceed()
+        strip = seam(picture)
+        found += both_sides(find(strip, _whole(strip)), picture.upright_size[0])
+    return merge(found, iou) if len(parts) > 1 or settings.panorama else found
 
 
 def _detection(kind: Kind, candidate: Candidate, picture: Picture, source: str) -> Detection:
