@@ -14,6 +14,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 
 import blur_tools
+from blur_tools import BlurSettings
 from blur_tools.detections import Detection, box_polygon
 from blur_tools.picture import load_picture
 from blur_tools.redaction.metadata import clean_exif, clean_jpeg
@@ -117,7 +118,8 @@ XMP = (
 )
 IRB = b"Photoshop 3.0\0" + b"8BIM\x04\x0c\0\0" + struct.pack(">I", 428) + secret("Photoshop thumbnail", 428)
 # EXIF entries that copy_metadata is there to copy
-WITH_COPY = {"ImageDescription", "Artist", "BodySerialNumber"}
+WITH_COPY = {"ImageDescription", "Artist"}
+EVERYTHING = {"copy_metadata": True, "copy_gps": True, "copy_serials": True}
 EXIF_SECRETS = {
     "ImageDescription": 40,
     "Artist": 40,
@@ -477,7 +479,7 @@ class TestNothingLeaves:
     @pytest.mark.parametrize("found", FOUND)
     @pytest.mark.parametrize("name", [name for name in WITH_EXIF if not name.startswith("TIFF")])
     def test_copied_exif_is_rebuilt(self, name, found):
-        exif = opened(blur_tools.redact(CARRIERS[name]().data, FOUND[found], copy_metadata=True).data).getexif()
+        exif = opened(blur_tools.redact(CARRIERS[name]().data, FOUND[found], **EVERYTHING).data).getexif()
         assert dict(exif.get_ifd(ExifTags.IFD.IFD1)) == {}
         assert 0x927C not in exif.get_ifd(ExifTags.IFD.Exif)
         assert 0x9286 not in exif.get_ifd(ExifTags.IFD.Exif)  # 3,000 bytes are no comment
@@ -579,12 +581,33 @@ class TestWhatStays:
     @pytest.mark.parametrize("found", FOUND)
     @pytest.mark.parametrize("name", WITH_EXIF)
     def test_copied_when_asked(self, name, found):
-        data = blur_tools.redact(CARRIERS[name](orientation=6).data, FOUND[found], copy_metadata=True).data
+        data = blur_tools.redact(CARRIERS[name](orientation=6).data, FOUND[found], **EVERYTHING).data
         exif = opened(data).getexif()
         assert exif.get(0x010F) == MAKE
         assert exif.get_ifd(ExifTags.IFD.Exif).get(0x9003) == TAKEN
+        assert exif.get_ifd(ExifTags.IFD.Exif).get(0xA431) == secret("BodySerialNumber").decode()
         assert exif.get_ifd(ExifTags.IFD.GPSInfo).get(2) == LATITUDE
         assert exif.get_ifd(ExifTags.IFD.GPSInfo).get(1) == "N"
+
+    @pytest.mark.parametrize("name", WITH_EXIF)
+    @pytest.mark.parametrize("gps", [False, True])
+    @pytest.mark.parametrize("serials", [False, True])
+    def test_position_and_serial_numbers_are_switched_separately(self, name, gps, serials):
+        data = CARRIERS[name]().data
+        result = blur_tools.redact(data, PLATE, copy_metadata=True, copy_gps=gps, copy_serials=serials)
+        exif = opened(result.data).getexif()
+        assert exif.get_ifd(ExifTags.IFD.Exif).get(0x9003) == TAKEN
+        assert (exif.get_ifd(ExifTags.IFD.GPSInfo).get(2) == LATITUDE) is gps
+        assert bool(exif.get_ifd(ExifTags.IFD.GPSInfo)) is gps
+        assert (0xA431 in exif.get_ifd(ExifTags.IFD.Exif)) is serials
+        assert any("copy_gps" in warning for warning in result.warnings) is not gps
+        assert any("copy_serials" in warning for warning in result.warnings) is not serials
+
+    @pytest.mark.parametrize("name", WITH_EXIF)
+    def test_the_switches_alone_copy_nothing(self, name):
+        result = blur_tools.redact(CARRIERS[name]().data, PLATE, copy_gps=True, copy_serials=True)
+        exif = opened(result.data).getexif()
+        assert dict(exif.get_ifd(ExifTags.IFD.GPSInfo)) == dict(exif.get_ifd(ExifTags.IFD.Exif)) == {}
 
     @pytest.mark.parametrize("found", FOUND)
     @pytest.mark.parametrize("name", WITH_EXIF)
@@ -698,7 +721,7 @@ class TestCleanJpeg:
 
     def test_exif_comes_behind_jfif(self):
         data = jpeg_carrier(orientation=6).data
-        cleaned = clean_jpeg(data, clean_exif(load_picture(data), copy=False))
+        cleaned = clean_jpeg(data, clean_exif(load_picture(data), BlurSettings()))
         assert [marker for marker, _ in jpeg_markers(cleaned)][:2] == [0xE0, 0xE1]
 
     @pytest.mark.parametrize("cut", [2, 3, 10, 20, 60, 300, 800, -3, -1])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from blur_tools.redaction._scan_findings import LEAK, NOTE, WARNING, FindingKind, Findings, Severity
 from blur_tools.redaction._scan_text import MOST_DEEP, scan_icc, scan_iptc, scan_photoshop, scan_xmp
 
-__all__ = ["GPS_POINTER", "scan_directories"]
+__all__ = ["DEVICE_TAGS", "scan_directories"]
 
 MOST_DIRECTORIES, MOST_ENTRIES, MOST_STRIPS, MOST_GAPS = 200, 20_000, 1 << 20, 50
 LARGEST_KNOWN = 1024
@@ -49,6 +49,9 @@ _TOLD: dict[int, tuple[str, str, FindingKind, Severity]] = {
     0x9004: ("DateTimeDigitized", "a time", "technical", NOTE),
     0xA433: ("LensMake", "the lens's maker", "technical", NOTE), 0xA434: ("LensModel", "the lens", "technical", NOTE),
 }  # fmt: skip
+DEVICE_TAGS = frozenset(tag for tag, (_, _, kind, _) in _TOLD.items() if kind == "device")
+"""Serial numbers, and numbers that one picture alone has."""
+
 _LEAKS: dict[int, tuple[str, str]] = {
     0x927C: ("MakerNote", "the maker's own block, where previews and serial numbers are kept"),
     0x935C: ("ImageSourceData", "Photoshop's layers"),
@@ -236,7 +239,9 @@ def _position(block: _Block, where: str, entries: list[_Entry]) -> None:
     told = [entry for entry in entries if entry.tag != 0 and entry.stop > entry.start]
     for entry in told:
         if entry.stop - entry.start > LARGEST_KNOWN:
-            block.found.unknown(f"{where}/0x{entry.tag:04X}", "an entry larger than it can need", entry.start, entry.stop)
+            block.found.unknown(
+                f"{where}/0x{entry.tag:04X}", "an entry larger than it can need", entry.start, entry.stop
+            )
     if told:
         first, last = min(entry.start for entry in told), max(entry.stop for entry in told)
         block.found.add(where, "where the picture was taken", first, last, "location", WARNING)

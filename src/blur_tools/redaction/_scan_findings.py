@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LEAK", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity", "TooOften", "embedded_picture"]
+__all__ = ["LEAK", "MOST_LOOKED_AT", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity", "TooOften",
+           "can_be_picture", "embedded_picture"]  # fmt: skip
 
 FindingKind = Literal["picture", "text", "location", "identity", "device", "technical", "unknown"]
 Severity = Literal["leak", "warning", "note"]
@@ -23,14 +24,10 @@ MOST_LOOKED_AT = 4 << 20
 TINY, SMALL, LONGEST_TEXT = 16, 256, 4096
 """Bytes: too few to tell much; too few for a picture of anything; more than a text needs."""
 
-_PICTURES = (
-    (b"\xff\xd8\xff", "a JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG"),
-    (b"ftyp", "a video or HEIF"),
-    (b"WEBPVP8", "a WebP"),
-    (b"GIF89a", "a GIF"),
-    (b"GIF87a", "a GIF"),
-)
+_PICTURES = re.compile(
+    rb"(\xff\xd8\xff)|(\x89PNG\r\n\x1a\n)|(\0\0..ftyp)|(RIFF....WEBPVP8)|(GIF8[79]a)", re.DOTALL
+)  # one pass over the bytes, whatever they are
+_PICTURE_NAMES = ("a JPEG", "a PNG", "a film or HEIF", "a WebP", "a GIF")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]+")
 _LONGEST_WORD = 512
 _CONTROL = bytes({*range(32)} - {9, 10, 13})
@@ -53,8 +50,8 @@ class Finding:
         ``identity`` says who (artist, owner), ``device`` which camera (serial numbers), ``technical`` how the picture
         was taken or is to be shown, ``unknown`` is what nobody can say.
     severity : {"leak", "warning", "note"}
-        ``leak``: a second picture, or bytes that can hold one. ``warning``: text, position, names, serial numbers, which
-        a person can have wanted. ``note``: what can hardly tell anything, such as a colour profile.
+        ``leak``: a second picture, or bytes that can hold one. ``warning``: text, position, names, serial numbers,
+        which a person can have wanted. ``note``: what can hardly tell anything, such as a colour profile.
     """
 
     where: str
@@ -123,7 +120,7 @@ class Findings:
         content = self.content(start, stop) if content is None else content
         if (embedded := embedded_picture(content)) is not None:
             self.picture(where, f"{embedded} in a text", start, stop)
-        elif len(content) > MOST_LOOKED_AT or _has_base64(content):
+        elif can_be_picture(content):
             self.picture(where, "a text so long without spaces that it can be a coded picture", start, stop)
         elif content:
             self.add(where, what, start, stop, "text", WARNING)
@@ -166,9 +163,13 @@ class Findings:
 
 def embedded_picture(content: bytes) -> str | None:
     """What kind of picture or film the first signature in some bytes belongs to."""
-    part = content[:MOST_LOOKED_AT] if len(content) > MOST_LOOKED_AT else content
-    places = [(place, name) for sign, name in _PICTURES if (place := part.find(sign)) >= 0]
-    return min(places)[1] if places else None
+    match = _PICTURES.search(content, 0, MOST_LOOKED_AT)
+    return _PICTURE_NAMES[(match.lastindex or 1) - 1] if match else None
+
+
+def can_be_picture(content: bytes) -> bool:
+    """Whether a text is, or codes, something that can be a picture."""
+    return embedded_picture(content) is not None or len(content) > MOST_LOOKED_AT or _has_base64(content)
 
 
 def is_padding(content: bytes) -> bool:

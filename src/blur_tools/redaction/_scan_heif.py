@@ -175,7 +175,9 @@ def _items(found: Findings, items: _Items) -> None:
             if item in thumbnails:
                 found.picture("HEIF/thumbnail", "a thumbnail", start, max(stop, last))
             elif item in auxiliary:
-                found.picture("HEIF/auxiliary", "an auxiliary picture: depth, gain map or matte", start, max(stop, last))
+                found.picture(
+                    "HEIF/auxiliary", "an auxiliary picture: depth, gain map or matte", start, max(stop, last)
+                )
             elif kind == b"Exif":
                 scan_directories(found, "EXIF", _exif_start(found.data, start, stop), stop)
             elif kind == b"mime":

@@ -121,7 +121,9 @@ def _application_0(found: Findings, head: bytes, start: int, stop: int) -> None:
     if head.startswith(b"JFIF\0") and stop - start >= 14:
         end = start + 14 + 3 * head[12] * head[13]
         if end > start + 14:
-            found.picture("JFIF/thumbnail", f"a thumbnail of {head[12]} x {head[13]} pixels", start + 14, min(end, stop))
+            found.picture(
+                "JFIF/thumbnail", f"a thumbnail of {head[12]} x {head[13]} pixels", start + 14, min(end, stop)
+            )
         found.hidden("JFIF", "bytes behind the header", min(end, stop), stop)
     elif head.startswith(b"JFXX\0"):
         found.picture("JFXX/thumbnail", "a thumbnail", start + 5, stop)
@@ -201,5 +203,3 @@ def _pixels(found: Findings) -> None:
         if size:
             what = f"{size:,} bytes behind the last code of the compressed pixels"
             found.broken("JPEG/pixels", what, scan.segment.end, scan.segment.stop)
-
-

@@ -56,7 +56,8 @@ def _row_ends(found: Findings, offset: int, row: int, height: int, used: int) ->
 
 
 def _bmp_profile(found: Findings, end: int) -> int:
-    kind, (place, size) = found.data[70:74], struct.unpack_from("<II", found.data, 14 + 112)
+    kind = found.data[70:74][::-1]
+    place, size = (int(value) for value in struct.unpack_from("<II", found.data, 14 + 112))
     start, stop = 14 + place, min(14 + place + size, len(found.data))
     if kind not in (b"MBED", b"LINK") or not end <= start < stop:
         return end

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import NOTE, Findings
-from blur_tools.redaction._scan_text import MOST_LOOKED_AT, inflated, scan_icc, scan_jumbf, scan_xmp
+from blur_tools.redaction._scan_findings import MOST_LOOKED_AT, NOTE, Findings
+from blur_tools.redaction._scan_text import inflated, scan_icc, scan_jumbf, scan_xmp
 
 __all__ = ["scan_png"]
 

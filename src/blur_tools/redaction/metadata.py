@@ -1,13 +1,14 @@
 """What a written file may hold beside its pixels: assembled from an allow-list, never copied and cleaned.
 
 Always: ICC profile, resolution, EXIF orientation. With ``copy_metadata`` also EXIF, rebuilt tag by tag without its
-thumbnail (IFD1), MakerNote, other pictures and text blocks. Nothing else leaves: no JFXX or MPF picture, XMP, IPTC,
-comment, or bytes behind the end of the picture.
+thumbnail (IFD1), MakerNote, other pictures and text blocks; position and serial numbers only with ``copy_gps`` and
+``copy_serials``. Nothing else leaves: no JFXX or MPF picture, XMP, IPTC, comment, or bytes behind the end of the
+picture. What was written is scanned, and `refuse_leaks` holds it against the same list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -15,9 +16,12 @@ from PIL import ExifTags, Image
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
 from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
+from blur_tools.redaction._scan_exif import DEVICE_TAGS
+from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture
+from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
-__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "resolution"]
+__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "left_out", "refuse_leaks", "resolution"]
 
 LARGEST_VALUE = 1024
 """Bytes of the largest EXIF value that is copied: more is a picture or a maker's block."""
@@ -45,15 +49,17 @@ _COPIED = {
 }  # fmt: skip
 
 
-def clean_exif(picture: Picture, copy: bool) -> bytes:
+def clean_exif(picture: Picture, settings: BlurSettings) -> bytes:
     """EXIF for the written file, with its ``Exif`` header; empty when there is nothing to say."""
     exif = Image.Exif()
-    if copy:
+    if settings.copy_metadata:
         for tag, value in _allowed(dict(picture.exif), 0).items():
             exif[tag] = value
         for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             entries = _allowed(_directory(picture.exif, directory), directory)
-            if entries:
+            for tag in DEVICE_TAGS if not settings.copy_serials else ():
+                entries.pop(tag, None)
+            if entries and (settings.copy_gps or directory != ExifTags.IFD.GPSInfo):
                 exif[directory] = entries
     exif.pop(ORIENTATION_TAG, None)
     if picture.orientation != 1:
@@ -64,6 +70,48 @@ def clean_exif(picture: Picture, copy: bool) -> bytes:
         raise PictureError(
             picture.source.origin, f"its EXIF cannot be copied ({error}); leave copy_metadata out"
         ) from error
+
+
+def left_out(picture: Picture, settings: BlurSettings) -> tuple[str, ...]:
+    """What ``copy_metadata`` does not copy though it is there, for a person."""
+    if not settings.copy_metadata:
+        return ()
+    said = []
+    if any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp")):
+        said.append("XMP is not copied")
+    if not settings.copy_gps and _allowed(_directory(picture.exif, ExifTags.IFD.GPSInfo), ExifTags.IFD.GPSInfo):
+        said.append("the GPS position is not copied; copy_gps copies it")
+    if not settings.copy_serials and DEVICE_TAGS & _directory(picture.exif, ExifTags.IFD.Exif).keys():
+        said.append("serial numbers are not copied; copy_serials copies them")
+    return tuple(said)
+
+
+def refuse_leaks(findings: Iterable[Finding], settings: BlurSettings, origin: str) -> None:
+    """Hold what a scan of the written file found against the allow-list.
+
+    Raises
+    ------
+    PictureError
+        It holds more than it may; it is not to be kept.
+    """
+    for finding in findings:
+        if not _permitted(finding, settings):
+            raise PictureError(
+                origin,
+                f"what was written still holds {finding.what} ({finding.where}, {finding.length:,} bytes), and was "
+                "not kept; this must not happen, please report it",
+            )
+
+
+def _permitted(finding: Finding, settings: BlurSettings) -> bool:
+    block, last = finding.where.split("/")[0], finding.where.split("/")[-1]
+    if finding.severity == LEAK:
+        return False
+    if last == "ICC profile":
+        return True
+    wanted = {"text", "technical", "identity"}
+    wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())
+    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF") and finding.kind in wanted
 
 
 def has_directories(exif: bytes) -> bool:
@@ -91,11 +139,15 @@ def _directory(exif: Image.Exif, which: int) -> dict[int, Any]:
 
 
 def _allowed(entries: dict[int, Any], directory: int) -> dict[int, Any]:
-    return {
-        tag: value
-        for tag, value in entries.items()
-        if tag in _COPIED[directory] and (len(value) if isinstance(value, bytes | str | tuple) else 0) <= LARGEST_VALUE
-    }
+    return {tag: value for tag, value in entries.items() if tag in _COPIED[directory] and _is_small(value)}
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a value is small enough to be what it says, and no coded picture."""
+    if not isinstance(value, bytes | str | tuple):
+        return True
+    content = value.encode(errors="replace") if isinstance(value, str) else value if isinstance(value, bytes) else b""
+    return len(value) <= LARGEST_VALUE and not can_be_picture(content)
 
 
 def icc_profile(picture: Picture) -> bytes | None:

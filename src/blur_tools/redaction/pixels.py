@@ -19,7 +19,16 @@ from blur_tools.redaction.effects import fill, hide
 from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import Region, regions
-from blur_tools.redaction.metadata import clean_exif, clean_jpeg, has_directories, icc_profile, resolution
+from blur_tools.redaction.metadata import (
+    clean_exif,
+    clean_jpeg,
+    has_directories,
+    icc_profile,
+    left_out,
+    refuse_leaks,
+    resolution,
+)
+from blur_tools.redaction.scan import scan_bytes
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Written", "redact_picture", "render"]
@@ -61,18 +70,23 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     logo = logo_of(settings)
     detections = tuple(detections)
     hidden = regions(detections, settings, picture.size)
-    copy = bool(settings.copy_metadata)
-    warnings = _doubts(detections, hidden, settings)
-    if copy and _has_xmp(picture):
-        warnings = ("XMP is not copied", *warnings)
+    warnings = (*left_out(picture, settings), *_doubts(detections, hidden, settings))
     try:
-        exif = clean_exif(picture, copy)
+        exif = clean_exif(picture, settings)
         render(picture.image, hidden, settings, logo)
         if picture.format.name == "JPEG":
             written = _write_jpeg(picture, exif, hidden)
         else:
             written = Written(*_WRITERS[picture.format.name](picture, exif))
-        return Written(_checked(picture, written.data), written.method, (*warnings, *written.warnings))
+        try:
+            _check(picture, written.data, settings)
+        except PictureError as error:
+            if not written.method.startswith("jpeg-"):
+                raise
+            # these keep the file's own tables, of which there can be more than pixels need
+            written = _reencoded(picture, exif, f"what else was kept is not allowed: {error.reason}")
+            _check(picture, written.data, settings)
+        return Written(written.data, written.method, (*warnings, *written.warnings))
     except WRITER_ERRORS as error:
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
@@ -217,21 +231,18 @@ def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) ->
     return buffer.getvalue()
 
 
-def _checked(picture: Picture, data: bytes) -> bytes:
-    """The written bytes, once their header says the same picture."""
+def _check(picture: Picture, data: bytes, settings: BlurSettings) -> None:
+    """Look at what was written before anybody gets it: the same picture, and nothing beside it that may not be."""
     with FORMATS[picture.format.name].open(io.BytesIO(data)) as image:
         if image.size != _size_in_file(picture):
             raise PictureError(picture.source.origin, f"was written as {image.size}, not {picture.size}; not kept")
-    return data
+    # our own writers leave nothing behind the last pixel, and following these to their end takes long
+    refuse_leaks(scan_bytes(data, picture.source.origin, thorough=False), settings, picture.source.origin)
 
 
 def _size_in_file(picture: Picture) -> tuple[int, int]:
     # Pillow gives the upright size of a TIFF
     return picture.upright_size if picture.format.name == "TIFF" else picture.size
-
-
-def _has_xmp(picture: Picture) -> bool:
-    return any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp"))
 
 
 _COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
