@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LEAK", "MOST_LOOKED_AT", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity", "TooOften",
-           "can_be_picture", "embedded_picture"]  # fmt: skip
+__all__ = ["LEAK", "MOST_LOOKED_AT", "MOST_PARTS", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity",
+           "TooOften", "can_be_picture", "embedded_picture"]  # fmt: skip
 
 FindingKind = Literal["picture", "text", "location", "identity", "device", "technical", "unknown"]
 Severity = Literal["leak", "warning", "note"]
@@ -18,16 +18,23 @@ NOTE: Severity = "note"
 MOST_FINDINGS = 1000
 """Findings that are listed; a file with more has one more, which counts the rest."""
 
+MOST_PARTS = 20_000
+"""Segments, chunks or resources of one file that are looked at; no program writes so many."""
+
 MOST_LOOKED_AT = 4 << 20
 """Bytes of a text or an unknown block in which something is looked for; a larger one is a leak as it is."""
 
 TINY, SMALL, LONGEST_TEXT = 16, 256, 4096
 """Bytes: too few to tell much; too few for a picture of anything; more than a text needs."""
 
-_PICTURES = re.compile(
-    rb"(\xff\xd8\xff)|(\x89PNG\r\n\x1a\n)|(\0\0..ftyp)|(RIFF....WEBPVP8)|(GIF8[79]a)", re.DOTALL
-)  # one pass over the bytes, whatever they are
-_PICTURE_NAMES = ("a JPEG", "a PNG", "a film or HEIF", "a WebP", "a GIF")
+_PICTURES = (
+    (b"\xff\xd8\xff", "a JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG"),
+    (b"ftyp", "a film or HEIF"),
+    (b"WEBPVP8", "a WebP"),
+    (b"GIF89a", "a GIF"),
+    (b"GIF87a", "a GIF"),
+)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]+")
 _LONGEST_WORD = 512
 _CONTROL = bytes({*range(32)} - {9, 10, 13})
@@ -163,8 +170,16 @@ class Findings:
 
 def embedded_picture(content: bytes) -> str | None:
     """What kind of picture or film the first signature in some bytes belongs to."""
-    match = _PICTURES.search(content, 0, MOST_LOOKED_AT)
-    return _PICTURE_NAMES[(match.lastindex or 1) - 1] if match else None
+    # by search for each: one pattern for all takes twenty times as long
+    found = [(place, name) for sign, name in _PICTURES if (place := _place(content, sign)) >= 0]
+    return min(found)[1] if found else None
+
+
+def _place(content: bytes, sign: bytes) -> int:
+    place = content.find(sign, 0, MOST_LOOKED_AT)
+    while place >= 0 and sign == b"ftyp" and content[max(0, place - 4) : max(0, place - 2)] != b"\0\0":
+        place = content.find(sign, place + 1, MOST_LOOKED_AT)  # a word, without the length of a box before it
+    return place
 
 
 def can_be_picture(content: bytes) -> bool:

@@ -18,7 +18,7 @@ from blur_tools.redaction._jpeg_markers import (
 )
 from blur_tools.redaction._scan_blocks import spare_bytes
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, Findings
 from blur_tools.redaction._scan_text import scan_icc, scan_jumbf, scan_photoshop, scan_xmp
 
 __all__ = ["scan_jpeg"]
@@ -44,8 +44,11 @@ def scan_jpeg(found: Findings) -> None:
     jumbf: list[tuple[int, int]] = []
     position, scans, tables = 2, 0, {DQT: 0, DHT: 0}
     try:
-        for segment in segments(data):
+        for number, segment in enumerate(segments(data)):
             position = segment.stop
+            if number >= MOST_PARTS:
+                found.broken("JPEG", "more segments than are looked at", segment.start)
+                break
             if segment.marker == SOS:
                 scans += 1
                 if scans > MOST_SCANS:

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from blur_tools.redaction._scan_findings import NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, Findings
 from blur_tools.redaction._scan_text import scan_icc, scan_xmp
 
 __all__ = ["scan_bmp", "scan_gif"]
@@ -73,9 +73,9 @@ def scan_gif(found: Findings) -> None:
     """Look through a GIF file."""
     data = found.data
     position = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 12 and data[10] & 0x80 else 0)
-    frames = 0
-    while position < len(data):
-        start, mark = position, data[position]
+    frames, parts = 0, 0
+    while position < len(data) and parts < MOST_PARTS:
+        start, mark, parts = position, data[position], parts + 1
         if mark == 0x3B:
             found.hidden("trailer", "bytes behind the end of the picture", position + 1)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import MOST_LOOKED_AT, NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_LOOKED_AT, MOST_PARTS, NOTE, Findings
 from blur_tools.redaction._scan_text import inflated, scan_icc, scan_jumbf, scan_xmp
 
 __all__ = ["scan_png"]
@@ -28,13 +28,15 @@ def scan_png(found: Findings) -> None:
     data, position = found.data, 8
     seen: set[bytes] = set()
     pixels: list[tuple[int, int]] = []
-    frames = 0
+    frames, others = 0, 0
     while position + 12 <= len(data):
         length, name = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         start, stop = position + 8, position + 8 + length
         if stop + 4 > len(data) or not name.isalpha():
             break
-        frames += name == b"fcTL"
+        frames, others = frames + (name == b"fcTL"), others + (name != b"IDAT")
+        if others > MOST_PARTS:
+            break
         if name == b"IDAT":
             pixels.append((start, stop))
         elif name == b"fdAT" or (name == b"fcTL" and frames > 1):

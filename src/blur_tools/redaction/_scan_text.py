@@ -9,6 +9,7 @@ import zlib
 from blur_tools.redaction._scan_findings import (
     LEAK,
     MOST_LOOKED_AT,
+    MOST_PARTS,
     NOTE,
     WARNING,
     FindingKind,
@@ -71,10 +72,11 @@ def scan_photoshop(found: Findings, where: str, start: int, stop: int, depth: in
     """Look through Photoshop's image resources, with or without their header."""
     from blur_tools.redaction._scan_exif import scan_directories
 
-    data, position = found.data, start
+    data, position, parts = found.data, start, 0
     if data.startswith(b"Photoshop 3.0\0", start, stop):
         position += 14
-    while position + 12 <= stop:
+    while position + 12 <= stop and parts < MOST_PARTS:
+        parts += 1
         if data[position : position + 4] not in (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa"):
             break
         (number,) = struct.unpack_from(">H", data, position + 4)
@@ -105,9 +107,10 @@ def scan_photoshop(found: Findings, where: str, start: int, stop: int, depth: in
 
 def scan_iptc(found: Findings, where: str, start: int, stop: int) -> None:
     """Look through IPTC records (IIM 4.2); one finding for each kind of thing in them."""
-    data, position = found.data, start
+    data, position, parts = found.data, start, 0
     kinds: dict[FindingKind, str] = {}
-    while position + 5 <= stop and data[position] == 0x1C:
+    while position + 5 <= stop and data[position] == 0x1C and parts < MOST_PARTS:
+        parts += 1
         record, number, size = data[position + 1], data[position + 2], struct.unpack_from(">H", data, position + 3)[0]
         if size & 0x8000:  # an extended set, whose length has a length
             digits = size & 0x7FFF

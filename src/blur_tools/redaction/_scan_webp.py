@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import Findings
+from blur_tools.redaction._scan_findings import MOST_PARTS, Findings
 from blur_tools.redaction._scan_text import scan_icc, scan_jumbf, scan_xmp
 
 __all__ = ["scan_webp"]
@@ -15,13 +15,14 @@ _PLAIN = {b"VP8X": 10, b"ANIM": 6}
 def scan_webp(found: Findings) -> None:
     """Look through a WebP file; of its compressed pixels only how often they are there."""
     data, position = found.data, 12
-    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    end = 8 + int.from_bytes(data[4:8], "little")
     seen: set[bytes] = set()
-    frames = 0
-    while position + 8 <= end:
+    frames, parts = 0, 0
+    while position + 8 <= min(end, len(data)):
         name, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
         start, stop = position + 8, position + 8 + length
-        if stop > len(data):
+        parts += 1
+        if stop > len(data) or parts > MOST_PARTS:
             break
         label = f"WebP/{name.decode('ascii', 'replace').strip()}"
         if name == b"ANMF":
@@ -35,8 +36,8 @@ def scan_webp(found: Findings) -> None:
         found.hidden(label, "a byte that fills up", min(stop, end), min(stop + length % 2, len(data)))
         seen.add(name)
         position = stop + length % 2
-    if position < end:
-        found.hidden("WebP", "bytes that are no chunk", position, end)
+    if position < end or end > len(data) or not seen & {b"VP8 ", b"VP8L", b"ANMF"}:
+        found.broken("WebP", "cannot be followed from here", min(position, len(data)))
     found.hidden("trailer", "bytes behind the end of the picture", max(end, min(position, len(data))))
 
 
