@@ -489,6 +489,8 @@ def mutated(data: bytes, rng: np.random.Generator, count: int) -> bytes:
     out = bytearray(data)
     for _ in range(count):
         place = int(rng.integers(0, len(out)) if rng.random() < 0.5 else rng.integers(0, min(len(out), 1500)))
+        if rng.random() < 0.95:
+            place = max(place, 12)  # else it would mostly be no picture
         what = rng.integers(0, 6)
         if what == 0:
             out[place] = rng.integers(0, 256)

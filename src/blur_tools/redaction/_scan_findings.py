@@ -108,7 +108,8 @@ class Findings:
         return part
 
     def add(self, where: str, what: str, start: int, stop: int, kind: FindingKind, severity: Severity) -> None:
-        """Add a finding in ``data[start:stop]``."""
+        """Add a finding in ``data[start:stop]``, as far as there is that much."""
+        start, stop = min(start, len(self.data)), min(stop, len(self.data))
         if len(self.items) >= MOST_FINDINGS:
             self._left_out += 1
             return
