@@ -109,7 +109,7 @@ class BlurSettings:
     camera_id: str | None = _parameter("text", "Camera identifier forwarded to Snapshot.")
     snapshot_filename: str | None = _parameter("text", "File name sent to Snapshot instead of the picture's own.")
     copy_metadata: bool | None = _parameter(
-        "flag", "Copy EXIF from the picture (never its thumbnail; see copy_gps and copy_serials)."
+        "flag", "Copy EXIF and XMP from the picture (never its thumbnail; see copy_gps and copy_serials)."
     )
     face_max_resolution: int | None = _parameter(
         "int", "Longest side in pixels of the picture that the face detector is given.", low=32, high=100_000

@@ -1,9 +1,9 @@
 """What a written file may hold beside its pixels: assembled from an allow-list, never copied and cleaned.
 
 Always: ICC profile, resolution, EXIF orientation. With ``copy_metadata`` also EXIF, rebuilt tag by tag without its
-thumbnail (IFD1), MakerNote, other pictures and text blocks; position and serial numbers only with ``copy_gps`` and
-``copy_serials``. Nothing else leaves: no JFXX or MPF picture, XMP, IPTC, comment, or bytes behind the end of the
-picture. What was written is scanned, and `refuse_leaks` holds it against the same list.
+thumbnail (IFD1), MakerNote, other pictures and text blocks, and XMP, rebuilt too (`blur_tools.redaction.xmp`); position
+and serial numbers only with ``copy_gps`` and ``copy_serials``. Nothing else leaves: no JFXX or MPF picture, IPTC,
+comment, or bytes behind the end of the picture. What was written is scanned; `refuse_leaks` holds it against the list.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from blur_tools.picture import DECODER_ERRORS, Picture
 from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
 from blur_tools.redaction._scan_exif import DEVICE_TAGS
 from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture
+from blur_tools.redaction.xmp import clean_xmp, has_xmp
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
@@ -77,8 +78,9 @@ def left_out(picture: Picture, settings: BlurSettings) -> tuple[str, ...]:
     if not settings.copy_metadata:
         return ()
     said = []
-    if any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp")):
-        said.append("XMP is not copied")
+    if has_xmp(picture):
+        copied = clean_xmp(picture, settings)
+        said.append("of XMP only what describes the picture is copied" if copied else "XMP is not copied")
     if not settings.copy_gps and _allowed(_directory(picture.exif, ExifTags.IFD.GPSInfo), ExifTags.IFD.GPSInfo):
         said.append("the GPS position is not copied; copy_gps copies it")
     if not settings.copy_serials and DEVICE_TAGS & _directory(picture.exif, ExifTags.IFD.Exif).keys():
@@ -111,7 +113,7 @@ def _permitted(finding: Finding, settings: BlurSettings) -> bool:
         return True
     wanted = {"text", "technical", "identity"}
     wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())
-    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF") and finding.kind in wanted
+    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF", "XMP") and finding.kind in wanted
 
 
 def has_directories(exif: bytes) -> bool:
@@ -167,6 +169,7 @@ def clean_jpeg(
     exif: bytes,
     icc: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    xmp: bytes = b"",
     scans: Sequence[memoryview] | None = None,
 ) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
@@ -181,6 +184,8 @@ def clean_jpeg(
         What `icc_profile` gave.
     dpi : (x, y), optional
         What `resolution` gave.
+    xmp : bytes
+        What `clean_xmp` made.
     scans : sequence of memoryview, optional
         What takes the place of the file's scans, see `jpeg.redacted_scans`.
 
@@ -202,6 +207,8 @@ def clean_jpeg(
         first = [_segment(0xE0, b"JFIF\0\1\1\1" + _dots(dpi[0]) + _dots(dpi[1]) + b"\0\0")]
     if exif:
         first.append(_segment(0xE1, exif))
+    if xmp:
+        first.append(_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
     rest = [part for marker, part in kept if marker != APP0]
     return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
 

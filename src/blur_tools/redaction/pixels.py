@@ -29,6 +29,7 @@ from blur_tools.redaction.metadata import (
     resolution,
 )
 from blur_tools.redaction.scan import scan_bytes
+from blur_tools.redaction.xmp import clean_xmp
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Written", "redact_picture", "render"]
@@ -55,6 +56,14 @@ class Written:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is copied beside the pixels."""
+
+    exif: bytes = b""
+    xmp: bytes = b""
+
+
 def redact_picture(picture: Picture, detections: Iterable[Detection], settings: BlurSettings) -> Written:
     """Hide what was found and write the picture in its own format.
 
@@ -72,19 +81,19 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     hidden = regions(detections, settings, picture.size)
     warnings = (*left_out(picture, settings), *_doubts(detections, hidden, settings))
     try:
-        exif = clean_exif(picture, settings)
+        beside = Beside(clean_exif(picture, settings), clean_xmp(picture, settings))
         render(picture.image, hidden, settings, logo)
         if picture.format.name == "JPEG":
-            written = _write_jpeg(picture, exif, hidden)
+            written = _write_jpeg(picture, beside, hidden)
         else:
-            written = Written(*_WRITERS[picture.format.name](picture, exif))
+            written = Written(*_WRITERS[picture.format.name](picture, beside))
         try:
             _check(picture, written.data, settings)
         except PictureError as error:
             if not written.method.startswith("jpeg-"):
                 raise
             # these keep the file's own tables, of which there can be more than pixels need
-            written = _reencoded(picture, exif, f"what else was kept is not allowed: {error.reason}")
+            written = _reencoded(picture, beside, f"what else was kept is not allowed: {error.reason}")
             _check(picture, written.data, settings)
         return Written(written.data, written.method, (*warnings, *written.warnings))
     except WRITER_ERRORS as error:
@@ -128,9 +137,10 @@ def _doubts(detections: Iterable[Detection], hidden: list[Region], settings: Blu
     return tuple(found)
 
 
-def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Written:
+def _write_jpeg(picture: Picture, beside: Beside, hidden: Sequence[Region]) -> Written:
     """By the first of the ways that can: block by block, coefficient by coefficient, pixel by pixel."""
-    data, extras = picture.source.data, (exif, icc_profile(picture), resolution(picture))
+    data = picture.source.data
+    extras = (beside.exif, icc_profile(picture), resolution(picture), beside.xmp)
     try:
         return Written(clean_jpeg(data, *extras, redacted_scans(data, picture.image, hidden)), "jpeg-lossless")
     except NotFollowed as error:
@@ -144,14 +154,14 @@ def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Writ
         return Written(clean_jpeg(transcoded(data, picture.image, hidden), *extras), "jpeg-transcode")
     except JpegError as error:
         reason += f", and {error}"
-    return _reencoded(picture, exif, reason)
+    return _reencoded(picture, beside, reason)
 
 
-def _reencoded(picture: Picture, exif: bytes, reason: str) -> Written:
+def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
-    data = _saved(picture, image, exif, **options)
+    data = _saved(picture, image, beside, **options)
     if _same_coding(picture, data):
         return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
     return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
@@ -172,24 +182,26 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
         return coding(before) == coding(after)
 
 
-def _write_png(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     chunks = PngImagePlugin.PngInfo()
     for name, data in _colour_chunks(picture.source.data):
         chunks.add(name, data)
+    if beside.xmp:
+        chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
     image = picture.image
     image.info = {}
-    return _saved(picture, image, exif, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
+    return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
 
 
-def _write_webp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     image = picture.image
     image.info = {}
     if _is_lossless_webp(picture.source.data):
-        return _saved(picture, image, exif, lossless=True, exact=True, method=1), "lossless"
-    return _saved(picture, image, exif, quality=WEBP_QUALITY), "reencode"
+        return _saved(picture, image, beside, lossless=True, exact=True, method=1), "lossless"
+    return _saved(picture, image, beside, quality=WEBP_QUALITY), "reencode"
 
 
-def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
     image = picture.image.copy()
     image.info = {}
@@ -197,17 +209,17 @@ def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
     # libtiff, which compresses, cannot be given directories below the main one
-    if has_directories(exif) or not features.check("libtiff"):
+    if has_directories(beside.exif) or not features.check("libtiff"):
         compression = "raw"
-    return _saved(picture, image, exif, compression=compression), "lossless"
+    return _saved(picture, image, beside, compression=compression), "lossless"
 
 
-def _write_bmp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     image = picture.image
     if image.mode in _COLOUR_MODES:
         raise PictureError(picture.source.origin, "a BMP with transparency cannot be written; convert it to PNG")
     image.info = {}
-    return _saved(picture, image, b""), "lossless"
+    return _saved(picture, image, Beside()), "lossless"
 
 
 _WRITERS = {
@@ -218,9 +230,11 @@ _WRITERS = {
 }
 
 
-def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) -> bytes:
-    if exif:
-        options["exif"] = exif
+def _saved(picture: Picture, image: Image.Image, beside: Beside, **options: Any) -> bytes:
+    if beside.exif:
+        options["exif"] = beside.exif
+    if beside.xmp and picture.format.name != "PNG":
+        options["xmp"] = beside.xmp
     profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
         options["icc_profile"] = profile
