@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blur_tools.redaction._scan_findings import LEAK, NOTE, WARNING, FindingKind, Findings, Severity
+from blur_tools.redaction._scan_findings import NOTE, WARNING, FindingKind, Findings, Severity, is_readable
 from blur_tools.redaction._scan_text import MOST_DEEP, scan_icc, scan_iptc, scan_photoshop, scan_xmp
 
-__all__ = ["DEVICE_TAGS", "scan_directories"]
+__all__ = ["DEVICE_TAGS", "LARGEST_NUMBER", "LARGEST_TEXT", "most_bytes", "scan_directories"]
 
 MOST_DIRECTORIES, MOST_ENTRIES, MOST_STRIPS, MOST_GAPS = 200, 20_000, 1 << 20, 50
-LARGEST_KNOWN = 1024
-"""Bytes of a value whose meaning is known: more is something else."""
+LARGEST_TEXT, LARGEST_NAME, LARGEST_NUMBER = 1024, 512, 64
+"""Bytes of a text, a name or date, and a number or a few, whose meaning is known: more is something else."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -29,6 +29,7 @@ _POINTERS = {SUBDIRECTORIES: "SubIFD", EXIF_POINTER: "Exif", GPS_POINTER: "GPS",
              GLOBAL: "GlobalParameters"}  # fmt: skip
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES, JPEG_PLACE, JPEG_SIZE = 0x0111, 0x0117, 0x0144, 0x0145, 0x0201, 0x0202
 _PLACES = {STRIPS: STRIP_BYTES, TILES: TILE_BYTES, JPEG_PLACE: JPEG_SIZE}
+_REFERENCES = {*_POINTERS, *_PLACES, *_PLACES.values()}
 
 _TOLD: dict[int, tuple[str, str, FindingKind, Severity]] = {
     0x010D: ("DocumentName", "a text", "text", WARNING), 0x010E: ("ImageDescription", "a text", "text", WARNING),
@@ -69,9 +70,19 @@ _KNOWN = _tags(
     (0x0141, 0x0145), (0x0152, 0x0156), (0x0201, 0x0209), (0x0211, 0x0214), 0x829A, 0x829D, 0x8822, 0x8824, 0x8827,
     (0x8830, 0x8835), 0x9000, (0x9010, 0x9012), 0x9101, 0x9102, (0x9201, 0x920A), 0x9214, (0x9290, 0x9292),
     (0x9400, 0x9405), (0xA000, 0xA003), 0xA20B, 0xA20E, 0xA20F, 0xA210, 0xA214, 0xA215, 0xA217, 0xA300, 0xA301,
-    (0xA401, 0xA40A), 0xA40C, 0xA432, (0xA460, 0xA462), 0xA500,
+    0xA302, (0xA401, 0xA40A), 0xA40C, 0xA432, (0xA460, 0xA462), 0xA500,
 )  # fmt: skip
-_LARGER_KNOWN = {0x0140: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, 0x0152: 16}  # colour map, transfer function
+# colour map, transfer function, exposures of a composite
+_LARGER_KNOWN = {0x0140: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, 0xA462: LARGEST_TEXT}
+
+
+def most_bytes(tag: int) -> int:
+    """Bytes that the value of a tag has at most if it is what the tag says."""
+    if tag in _TOLD:
+        return LARGEST_TEXT if _TOLD[tag][2] == "text" else LARGEST_NAME
+    return _LARGER_KNOWN.get(tag, LARGEST_NUMBER)
+
+
 _INTEROPERABILITY_TAGS = _tags(1, 2, (0x1000, 0x1002))
 
 
@@ -213,22 +224,24 @@ def _entries(
         if entry.tag in _POINTERS:
             label = _POINTERS[entry.tag]
             deeper += [(int(offset), label) for offset in block.numbers(entry)[:MOST_DIRECTORIES] if offset]
-        elif not (name == "Interoperability" and entry.tag in _INTEROPERABILITY_TAGS):
+        if not (name == "Interoperability" and entry.tag in _INTEROPERABILITY_TAGS):
             _judge(block, where, entry, depth)
     return deeper
 
 
 def _pixels(block: _Block, where: str, by_tag: dict[int, _Entry], is_picture: bool) -> None:
     """Note where a directory's pixels are; they are a second picture unless it `is_picture` itself."""
+    places = 0
     for place, size in _PLACES.items():
         if place not in by_tag:
             continue
+        places += 1
         starts = block.numbers(by_tag[place])
         sizes = block.numbers(by_tag[size]) if size in by_tag else np.zeros(0, np.int64)
         sizes = np.resize(sizes, starts.shape) if len(sizes) == len(starts) else np.zeros_like(starts)
         spans = np.stack([starts + block.start, starts + sizes + block.start], 1)
         block.strips.append(spans)
-        if not is_picture and len(spans):
+        if (not is_picture or places > 1) and len(spans):
             first, last = int(spans[0, 0]), int(spans[:, 1].max())
             what = "a thumbnail" if where.startswith("EXIF") else "another page, or a smaller picture"
             label = "thumbnail" if place == JPEG_PLACE else "pixels"
@@ -238,7 +251,7 @@ def _pixels(block: _Block, where: str, by_tag: dict[int, _Entry], is_picture: bo
 def _position(block: _Block, where: str, entries: list[_Entry]) -> None:
     told = [entry for entry in entries if entry.tag != 0 and entry.stop > entry.start]
     for entry in told:
-        if entry.stop - entry.start > LARGEST_KNOWN:
+        if entry.stop - entry.start > LARGEST_TEXT:
             block.found.unknown(
                 f"{where}/0x{entry.tag:04X}", "an entry larger than it can need", entry.start, entry.stop
             )
@@ -267,15 +280,17 @@ def _judge(block: _Block, where: str, entry: _Entry, depth: int) -> None:
         name, what, kind, severity = _TOLD[tag]
         if not found.content(start, stop).strip(b"\0 "):
             return
-        if size > LARGEST_KNOWN:
-            kind, severity = ("text", LEAK) if size > 4 * LARGEST_KNOWN else (kind, WARNING)
-        if kind == "text" and severity == WARNING:
+        if kind == "text" and size <= 4 * LARGEST_TEXT:
             found.text(f"{where}/{name}", what, start, stop)
-        else:
+        elif size <= most_bytes(tag) and is_readable(found.content(start, stop)):
             found.add(f"{where}/{name}", what, start, stop, kind, severity)
+        else:
+            found.unknown(f"{where}/{name}", f"what should be {what}", start, stop)
+    elif tag in _REFERENCES:
+        if entry.kind not in _CODES:
+            found.unknown(f"{where}/0x{tag:04X}", "an entry that should be a place", start, stop)
     elif tag in _KNOWN or tag in _LARGER_KNOWN:
-        limit = _LARGER_KNOWN.get(tag, LARGEST_KNOWN)
-        if size > limit and tag not in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES):
+        if size > most_bytes(tag):
             found.unknown(f"{where}/0x{tag:04X}", "an entry larger than it can need", start, stop)
     elif tag != 0x015B:  # the tables that JPEG strips share
         found.unknown(f"{where}/0x{tag:04X}", "an entry of unknown meaning", start, stop)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["LEAK", "MOST_LOOKED_AT", "MOST_PARTS", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity",
-           "TooOften", "can_be_picture", "embedded_picture"]  # fmt: skip
+           "TooOften", "can_be_picture", "embedded_picture", "is_readable"]  # fmt: skip
 
 FindingKind = Literal["picture", "text", "location", "identity", "device", "technical", "unknown"]
 Severity = Literal["leak", "warning", "note"]
@@ -130,6 +130,8 @@ class Findings:
             self.picture(where, f"{embedded} in a text", start, stop)
         elif can_be_picture(content):
             self.picture(where, "a text so long without spaces that it can be a coded picture", start, stop)
+        elif len(content) > SMALL and not is_readable(content):
+            self.add(where, f"{what}, which cannot be read as one", start, stop, "unknown", LEAK)
         elif content:
             self.add(where, what, start, stop, "text", WARNING)
 
@@ -142,7 +144,7 @@ class Findings:
             self.picture(where, f"{what} with {embedded} in it", start, stop)
         elif len(content) <= TINY:
             self.add(where, what, start, stop, "unknown", NOTE)
-        elif len(content) <= LONGEST_TEXT and _is_text(content) and not _has_base64(content):
+        elif len(content) <= LONGEST_TEXT and _is_plain(content) and not _has_base64(content):
             self.add(where, f"{what}, which reads as text", start, stop, "text", WARNING)
         else:
             self.add(where, what, start, stop, "unknown", WARNING if len(content) <= SMALL else LEAK)
@@ -195,8 +197,23 @@ def is_padding(content: bytes) -> bool:
     return content[0] in _PADDING and content.count(content[:1]) == len(content)
 
 
-def _is_text(content: bytes) -> bool:
-    """Whether bytes read as text in any usual encoding: no control characters but NUL, and mostly letters."""
+def is_readable(content: bytes) -> bool:
+    """Whether bytes are text in some usual encoding."""
+    if _is_plain(content):
+        return True
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        for start in (0, 8):  # EXIF names the encoding in eight bytes
+            try:
+                text = content[start:].decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if sum(character.isprintable() or character.isspace() for character in text) * 10 >= 9 * len(text):
+                return True
+    return False
+
+
+def _is_plain(content: bytes) -> bool:
+    """Whether bytes read as Western text: no control characters but NUL, and mostly letters."""
     plain = content.replace(b"\0", b"")
     if plain.translate(None, _CONTROL[1:]) != plain or len(plain) * 3 < len(content):
         return False

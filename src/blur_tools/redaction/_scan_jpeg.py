@@ -18,7 +18,7 @@ from blur_tools.redaction._jpeg_markers import (
 )
 from blur_tools.redaction._scan_blocks import spare_bytes
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, WARNING, Findings
 from blur_tools.redaction._scan_text import scan_icc, scan_jumbf, scan_photoshop, scan_xmp
 
 __all__ = ["scan_jpeg"]
@@ -26,9 +26,12 @@ __all__ = ["scan_jpeg"]
 MOST_SCANS = 100
 """Scans that are looked at: each costs a search for its end."""
 
-DQT, DRI, DNL, COM = 0xDB, 0xDD, 0xDC, 0xFE
+MOST_CONDITIONED = 8
+"""Tables of an arithmetic coder, of two bytes each."""
+
+DQT, DRI, DAC, COM = 0xDB, 0xDD, 0xCC, 0xFE
 APP1, APP2, APP11, APP13, APP15 = 0xE1, 0xE2, 0xEB, 0xED, 0xEF
-_FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
+_FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, DAC}
 _TRAILERS = (
     (b"MotionPhoto_Data", "a film (Motion Photo)"),
     (b"SEFT", "Samsung's block"),
@@ -42,7 +45,7 @@ def scan_jpeg(found: Findings) -> None:
     data = found.data
     profile: list[tuple[int, int, bytes]] = []
     jumbf: list[tuple[int, int]] = []
-    position, scans, tables = 2, 0, {DQT: 0, DHT: 0}
+    position, scans, frames, tables = 2, 0, 0, {DQT: 0, DHT: 0}
     try:
         for number, segment in enumerate(segments(data)):
             position = segment.stop
@@ -54,8 +57,9 @@ def scan_jpeg(found: Findings) -> None:
                 if scans > MOST_SCANS:
                     found.broken("JPEG", f"more than {MOST_SCANS} scans; the rest was not looked at", segment.start)
                     break
+            frames += segment.marker in _FRAMES
             if segment.marker in tables:
-                tables[segment.marker] += _tables_in(segment, data)
+                tables[segment.marker] += _tables_in(found, segment)
             _segment(found, segment, profile, jumbf)
         else:
             _behind(found, position)
@@ -66,6 +70,8 @@ def scan_jpeg(found: Findings) -> None:
     _boxes(found, jumbf)
     if tables[DQT] > 4 * max(1, scans) or tables[DHT] > 8 * max(1, scans):
         found.broken("JPEG/tables", "more tables than its scans can use", 2, position)
+    if frames > 1:
+        found.picture("JPEG", "more than one frame header", 2, position)
     if found.thorough and scans <= MOST_SCANS:
         _pixels(found)
 
@@ -97,26 +103,30 @@ def _segment(
         _exact(found, marker, start, stop)
     elif marker == DRI:
         found.hidden("JPEG/DRI", "bytes behind the restart interval", start + 2, stop)
-    elif marker not in (DHT, DQT, 0xCC):
+    elif marker == DAC:
+        found.hidden("JPEG/DAC", "more than an arithmetic coder is told", min(start + 2 * MOST_CONDITIONED, stop), stop)
+    elif marker not in (DHT, DQT):
         found.unknown(f"JPEG/0x{marker:02X}", "a segment that no picture needs", start, stop)
 
 
 def _exact(found: Findings, marker: int, start: int, stop: int) -> None:
     """Frame and scan headers have a length that their number of components gives."""
     count = found.data[start if marker == SOS else start + 5] if start + 6 <= stop else 0
-    end = start + (4 + 2 * count if marker == SOS else 6 + 3 * count)
-    found.hidden(f"JPEG/0x{marker:02X}", "bytes behind a header", min(end, stop), stop)
+    if stop - start != (4 + 2 * count if marker == SOS else 6 + 3 * count):
+        found.broken(f"JPEG/0x{marker:02X}", "a header of another length than it has components for", start, stop)
 
 
-def _tables_in(segment: Segment, data: bytes) -> int:
-    """How many tables a segment defines; what cannot be read counts as one."""
-    position, count = segment.start + 4, 0
+def _tables_in(found: Findings, segment: Segment) -> int:
+    """How many tables a segment defines; it must be whole ones."""
+    data, position, count = found.data, segment.start + 4, 0
     while position < segment.end:
         if segment.marker == DHT:
             position += 17 + sum(data[position + 1 : min(position + 17, segment.end)])
         else:
             position += 129 if data[position] >> 4 else 65
         count += 1
+    if position > segment.end:
+        found.broken(f"JPEG/0x{segment.marker:02X}", "tables that are not whole", segment.start + 4, segment.end)
     return count
 
 
@@ -200,7 +210,7 @@ def _pixels(found: Findings) -> None:
         found.add("JPEG/pixels", f"not looked at behind the last code: {error}", 0, len(data), "technical", NOTE)
         return
     except JpegError as error:
-        found.add("JPEG/pixels", f"damaged: {error}", 0, len(data), "unknown", NOTE)
+        found.add("JPEG/pixels", f"not looked at behind the last code: {error}", 0, len(data), "unknown", WARNING)
         return
     for scan, size in zip(frame.scans, spare, strict=True):
         if size:

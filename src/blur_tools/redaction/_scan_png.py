@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 
 from blur_tools.redaction._scan_exif import scan_directories
-from blur_tools.redaction._scan_findings import MOST_LOOKED_AT, MOST_PARTS, NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_LOOKED_AT, MOST_PARTS, NOTE, WARNING, Findings
 from blur_tools.redaction._scan_text import inflated, scan_icc, scan_jumbf, scan_xmp
 
 __all__ = ["scan_png"]
 
 _PLAIN = {b"IHDR": 13, b"PLTE": 768, b"IEND": 0, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9,
-          b"sBIT": 4, b"bKGD": 6, b"tRNS": 256, b"hIST": 512, b"mDCV": 24, b"cLLI": 8, b"oFFs": 9, b"sTER": 1,
+          b"sBIT": 4, b"bKGD": 6, b"tRNS": 256, b"mDCV": 24, b"cLLI": 8, b"oFFs": 9, b"sTER": 1,
           b"acTL": 8, b"tIME": 7}  # fmt: skip
 """Chunks that can say nothing else, with the bytes that they have at most."""
 
@@ -58,7 +58,9 @@ def scan_png(found: Findings) -> None:
 
 def _chunk(found: Findings, name: bytes, start: int, stop: int) -> None:
     where = f"PNG/{name.decode()}"
-    if name in _PLAIN:
+    if name == b"PLTE" and found.data[25:26] != b"\3":
+        found.unknown(where, "a palette that these pixels do not use", start, stop)
+    elif name in _PLAIN:
         found.hidden(where, "bytes behind the value", min(start + _PLAIN[name], stop), stop)
     elif name == b"iCCP":
         _profile(found, start, stop)
@@ -93,7 +95,7 @@ def _text(found: Findings, where: str, name: bytes, start: int, stop: int) -> No
     elif len(rest) > MOST_LOOKED_AT:
         found.broken(where, "a text too large to be one", start, stop)
     else:
-        found.text(where, "a text", start, stop, rest or keyword)
+        found.text(where, "a text", start, stop, rest or content)
 
 
 def _profile(found: Findings, start: int, stop: int) -> None:
@@ -124,7 +126,7 @@ def _pixels(found: Findings, chunks: list[tuple[int, int]]) -> None:
                 if unpacker.unused_data:
                     size = wanted + 1
     except zlib.error as error:
-        found.add("PNG/pixels", f"damaged: {error}", chunks[0][0], chunks[-1][1], "unknown", NOTE)
+        found.add("PNG/pixels", f"damaged: {error}", chunks[0][0], chunks[-1][1], "unknown", WARNING)
         return
     if size > wanted:
         found.broken("PNG/pixels", "bytes behind the last pixel", chunks[0][0], chunks[-1][1])

@@ -16,16 +16,13 @@ from PIL import ExifTags, Image
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
 from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
-from blur_tools.redaction._scan_exif import DEVICE_TAGS
-from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture
+from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
+from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
 from blur_tools.redaction.xmp import clean_xmp, has_xmp
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
 __all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "left_out", "refuse_leaks", "resolution"]
-
-LARGEST_VALUE = 1024
-"""Bytes of the largest EXIF value that is copied: more is a picture or a maker's block."""
 
 LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
 
@@ -141,15 +138,23 @@ def _directory(exif: Image.Exif, which: int) -> dict[int, Any]:
 
 
 def _allowed(entries: dict[int, Any], directory: int) -> dict[int, Any]:
-    return {tag: value for tag, value in entries.items() if tag in _COPIED[directory] and _is_small(value)}
+    # the tags of a position have numbers of their own
+    most = (lambda _: LARGEST_TEXT) if directory == ExifTags.IFD.GPSInfo else most_bytes
+    return {
+        tag: value for tag, value in entries.items() if tag in _COPIED[directory] and _is_plausible(value, most(tag))
+    }
 
 
-def _is_small(value: Any) -> bool:
-    """Whether a value is small enough to be what it says, and no coded picture."""
-    if not isinstance(value, bytes | str | tuple):
+def _is_plausible(value: Any, most: int) -> bool:
+    """Whether a value is small enough to be what its tag says, and no coded picture."""
+    if isinstance(value, tuple):
+        return 8 * len(value) <= most
+    if not isinstance(value, bytes | str):
         return True
-    content = value.encode(errors="replace") if isinstance(value, str) else value if isinstance(value, bytes) else b""
-    return len(value) <= LARGEST_VALUE and not can_be_picture(content)
+    content = value.encode(errors="replace") if isinstance(value, str) else value
+    if len(content) > most or can_be_picture(content):
+        return False
+    return len(content) <= LARGEST_NUMBER or is_readable(content)
 
 
 def icc_profile(picture: Picture) -> bytes | None:
