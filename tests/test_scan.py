@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import shutil
@@ -23,6 +24,7 @@ from test_metadata import (
     ICC,
     IRB,
     PLATE,
+    TIFF_LAYOUT,
     XMP,
     chunk,
     exif_block,
@@ -34,6 +36,7 @@ from test_metadata import (
     segment,
     tiff_carrier,
     webp_carrier,
+    with_tags,
 )
 
 import blur_tools
@@ -49,6 +52,7 @@ def places(data: bytes, severity: str | None = None) -> set[str]:
     return {finding.where for finding in scan_bytes(data) if severity in (None, finding.severity)}
 
 
+@functools.lru_cache(maxsize=64)
 def base(kind: str = "JPEG", mode: str = "RGB", **options) -> bytes:
     return saved(scene(mode), kind, **options)
 
@@ -397,6 +401,55 @@ class TestNoPicture:
     def test_a_path_is_read(self, tmp_path):
         (tmp_path / "a.jpg").write_bytes(jpeg_carrier().data)
         assert scan(tmp_path / "a.jpg") == scan(str(tmp_path / "a.jpg")) == scan(jpeg_carrier().data)
+
+
+HEADS = (b"", b"JFIF\0", b"JFXX\0", b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0\1\1", b"MPF\0",
+         b"Adobe", b"Photoshop 3.0\0", b"JP\0\1\0\0\0\1", b"Exif\0\0II*\0\x08\0\0\0")  # fmt: skip
+CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP", b"caBX", b"sPLT", b"prVt", b"gAMA", b"cHRM", b"sRGB", b"pHYs",
+          b"tIME", b"bKGD", b"hIST", b"tRNS", b"sBIT", b"acTL", b"fdAT", b"IEND", b"PLTE", b"oFFs", b"mDCV", b"sTER",
+          b"CgBI")  # fmt: skip
+
+
+class TestWhereverItIs:
+    """300 random bytes are a leak in whatever clothes they come."""
+
+    PAYLOAD = np.random.default_rng(1).bytes(300)
+
+    @pytest.mark.parametrize("head", HEADS)
+    def test_any_segment(self, head):
+        markers = [*range(1, 0xD0), *range(0xDB, 0xFF)]  # the others have no length, or begin and end pictures
+        hidden = [m for m in markers if not places(in_jpeg(segment(m, head + self.PAYLOAD)), LEAK)]
+        assert hidden == []
+
+    @pytest.mark.parametrize("name", CHUNKS)
+    def test_any_chunk(self, name):
+        for head in (b"", b"a\0", b"a\0\0"):
+            assert places(in_png(chunk(name, head + self.PAYLOAD)), LEAK), head
+
+    @pytest.mark.parametrize("kind", [1, 2, 7])
+    def test_any_tag(self, kind):
+        known = {tag for tags in metadata._COPIED.values() for tag in tags}
+        hidden = []
+        for tag in sorted({*known, *range(200, 600), *range(0x8700, 0x8830), *range(0x9000, 0xA600)}):
+            block = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, tag, kind, 300, 26) + b"\0" * 4 + self.PAYLOAD
+            if not any(f.severity == LEAK for f in scan_bytes(in_png(chunk(b"eXIf", block)), thorough=False)):
+                hidden.append(hex(tag))
+        assert hidden == []
+
+    @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+    @pytest.mark.parametrize("kind", [2, 7])
+    def test_what_a_tag_cannot_mean_is_not_copied_and_no_obstacle(self, name, kind):
+        for tag in sorted(metadata._COPIED[0] | metadata._COPIED[0x8769]):
+            block = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, tag, kind, 300, 26) + b"\0" * 4 + self.PAYLOAD
+            if name != "TIFF":
+                data = base(name, exif=b"Exif\0\0" + block)
+            elif tag in TIFF_LAYOUT:  # Pillow would not read it
+                continue
+            else:
+                data = with_tags(base("TIFF"), [(tag, kind, self.PAYLOAD)], {})
+            written = blur_tools.redact(data, PLATE, copy_metadata=True, copy_serials=True).data
+            assert not any(finding.severity == LEAK for finding in scan(written))
+            assert self.PAYLOAD[:12] not in written
 
 
 def ifd_loop() -> bytes:

@@ -72,15 +72,16 @@ _KNOWN = _tags(
     (0x9400, 0x9405), (0xA000, 0xA003), 0xA20B, 0xA20E, 0xA20F, 0xA210, 0xA214, 0xA215, 0xA217, 0xA300, 0xA301,
     0xA302, (0xA401, 0xA40A), 0xA40C, 0xA432, (0xA460, 0xA462), 0xA500,
 )  # fmt: skip
-# colour map, transfer function, exposures of a composite
-_LARGER_KNOWN = {0x0140: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, 0xA462: LARGEST_TEXT}
+JPEG_TABLES = 0x015B
+# colour map, transfer function, the tables that JPEG strips share
+_TABLES = {0x0140: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, JPEG_TABLES: 4096}
 
 
-def most_bytes(tag: int) -> int:
-    """Bytes that the value of a tag has at most if it is what the tag says."""
+def most_bytes(tag: int, is_file: bool = False) -> int:
+    """Bytes that the value of a tag has at most if it is what the tag says; of a TIFF file there can be more."""
     if tag in _TOLD:
         return LARGEST_TEXT if _TOLD[tag][2] == "text" else LARGEST_NAME
-    return _LARGER_KNOWN.get(tag, LARGEST_NUMBER)
+    return _TABLES.get(tag, LARGEST_NUMBER) if is_file else LARGEST_NUMBER
 
 
 _INTEROPERABILITY_TAGS = _tags(1, 2, (0x1000, 0x1002))
@@ -98,8 +99,8 @@ class _Entry:
 class _Block:
     """The bytes of one block, with offsets as the block counts them."""
 
-    def __init__(self, found: Findings, start: int, stop: int) -> None:
-        data = found.data
+    def __init__(self, found: Findings, start: int, stop: int, is_file: bool) -> None:
+        data, self.is_file = found.data, is_file
         self.found, self.data, self.start, self.stop = found, data, start, stop
         self.order = {b"II": "<", b"MM": ">"}.get(data[start : start + 2], "")
         magic = int.from_bytes(data[start + 2 : start + 4], "little" if self.order == "<" else "big")
@@ -184,7 +185,7 @@ def scan_directories(
     depth : int
         Blocks around it.
     """
-    block = _Block(found, start, stop)
+    block = _Block(found, start, stop, is_file)
     if not block.sound:
         found.unknown(where, "no EXIF, where it should be", start, stop)
         return
@@ -289,10 +290,10 @@ def _judge(block: _Block, where: str, entry: _Entry, depth: int) -> None:
     elif tag in _REFERENCES:
         if entry.kind not in _CODES:
             found.unknown(f"{where}/0x{tag:04X}", "an entry that should be a place", start, stop)
-    elif tag in _KNOWN or tag in _LARGER_KNOWN:
-        if size > most_bytes(tag):
+    elif tag in _KNOWN or tag in _TABLES:
+        if size > most_bytes(tag, block.is_file):
             found.unknown(f"{where}/0x{tag:04X}", "an entry larger than it can need", start, stop)
-    elif tag != 0x015B:  # the tables that JPEG strips share
+    else:
         found.unknown(f"{where}/0x{tag:04X}", "an entry of unknown meaning", start, stop)
 
 

@@ -198,18 +198,26 @@ def is_padding(content: bytes) -> bool:
 
 
 def is_readable(content: bytes) -> bool:
-    """Whether bytes are text in some usual encoding."""
-    if _is_plain(content):
-        return True
-    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-        for start in (0, 8):  # EXIF names the encoding in eight bytes
-            try:
-                text = content[start:].decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            if sum(character.isprintable() or character.isspace() for character in text) * 10 >= 9 * len(text):
-                return True
-    return False
+    """Whether bytes are text in some usual encoding and script."""
+    return _is_plain(content) or any(
+        _is_script(content[start:], encoding)
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+        for start in (0, 8)  # EXIF names the encoding in eight bytes
+    )
+
+
+def _is_script(content: bytes, encoding: str) -> bool:
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    # random bytes are often valid UTF-16, of all scripts at once
+    usual = sum(any(first <= ord(character) <= last for first, last in _SCRIPTS) for character in text)
+    return usual * 20 >= 19 * len(text)
+
+
+# Western to Arabic and Indic; punctuation; Chinese, Japanese; Korean; wide forms
+_SCRIPTS = ((0, 0), (9, 13), (32, 0x0DFF), (0x2000, 0x206F), (0x3000, 0x9FFF), (0xAC00, 0xD7AF), (0xFE00, 0xFFEF))
 
 
 def _is_plain(content: bytes) -> bool:

@@ -15,6 +15,9 @@ _PLAIN = {b"IHDR": 13, b"PLTE": 768, b"IEND": 0, b"gAMA": 4, b"cHRM": 32, b"sRGB
           b"acTL": 8, b"tIME": 7}  # fmt: skip
 """Chunks that can say nothing else, with the bytes that they have at most."""
 
+LONGEST_HEADING = 256
+"""Bytes of a text's keyword, language and translated keyword."""
+
 MOST_PIXEL_BYTES = 1 << 30
 """Inflated bytes of pixels behind which something is looked for."""
 
@@ -82,6 +85,9 @@ def _text(found: Findings, where: str, name: bytes, start: int, stop: int) -> No
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif name == b"zTXt":
         rest = rest[1:]
+    if len(content) - len(rest) > LONGEST_HEADING:
+        found.broken(where, "a text with more before it than a heading", start, stop)
+        return
     if packed:
         plain = inflated(rest)
         if plain is None:
@@ -95,7 +101,7 @@ def _text(found: Findings, where: str, name: bytes, start: int, stop: int) -> No
     elif len(rest) > MOST_LOOKED_AT:
         found.broken(where, "a text too large to be one", start, stop)
     else:
-        found.text(where, "a text", start, stop, rest or content)
+        found.text(where, "a text", start, stop, rest if packed else content)
 
 
 def _profile(found: Findings, start: int, stop: int) -> None:
