@@ -75,7 +75,7 @@ def compare(before: Picture, after: Picture, regions: Sequence[Region]) -> Compa
 
 def _is_bare(before: Picture, after: Picture, region: Region) -> bool:
     hard = np.asarray(region.mask) == 255
-    old, new = (np.asarray(picture.image.convert("RGB").crop(region.box)) for picture in (before, after))
+    old, new = (np.asarray(picture.image.crop(region.box).convert("RGB")) for picture in (before, after))
     if hard.sum() < 2:
         return False
     return bool((old[hard] == new[hard]).all() and np.ptp(old[hard].astype(int), axis=0).max() > 2)
