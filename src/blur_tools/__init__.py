@@ -41,9 +41,10 @@ from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
 if TYPE_CHECKING:
-    from blur_tools._later import preview, scan
+    from blur_tools._later import preview
     from blur_tools.engines import Engine, engine
     from blur_tools.pipeline import blur, detect, redact
+    from blur_tools.redaction.scan import Finding, scan
 
 __all__ = [
     "AnswerError",
@@ -59,6 +60,7 @@ __all__ = [
     "EngineError",
     "ExtraMissingError",
     "FetchError",
+    "Finding",
     "ForbiddenError",
     "JournalError",
     "ModelError",
@@ -85,7 +87,8 @@ _LAZY = {
     "Engine": "blur_tools.engines",
     "engine": "blur_tools.engines",
     "preview": "blur_tools._later",
-    "scan": "blur_tools._later",
+    "Finding": "blur_tools.redaction.scan",
+    "scan": "blur_tools.redaction.scan",
     "blur": "blur_tools.pipeline",
     "detect": "blur_tools.pipeline",
     "redact": "blur_tools.pipeline",

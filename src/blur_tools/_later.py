@@ -7,7 +7,7 @@ from typing import Any
 
 from blur_tools.errors import NotYetError
 
-__all__ = ["not_yet", "preview", "scan"]
+__all__ = ["not_yet", "preview"]
 
 
 def not_yet(what: str, extra: str = "", module: str = "") -> NotYetError:
@@ -27,14 +27,3 @@ def preview(source_or_result: Any) -> Any:
         Always.
     """
     raise not_yet("blur_tools.preview", "notebook", "anywidget")
-
-
-def scan(path_or_bytes: Any) -> list[Any]:
-    """List second copies and identifying text in a file; not in this version.
-
-    Raises
-    ------
-    NotYetError
-        Always.
-    """
-    raise not_yet("blur_tools.scan")

@@ -108,7 +108,9 @@ class BlurSettings:
     )
     camera_id: str | None = _parameter("text", "Camera identifier forwarded to Snapshot.")
     snapshot_filename: str | None = _parameter("text", "File name sent to Snapshot instead of the picture's own.")
-    copy_metadata: bool | None = _parameter("flag", "Copy EXIF from the picture (never its thumbnail).")
+    copy_metadata: bool | None = _parameter(
+        "flag", "Copy EXIF and XMP from the picture (never its thumbnail; see copy_gps and copy_serials)."
+    )
     face_max_resolution: int | None = _parameter(
         "int", "Longest side in pixels of the picture that the face detector is given.", low=32, high=100_000
     )
@@ -145,6 +147,12 @@ class BlurSettings:
     face_threshold: float | None = _threshold("face")
     read_plates: bool = _parameter(
         "flag", "Keep the text of plates, as far as it can be read, in the table.", default=False, api=False
+    )
+    copy_gps: bool = _parameter(
+        "flag", "With copy_metadata, also copy where the picture was taken.", default=False, api=False
+    )
+    copy_serials: bool = _parameter(
+        "flag", "With copy_metadata, also copy serial numbers of camera and lens.", default=False, api=False
     )
     render: str = _parameter(
         "text", "Who renders: this machine or the service.", default="local", choices=("local", "server"), api=False

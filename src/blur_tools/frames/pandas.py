@@ -239,9 +239,67 @@ class FrameAccessor:
                 raise
         return session
 
-    def verify(self, *_: Any, **__: Any) -> Any:
-        """Check what was written; not in this version."""
-        raise not_yet("df.blur.verify")
+    def verify(
+        self,
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] = "blurred",
+        detect: bool = True,
+        strict: bool = False,
+        settings: BlurSettings | None = None,
+        engine: str | Engine | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+        **params: Any,
+    ) -> pd.DataFrame:
+        """Check the results that `apply` or `redact` wrote: nothing left, nothing missed, nothing else changed.
+
+        Each result is scanned (`blur_tools.scan`), compared with its original outside the regions, and searched
+        for plates and faces where nothing was to be hidden.
+
+        Parameters
+        ----------
+        column : label, optional
+            The originals, as for `apply`.
+        out : path
+            The folder that was written to; ``blurred`` is relative to its parent.
+        detect : bool
+            Ask the engine what is still seen.
+        strict : bool
+            Doubts fail a row, too.
+        settings, **params
+            As the results were made: ``plates``, ``faces``, ``shape``, ``margin`` and ``feather`` say where regions
+            are.
+        engine, workers, progress
+            As for `apply`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The same rows with these columns added or replaced: ``verdict`` (``ok``, ``doubtful``, ``failed``,
+            ``skipped`` where there is no result), ``outside`` (``blocks identical``, ``pixels identical``,
+            ``recoded`` where the method says so, ``changed``), ``leaks``, ``missed`` (numbers), ``problems``,
+            ``doubts`` (text).
+
+        Raises
+        ------
+        SettingsError
+            A bad parameter, or a table without the columns of a run.
+        """
+        from blur_tools.batch.rows import Job
+        from blur_tools.frames.verified import verify_frame
+
+        return verify_frame(
+            self._frame,
+            column,
+            out=out,
+            detect=detect,
+            strict=strict,
+            settings=settings,
+            engine=engine,
+            job=Job(workers, progress),
+            **params,
+        )
 
     def report(self, *_: Any, **__: Any) -> Any:
         """Report on a run; not in this version."""

@@ -92,7 +92,7 @@ class SequentialScan(ScanBits):
     def __init__(self, data: bytes, frame: Frame, scan: Scan, touched: Sequence[Bools]) -> None:
         super().__init__(data, frame, scan)
         self.dc, self.ac = _tables(scan.dc), _tables(scan.ac)
-        wanted = self._touched_mcus(touched)
+        wanted = self.mcus_of(touched)
         count = int(wanted.sum())
         self.coefficients = np.zeros((count, self.unit_member.size, 64), np.int16)
         self.allocate_runs(count)
@@ -108,7 +108,8 @@ class SequentialScan(ScanBits):
         # for each MCU which of the touched ones it is
         self.ranks = np.where(wanted, np.cumsum(wanted).reshape(wanted.shape) - 1, -1)
 
-    def _touched_mcus(self, touched: Sequence[Bools]) -> Bools:
+    def mcus_of(self, touched: Sequence[Bools]) -> Bools:
+        """For each MCU whether any of its data units is among those."""
         rows, columns = self.shape
         if not self.interleaved:
             return np.ascontiguousarray(touched[self.scan.members[0]][:rows, :columns])

@@ -23,7 +23,7 @@ from blur_tools.redaction._jpeg_blocks import Rendered, colour_weights, patches,
 from blur_tools.redaction._jpeg_markers import PROCESSES, PROGRESSIVE_HUFFMAN, Frame, JpegError, NotFollowed, read_frame
 from blur_tools.redaction.masks import Region
 
-__all__ = ["redacted_scans"]
+__all__ = ["redacted_scans", "scan_module"]
 
 
 def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -> list[memoryview]:
@@ -53,7 +53,7 @@ def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -
     frame = read_frame(data)
     if frame.size != image.size:
         raise JpegError("its header is read in two ways")
-    scans = _scans(frame, bool(regions))
+    scans = scan_module(frame, bool(regions))
     try:
         if frame.process == PROGRESSIVE_HUFFMAN:
             measured: list[memoryview] = scans.measured(data, frame)
@@ -63,7 +63,7 @@ def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -
         raise JpegError(scans.DAMAGED) from error
 
 
-def _scans(frame: Frame, hiding: bool) -> ModuleType:
+def scan_module(frame: Frame, hiding: bool) -> ModuleType:
     """The module that follows codes; it is loaded here, since compiled loops are slow to load.
 
     Raises

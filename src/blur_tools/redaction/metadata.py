@@ -1,13 +1,14 @@
 """What a written file may hold beside its pixels: assembled from an allow-list, never copied and cleaned.
 
 Always: ICC profile, resolution, EXIF orientation. With ``copy_metadata`` also EXIF, rebuilt tag by tag without its
-thumbnail (IFD1), MakerNote, other pictures and text blocks. Nothing else leaves: no JFXX or MPF picture, XMP, IPTC,
-comment, or bytes behind the end of the picture.
+thumbnail (IFD1), MakerNote, other pictures and text blocks, and XMP, rebuilt too (`blur_tools.redaction.xmp`); position
+and serial numbers only with ``copy_gps`` and ``copy_serials``. Nothing else leaves: no JFXX or MPF picture, IPTC,
+comment, or bytes behind the end of the picture. What was written is scanned; `refuse_leaks` holds it against the list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -15,12 +16,13 @@ from PIL import ExifTags, Image
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
 from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
+from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
+from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
+from blur_tools.redaction.xmp import clean_xmp, has_xmp
+from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
-__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "resolution"]
-
-LARGEST_VALUE = 1024
-"""Bytes of the largest EXIF value that is copied: more is a picture or a maker's block."""
+__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "left_out", "refuse_leaks", "resolution"]
 
 LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
 
@@ -45,15 +47,17 @@ _COPIED = {
 }  # fmt: skip
 
 
-def clean_exif(picture: Picture, copy: bool) -> bytes:
+def clean_exif(picture: Picture, settings: BlurSettings) -> bytes:
     """EXIF for the written file, with its ``Exif`` header; empty when there is nothing to say."""
     exif = Image.Exif()
-    if copy:
+    if settings.copy_metadata:
         for tag, value in _allowed(dict(picture.exif), 0).items():
             exif[tag] = value
         for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             entries = _allowed(_directory(picture.exif, directory), directory)
-            if entries:
+            for tag in DEVICE_TAGS if not settings.copy_serials else ():
+                entries.pop(tag, None)
+            if entries and (settings.copy_gps or directory != ExifTags.IFD.GPSInfo):
                 exif[directory] = entries
     exif.pop(ORIENTATION_TAG, None)
     if picture.orientation != 1:
@@ -64,6 +68,49 @@ def clean_exif(picture: Picture, copy: bool) -> bytes:
         raise PictureError(
             picture.source.origin, f"its EXIF cannot be copied ({error}); leave copy_metadata out"
         ) from error
+
+
+def left_out(picture: Picture, settings: BlurSettings) -> tuple[str, ...]:
+    """What ``copy_metadata`` does not copy though it is there, for a person."""
+    if not settings.copy_metadata:
+        return ()
+    said = []
+    if has_xmp(picture):
+        copied = clean_xmp(picture, settings)
+        said.append("of XMP only what describes the picture is copied" if copied else "XMP is not copied")
+    if not settings.copy_gps and _allowed(_directory(picture.exif, ExifTags.IFD.GPSInfo), ExifTags.IFD.GPSInfo):
+        said.append("the GPS position is not copied; copy_gps copies it")
+    if not settings.copy_serials and DEVICE_TAGS & _directory(picture.exif, ExifTags.IFD.Exif).keys():
+        said.append("serial numbers are not copied; copy_serials copies them")
+    return tuple(said)
+
+
+def refuse_leaks(findings: Iterable[Finding], settings: BlurSettings, origin: str) -> None:
+    """Hold what a scan of the written file found against the allow-list.
+
+    Raises
+    ------
+    PictureError
+        It holds more than it may; it is not to be kept.
+    """
+    for finding in findings:
+        if not _permitted(finding, settings):
+            raise PictureError(
+                origin,
+                f"what was written still holds {finding.what} ({finding.where}, {finding.length:,} bytes), and was "
+                "not kept; this must not happen, please report it",
+            )
+
+
+def _permitted(finding: Finding, settings: BlurSettings) -> bool:
+    block, last = finding.where.split("/")[0], finding.where.split("/")[-1]
+    if finding.severity == LEAK:
+        return False
+    if last == "ICC profile":
+        return True
+    wanted = {"text", "technical", "identity"}
+    wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())
+    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF", "XMP") and finding.kind in wanted
 
 
 def has_directories(exif: bytes) -> bool:
@@ -91,11 +138,23 @@ def _directory(exif: Image.Exif, which: int) -> dict[int, Any]:
 
 
 def _allowed(entries: dict[int, Any], directory: int) -> dict[int, Any]:
+    # the tags of a position have numbers of their own
+    most = (lambda _: LARGEST_TEXT) if directory == ExifTags.IFD.GPSInfo else most_bytes
     return {
-        tag: value
-        for tag, value in entries.items()
-        if tag in _COPIED[directory] and (len(value) if isinstance(value, bytes | str | tuple) else 0) <= LARGEST_VALUE
+        tag: value for tag, value in entries.items() if tag in _COPIED[directory] and _is_plausible(value, most(tag))
     }
+
+
+def _is_plausible(value: Any, most: int) -> bool:
+    """Whether a value is small enough to be what its tag says, and no coded picture."""
+    if isinstance(value, tuple):
+        return 8 * len(value) <= most
+    if not isinstance(value, bytes | str):
+        return True
+    content = value.encode(errors="replace") if isinstance(value, str) else value
+    if len(content) > most or can_be_picture(content):
+        return False
+    return len(content) <= LARGEST_NUMBER or is_readable(content)
 
 
 def icc_profile(picture: Picture) -> bytes | None:
@@ -115,6 +174,7 @@ def clean_jpeg(
     exif: bytes,
     icc: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    xmp: bytes = b"",
     scans: Sequence[memoryview] | None = None,
 ) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
@@ -129,6 +189,8 @@ def clean_jpeg(
         What `icc_profile` gave.
     dpi : (x, y), optional
         What `resolution` gave.
+    xmp : bytes
+        What `clean_xmp` made.
     scans : sequence of memoryview, optional
         What takes the place of the file's scans, see `jpeg.redacted_scans`.
 
@@ -150,6 +212,8 @@ def clean_jpeg(
         first = [_segment(0xE0, b"JFIF\0\1\1\1" + _dots(dpi[0]) + _dots(dpi[1]) + b"\0\0")]
     if exif:
         first.append(_segment(0xE1, exif))
+    if xmp:
+        first.append(_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
     rest = [part for marker, part in kept if marker != APP0]
     return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
 

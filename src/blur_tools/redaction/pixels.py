@@ -19,7 +19,17 @@ from blur_tools.redaction.effects import fill, hide
 from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import Region, regions
-from blur_tools.redaction.metadata import clean_exif, clean_jpeg, has_directories, icc_profile, resolution
+from blur_tools.redaction.metadata import (
+    clean_exif,
+    clean_jpeg,
+    has_directories,
+    icc_profile,
+    left_out,
+    refuse_leaks,
+    resolution,
+)
+from blur_tools.redaction.scan import scan_bytes
+from blur_tools.redaction.xmp import clean_xmp
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Written", "redact_picture", "render"]
@@ -46,6 +56,14 @@ class Written:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is copied beside the pixels."""
+
+    exif: bytes = b""
+    xmp: bytes = b""
+
+
 def redact_picture(picture: Picture, detections: Iterable[Detection], settings: BlurSettings) -> Written:
     """Hide what was found and write the picture in its own format.
 
@@ -61,18 +79,23 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     logo = logo_of(settings)
     detections = tuple(detections)
     hidden = regions(detections, settings, picture.size)
-    copy = bool(settings.copy_metadata)
-    warnings = _doubts(detections, hidden, settings)
-    if copy and _has_xmp(picture):
-        warnings = ("XMP is not copied", *warnings)
+    warnings = (*left_out(picture, settings), *_doubts(detections, hidden, settings))
     try:
-        exif = clean_exif(picture, copy)
+        beside = Beside(clean_exif(picture, settings), clean_xmp(picture, settings))
         render(picture.image, hidden, settings, logo)
         if picture.format.name == "JPEG":
-            written = _write_jpeg(picture, exif, hidden)
+            written = _write_jpeg(picture, beside, hidden)
         else:
-            written = Written(*_WRITERS[picture.format.name](picture, exif))
-        return Written(_checked(picture, written.data), written.method, (*warnings, *written.warnings))
+            written = Written(*_WRITERS[picture.format.name](picture, beside))
+        try:
+            _check(picture, written.data, settings)
+        except PictureError as error:
+            if not written.method.startswith("jpeg-"):
+                raise
+            # these keep the file's own tables, of which there can be more than pixels need
+            written = _reencoded(picture, beside, f"what else was kept is not allowed: {error.reason}")
+            _check(picture, written.data, settings)
+        return Written(written.data, written.method, (*warnings, *written.warnings))
     except WRITER_ERRORS as error:
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
@@ -114,9 +137,10 @@ def _doubts(detections: Iterable[Detection], hidden: list[Region], settings: Blu
     return tuple(found)
 
 
-def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Written:
+def _write_jpeg(picture: Picture, beside: Beside, hidden: Sequence[Region]) -> Written:
     """By the first of the ways that can: block by block, coefficient by coefficient, pixel by pixel."""
-    data, extras = picture.source.data, (exif, icc_profile(picture), resolution(picture))
+    data = picture.source.data
+    extras = (beside.exif, icc_profile(picture), resolution(picture), beside.xmp)
     try:
         return Written(clean_jpeg(data, *extras, redacted_scans(data, picture.image, hidden)), "jpeg-lossless")
     except NotFollowed as error:
@@ -130,14 +154,14 @@ def _write_jpeg(picture: Picture, exif: bytes, hidden: Sequence[Region]) -> Writ
         return Written(clean_jpeg(transcoded(data, picture.image, hidden), *extras), "jpeg-transcode")
     except JpegError as error:
         reason += f", and {error}"
-    return _reencoded(picture, exif, reason)
+    return _reencoded(picture, beside, reason)
 
 
-def _reencoded(picture: Picture, exif: bytes, reason: str) -> Written:
+def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
-    data = _saved(picture, image, exif, **options)
+    data = _saved(picture, image, beside, **options)
     if _same_coding(picture, data):
         return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
     return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
@@ -158,24 +182,26 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
         return coding(before) == coding(after)
 
 
-def _write_png(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     chunks = PngImagePlugin.PngInfo()
     for name, data in _colour_chunks(picture.source.data):
         chunks.add(name, data)
+    if beside.xmp:
+        chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
     image = picture.image
     image.info = {}
-    return _saved(picture, image, exif, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
+    return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
 
 
-def _write_webp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     image = picture.image
     image.info = {}
     if _is_lossless_webp(picture.source.data):
-        return _saved(picture, image, exif, lossless=True, exact=True, method=1), "lossless"
-    return _saved(picture, image, exif, quality=WEBP_QUALITY), "reencode"
+        return _saved(picture, image, beside, lossless=True, exact=True, method=1), "lossless"
+    return _saved(picture, image, beside, quality=WEBP_QUALITY), "reencode"
 
 
-def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
     image = picture.image.copy()
     image.info = {}
@@ -183,17 +209,17 @@ def _write_tiff(picture: Picture, exif: bytes) -> tuple[bytes, str]:
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
     # libtiff, which compresses, cannot be given directories below the main one
-    if has_directories(exif) or not features.check("libtiff"):
+    if has_directories(beside.exif) or not features.check("libtiff"):
         compression = "raw"
-    return _saved(picture, image, exif, compression=compression), "lossless"
+    return _saved(picture, image, beside, compression=compression), "lossless"
 
 
-def _write_bmp(picture: Picture, exif: bytes) -> tuple[bytes, str]:
+def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     image = picture.image
     if image.mode in _COLOUR_MODES:
         raise PictureError(picture.source.origin, "a BMP with transparency cannot be written; convert it to PNG")
     image.info = {}
-    return _saved(picture, image, b""), "lossless"
+    return _saved(picture, image, Beside()), "lossless"
 
 
 _WRITERS = {
@@ -204,9 +230,11 @@ _WRITERS = {
 }
 
 
-def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) -> bytes:
-    if exif:
-        options["exif"] = exif
+def _saved(picture: Picture, image: Image.Image, beside: Beside, **options: Any) -> bytes:
+    if beside.exif:
+        options["exif"] = beside.exif
+    if beside.xmp and picture.format.name != "PNG":
+        options["xmp"] = beside.xmp
     profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
         options["icc_profile"] = profile
@@ -217,21 +245,18 @@ def _saved(picture: Picture, image: Image.Image, exif: bytes, **options: Any) ->
     return buffer.getvalue()
 
 
-def _checked(picture: Picture, data: bytes) -> bytes:
-    """The written bytes, once their header says the same picture."""
+def _check(picture: Picture, data: bytes, settings: BlurSettings) -> None:
+    """Look at what was written before anybody gets it: the same picture, and nothing beside it that may not be."""
     with FORMATS[picture.format.name].open(io.BytesIO(data)) as image:
         if image.size != _size_in_file(picture):
             raise PictureError(picture.source.origin, f"was written as {image.size}, not {picture.size}; not kept")
-    return data
+    # our own writers leave nothing behind the last pixel, and following these to their end takes long
+    refuse_leaks(scan_bytes(data, picture.source.origin, thorough=False), settings, picture.source.origin)
 
 
 def _size_in_file(picture: Picture) -> tuple[int, int]:
     # Pillow gives the upright size of a TIFF
     return picture.upright_size if picture.format.name == "TIFF" else picture.size
-
-
-def _has_xmp(picture: Picture) -> bool:
-    return any(key in picture.info for key in ("xmp", "XML:com.adobe.xmp"))
 
 
 _COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}

@@ -1,0 +1,364 @@
+"""Verdicts on written files, by function, accessor and command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import blur_tools
+from blur_tools import BlurSettings, Detection, Detections, SettingsError
+from blur_tools.batch.verify import COLUMNS, Subject, verify_one
+from blur_tools.cli import main
+from blur_tools.detections import box_polygon
+from blur_tools.engines import Answer
+from blur_tools.picture import load_picture
+from blur_tools.redaction._scan_outside import compare
+from blur_tools.redaction.masks import regions
+
+PLATE = Detection("plate", box_polygon(60, 50, 110, 70), 0.9)
+FACE = Detection("face", box_polygon(130, 20, 160, 60), 0.8)
+FOUND = Detections([PLATE, FACE])
+DEFAULTS = BlurSettings(plates=10, faces=10)
+
+
+@dataclass
+class Seeing:
+    """An engine that sees what it is told to."""
+
+    seen: Detections = field(default_factory=Detections)
+    name: str = "seeing"
+    versions: dict = field(default_factory=dict)
+    asked: list = field(default_factory=list)
+
+    def detect(self, picture, settings):
+        self.asked.append(settings)
+        return Answer(self.seen)
+
+
+def scene() -> Image.Image:
+    y, x = np.mgrid[0:128, 0:192]
+    return Image.fromarray(np.stack([(x * 3) % 256, (y * 5) % 256, (x * y) % 256], -1).astype(np.uint8))
+
+
+def saved(kind: str, image: Image.Image | None = None, **options) -> bytes:
+    buffer = io.BytesIO()
+    (image or scene()).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def checked(
+    data: bytes, original: bytes | None = None, found=FOUND, *, engine=None, strict=False, method=None, **params
+):
+    text = None if found is None else found.to_json()
+    return verify_one(Subject(data, original, text, method), BlurSettings(**params), engine, strict=strict)
+
+
+KINDS = {
+    "JPEG": ("JPEG", {"quality": 90}),
+    "JPEG 4:4:4": ("JPEG", {"quality": 90, "subsampling": 0}),
+    "JPEG with restarts": ("JPEG", {"quality": 90, "restart_marker_blocks": 3}),
+    "JPEG progressive": ("JPEG", {"quality": 90, "progressive": True}),
+    "PNG": ("PNG", {}),
+    "WebP": ("WEBP", {"lossless": True}),
+    "TIFF": ("TIFF", {}),
+    "BMP": ("BMP", {}),
+}
+
+
+class TestOutside:
+    @pytest.mark.parametrize("name", KINDS)
+    def test_our_results_are_identical_outside(self, name):
+        kind, options = KINDS[name]
+        original = saved(kind, **options)
+        result = blur_tools.redact(original, FOUND)
+        verdict = checked(result.data, original, method=result.method)
+        if result.method.startswith("reencode"):  # no libturbojpeg here
+            assert (verdict.verdict, verdict.outside) == ("doubtful", "recoded")
+            return
+        expected = "blocks identical" if result.method == "jpeg-lossless" else "pixels identical"
+        assert (verdict.verdict, verdict.outside, verdict.problems) == ("ok", expected, ())
+
+    @pytest.mark.parametrize("name", [name for name in KINDS if name != "JPEG progressive"])
+    def test_a_change_elsewhere_fails(self, name):
+        kind, options = KINDS[name]
+        original = saved(kind, **options)
+        more = Detections([*FOUND, Detection("plate", box_polygon(10, 100, 30, 110))])
+        result = blur_tools.redact(original, more)
+        verdict = checked(result.data, original, method=result.method)
+        assert (verdict.verdict, verdict.outside) == ("failed", "changed")
+        assert "promises none" in verdict.problems[0]
+        assert checked(result.data, original, more, method=result.method).verdict == "ok"
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    def test_one_coefficient_is_enough(self, mode):
+        original = saved("JPEG", scene().convert(mode), quality=95)
+        pixels = scene().convert(mode)
+        # one MCU elsewhere is another; encoders code the others as they were
+        pixels.paste(pixels.crop((16, 16, 32, 32)), (0, 96))
+        other = saved("JPEG", pixels, quality=95)
+        compared = compare(load_picture(original), load_picture(other), [])
+        assert compared.basis == "blocks"
+        assert 1 <= compared.changed <= 4
+        hidden = regions(
+            [Detection("plate", box_polygon(0, 96, 16, 112))], BlurSettings(plates=10, margin=0), (192, 128)
+        )
+        assert compare(load_picture(original), load_picture(other), hidden).same
+
+    def test_large_pictures_are_compared_in_bands(self, monkeypatch):
+        from blur_tools.redaction import _scan_outside
+
+        original = saved("JPEG", quality=90)
+        more = Detections([*FOUND, Detection("plate", box_polygon(10, 100, 30, 110))])
+        pair = load_picture(original), load_picture(blur_tools.redact(original, more).data)
+        hidden = regions(FOUND, DEFAULTS, (192, 128))
+        whole = compare(*pair, hidden)
+        monkeypatch.setattr(_scan_outside, "BAND_UNITS", 1)
+        assert compare(*pair, hidden) == whole
+        assert whole.changed > 0
+
+    def test_recoding_is_said_as_the_method_says_it(self):
+        original = saved("JPEG", quality=90)
+        with Image.open(io.BytesIO(blur_tools.redact(original, FOUND).data)) as image:
+            recoded = saved("JPEG", image, quality=70)
+        assert checked(recoded, original, method="reencode").outside == "recoded"
+        assert checked(recoded, original, method="reencode").verdict == "doubtful"
+        assert checked(recoded, original, method="jpeg-lossless").verdict == "failed"
+        unknown = checked(recoded, original)
+        assert unknown.verdict == "failed"
+        assert "differ by up to" in unknown.problems[0]
+
+    def test_other_regions_are_the_likely_reason(self):
+        original = saved("PNG")
+        data = blur_tools.redact(original, FOUND, margin=0.5).data
+        assert checked(data, original, method="lossless").verdict == "failed"
+        assert checked(data, original, method="lossless", margin=0.5).verdict == "ok"
+
+    def test_another_size_fails(self):
+        verdict = checked(saved("PNG", scene().crop((0, 0, 100, 100))), saved("PNG"))
+        assert verdict.verdict == "failed"
+        assert "100 x 100 pixels, its original 192 x 128" in verdict.problems[0]
+
+
+class TestInside:
+    @pytest.mark.parametrize("name", KINDS)
+    def test_a_file_in_which_nothing_is_hidden_fails(self, name):
+        kind, options = KINDS[name]
+        original = saved(kind, **options)
+        verdict = checked(original, original)
+        assert verdict.verdict == "failed"
+        assert [text.split(":")[-1].strip() for text in verdict.problems] == ["plate", "face"]
+
+    def test_one_that_is_forgotten_fails(self):
+        original = saved("PNG")
+        data = blur_tools.redact(original, [PLATE]).data
+        verdict = checked(data, original)
+        assert len(verdict.problems) == 1
+        assert verdict.problems[0].endswith("face")
+
+    def test_kept_ones_and_kinds_that_are_not_hidden_need_not_be(self):
+        original = saved("PNG")
+        assert checked(original, original, faces=-1, plates=-1).verdict == "ok"
+
+    def test_flat_regions_look_the_same_when_hidden(self):
+        flat = saved("PNG", Image.new("RGB", (192, 128), (90, 90, 90)))
+        assert checked(blur_tools.redact(flat, FOUND).data, flat).verdict == "ok"
+
+
+class TestLeft:
+    def test_a_leak_fails_and_text_is_a_doubt(self):
+        data = saved("JPEG", quality=90)
+        trailing = checked(data + b"something else")
+        assert (trailing.verdict, trailing.to_columns()["leaks"]) == ("failed", 1)
+        assert trailing.problems == ("trailer: bytes behind the end of the picture",)
+        commented = saved("JPEG", quality=90, comment=b"seen: AB12")
+        assert checked(commented).verdict == "doubtful"
+        assert checked(commented).doubts == ("COM: a comment",)
+        assert checked(commented, strict=True).verdict == "failed"
+
+    def test_a_colour_profile_is_neither(self):
+        from PIL import ImageCms
+
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        verdict = checked(saved("PNG", icc_profile=profile))
+        assert verdict.verdict == "ok"
+        assert len(verdict.findings) == 1
+
+    @pytest.mark.parametrize("data", [b"hello", saved("JPEG")[:300]], ids=["text", "cut"])
+    def test_what_cannot_be_read_fails(self, data):
+        verdict = checked(data)
+        assert verdict.verdict == "failed"
+        assert verdict.problems
+
+    def test_a_missing_file_fails(self, tmp_path):
+        verdict = verify_one(Subject(tmp_path / "none.jpg"), DEFAULTS, None)
+        assert verdict.verdict == "failed"
+        assert "no such file" in verdict.problems[0]
+
+
+class TestMissed:
+    def test_seen_outside_is_a_doubt_and_inside_is_none(self):
+        original = saved("PNG")
+        data = blur_tools.redact(original, FOUND).data
+        elsewhere = Detection("plate", box_polygon(5, 100, 45, 115), 0.6)
+        inside = Detection("face", box_polygon(128, 18, 165, 64), 0.9)
+        verdict = checked(data, original, engine=Seeing(Detections([elsewhere, inside])))
+        assert verdict.verdict == "doubtful"
+        assert verdict.missed == (elsewhere,)
+        assert verdict.doubts == ("a plate (score 0.60) is seen at (5, 100) to (45, 115)",)
+        assert checked(data, original, engine=Seeing(Detections([inside]))).verdict == "ok"
+
+    def test_kept_ones_are_not_missed(self):
+        kept = Detection("plate", PLATE.polygon, keep=True)
+        verdict = checked(saved("PNG"), found=Detections([kept]), engine=Seeing(Detections([PLATE])))
+        assert verdict.missed == ()
+
+    def test_without_detections_everything_seen_is_said(self):
+        verdict = checked(saved("PNG"), found=None, engine=Seeing(FOUND))
+        assert len(verdict.missed) == 2
+        assert "can be one of these" in verdict.doubts[0]
+
+    @pytest.mark.parametrize(
+        ("params", "asked"),
+        [({}, (0, 0)), ({"faces": 0}, (0, -1)), ({"plates": -1}, (-1, 0)), ({"plates": 5, "faces": 1}, (0, 0))],
+    )
+    def test_only_kinds_that_were_hidden_are_looked_for(self, params, asked):
+        engine = Seeing()
+        checked(saved("PNG"), engine=engine, **params)
+        assert (engine.asked[0].plates, engine.asked[0].faces) == asked
+
+    def test_wrong_settings_are_said_at_once(self):
+        class Broken(Seeing):
+            def detect(self, picture, settings):
+                raise SettingsError("split", "is wrong")
+
+        with pytest.raises(SettingsError):
+            checked(saved("PNG"), engine=Broken())
+
+
+@pytest.fixture
+def run_of(tmp_path, monkeypatch) -> pd.DataFrame:
+    """The table of a run over three pictures, in its folder."""
+    monkeypatch.chdir(tmp_path)
+    names = ["photos/a.jpg", "photos/deep/b.png", "photos/deep/c.jpg"]
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(saved("PNG") if name.endswith("png") else saved("JPEG", quality=90))
+    frame = pd.DataFrame({"image": names}, index=[7, 7, 3])
+    frame["detections"] = FOUND.to_json()
+    frame = frame.blur.redact("image", progress=False)
+    frame.to_csv("blurred.csv", index=False)
+    return frame
+
+
+class TestFrame:
+    def test_a_good_run(self, run_of):
+        engine = Seeing()
+        result = run_of.blur.verify(engine=engine, progress=False)
+        assert list(result.columns) == [*run_of.columns, *COLUMNS]
+        assert list(result.index) == [7, 7, 3]
+        assert result["verdict"].tolist() == ["ok"] * 3
+        assert result["outside"].tolist() == ["blocks identical", "pixels identical", "blocks identical"]
+        assert result["leaks"].tolist() == result["missed"].tolist() == [0, 0, 0]
+        assert result["problems"].isna().all()
+        assert len(engine.asked) == 3
+
+    def test_bad_rows_are_named_and_the_rest_goes_on(self, run_of):
+        with open("blurred/a.jpg", "ab") as file:
+            file.write(b"another picture")
+        os.unlink("blurred/deep/b.png")
+        frame = run_of.copy()
+        frame.iloc[2, frame.columns.get_loc("blurred")] = None
+        result = frame.blur.verify(detect=False, progress=False)
+        assert result["verdict"].tolist() == ["failed", "failed", "skipped"]
+        assert result["problems"].iloc[0] == "trailer: bytes behind the end of the picture"
+        assert "no such file" in result["problems"].iloc[1]
+
+    def test_detections_that_cannot_be_read_fail_their_row(self, run_of):
+        frame = run_of.assign(detections=[run_of["detections"].iloc[0], "{", None])
+        result = frame.blur.verify(detect=False, progress=False)
+        assert result["verdict"].tolist() == ["ok", "failed", "doubtful"]
+
+    def test_another_folder(self, run_of, tmp_path, monkeypatch):
+        (tmp_path / "moved").mkdir()
+        os.rename("blurred", "moved/blurred")
+        result = run_of.blur.verify(out="moved/blurred", detect=False, progress=False)
+        assert result["verdict"].tolist() == ["ok"] * 3
+
+    def test_a_table_of_no_run_is_an_error(self, run_of):
+        with pytest.raises(SettingsError, match="no column 'blurred'"):
+            run_of[["image"]].blur.verify("image")
+        with pytest.raises(SettingsError, match="shape"):
+            run_of.blur.verify("image", shape="round")
+
+
+class TestCommand:
+    def test_a_good_run(self, run_of, capsys):
+        assert main(["verify", "blurred", "--detections", "blurred.csv", "--no-detect", "-q"]) == 0
+        assert main(["verify", "blurred", "--detections", "blurred.csv", "--no-detect"]) == 0
+        shown = capsys.readouterr()
+        assert "3 ok, 0 doubtful, 0 failed." in shown.out
+        assert shown.out.count("identical") == 3
+
+    def test_a_bad_file_fails_the_exit_status_and_is_said(self, run_of, capsys):
+        with open("blurred/a.jpg", "ab") as file:
+            file.write(b"another picture")
+        assert main(["verify", "blurred", "--no-detect", "-q"]) == 1
+        assert capsys.readouterr().err == "failed: blurred/a.jpg: trailer: bytes behind the end of the picture\n"
+
+    def test_json(self, run_of, capsys):
+        assert main(["verify", "blurred", "--detections", "blurred.csv", "--no-detect", "--json"]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["image"] for line in lines] == ["blurred/a.jpg", "blurred/deep/b.png", "blurred/deep/c.jpg"]
+        assert [line["verdict"] for line in lines] == ["ok"] * 3
+        assert set(lines[0]) == {"image", "verdict", "outside", "problems", "doubts", "findings", "missed"}
+
+    def test_against_originals_under_the_same_names(self, run_of, capsys):
+        assert main(["verify", "blurred", "--against", "photos", "--no-detect"]) == 0
+        assert "0 ok, 3 doubtful" in capsys.readouterr().out  # what was hidden is not known
+        found = ["--detections", "blurred.csv"]
+        assert main(["verify", "blurred/deep", "--against", "photos/deep", *found, "--no-detect", "-q"]) == 0
+        os.unlink("photos/a.jpg")
+        assert main(["verify", "blurred", "--against", "photos", *found, "--no-detect", "-q"]) == 1
+        assert "photos has no original of it" in capsys.readouterr().err
+
+    def test_other_margins_are_told(self, run_of, capsys):
+        assert main(["redact", "blurred.csv", "-o", "wide", "--margin", "0.5", "-q"]) == 0
+        table = ["--detections", "wide.csv", "--no-detect", "-q"]
+        assert main(["verify", "wide", *table]) == 1
+        assert "margin, shape or feather" in capsys.readouterr().err
+        assert main(["verify", "wide", *table, "--margin", "0.5"]) == 0
+
+    def test_missed_objects_are_looked_for(self, run_of, capsys, networks):
+        # the stand-ins see a plate and a face in every picture
+        assert main(["verify", "blurred/a.jpg", "--detections", "blurred.csv"]) == 0
+        shown = capsys.readouterr().out
+        assert "look at blurred/a.jpg: a plate (score 0.90) is seen at (10, 20) to (50, 30)" in shown
+        assert main(["verify", "blurred/a.jpg", "--detections", "blurred.csv", "--strict", "-q"]) == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["none"], "none: no such file"),
+            (["blurred", "--against", "nowhere"], "nowhere is not a folder"),
+            (["blurred", "--detections", "nowhere.csv"], "nowhere.csv"),
+            (["photos/a.jpg", "--detections", "blurred.csv"], "blurred.csv has no row of it"),
+            ([""], "an empty name"),
+            (["blurred", "--marging", "1"], "did you mean --margin?"),
+        ],
+    )
+    def test_wrong_use_is_said(self, run_of, capsys, arguments, said):
+        assert main(["verify", *arguments, "--no-detect", "-q"]) in (1, 2)
+        assert said in capsys.readouterr().err
+
+    def test_a_table_of_no_run(self, run_of, capsys):
+        pd.DataFrame({"image": ["a.jpg"]}).to_csv("other.csv")
+        assert main(["verify", "blurred", "--detections", "other.csv", "--no-detect"]) == 2
+        assert "no column blurred" in capsys.readouterr().err
