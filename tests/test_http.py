@@ -14,7 +14,6 @@ import pytest
 from blur_tools import FetchError, ServiceTimeoutError, _http, sources
 from blur_tools._http import BodyTooSlowError, cut_at, is_public
 from blur_tools._stop import stoppable
-from blur_tools.service import client
 from blur_tools.service.client import Service
 from blur_tools.sources import load_source
 
@@ -238,13 +237,12 @@ def test_what_drips_is_cut_at_the_deadline_and_not_asked_again(monkeypatch, drip
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("begin", [HEADERS, STATUS_LINE])
-def test_a_service_that_drips_is_cut_at_the_deadline_on_a_connection_in_use_too(monkeypatch, dripping, begin, again):
-    service = Service(dripping(begin, again))
+def test_a_service_that_drips_is_cut_at_the_deadline_on_a_connection_in_use_too(dripping, begin, again):
+    service = Service(dripping(begin, again), total=0.5)
 
     def call() -> None:
         if again:
             assert service.get(service.address) == {"version": 1}
-        monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.3)
         service.get(service.address)
 
     assert isinstance(raised(call), ServiceTimeoutError)

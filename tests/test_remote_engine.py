@@ -469,12 +469,6 @@ def test_a_service_that_hangs_is_given_up_and_not_asked_again(fake, jpeg):
     assert len(fake.calls) == 1
 
 
-def test_a_service_that_drips_is_given_up(fake, jpeg, monkeypatch):
-    monkeypatch.setattr(client, "TOTAL_TIMEOUT", -1)
-    with pytest.raises(errors.ServiceTimeoutError):
-        detect(jpeg, engine=fake.url)
-
-
 def test_an_endless_answer_is_given_up(fake, jpeg, monkeypatch):
     monkeypatch.setattr(client, "LARGEST_ANSWER", 100)
     with pytest.raises(errors.AnswerError, match="answered more than 100 bytes"):

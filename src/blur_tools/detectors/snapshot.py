@@ -64,7 +64,7 @@ class Snapshot:
         self._service = Service(address, token=token, rate=CLOUD_RATE if self.is_cloud and rate is None else rate)
         self._limit = CLOUD_LIMIT if self.is_cloud else None
         # apart from the calls that count: it neither takes their turns nor makes them pause
-        self._about = Service(urljoin(address, "/info/"), token=token, retries=0, timeout=INFO_TIMEOUT)
+        self._about = Service(urljoin(address, "/info/"), token=token, retries=0, total=INFO_TIMEOUT)
 
     def __repr__(self) -> str:
         return f"Snapshot({self._service.shown!r})"

@@ -34,7 +34,7 @@ CLOUD_LIMIT = 2_400_000
 """Bytes of an upload that the cloud was seen to take; nominally it is 3 MB."""
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-LOCAL_ONLY = ("effect", "shape", "margin", "feather")
+LOCAL_ONLY = ("effect", "shape", "margin", "feather", "panorama")
 """What only our own renderer has; the service has settings of its own for some."""
 
 
@@ -121,7 +121,8 @@ class RemoteEngine:
         upload = upload_of(picture, self.upload_limit)
         answer = self._post(upload, asked)
         found = self._detections(picture.source.origin, answer, settings).map(upload.stored)
-        return Answer(with_skipped(found, settings.skip_regexp), upload.warnings)
+        unused = ("not used by a service: panorama",) if settings.panorama else ()
+        return Answer(with_skipped(found, settings.skip_regexp), (*upload.warnings, *unused))
 
     def blur(self, source: Any, settings: BlurSettings) -> BlurResult:
         """Ask for a picture with everything hidden, as the service renders it.

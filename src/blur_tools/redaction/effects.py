@@ -30,6 +30,9 @@ FACE_BLOCK = (0.03, 0.05, 0.07, 0.1, 0.125, 0.16, 0.2, 0.25, 0.34)
 LEAST_HEIGHT = 4.0
 """An object counts as at least so many pixels high: what has no height must be hidden too."""
 
+STRONG = 8
+"""Intensity from which a plate is to withstand the attack."""
+
 LEVELS = 16
 """Grey levels a channel that blocks are rounded to: exact means give characters away."""
 
@@ -64,11 +67,12 @@ def hide(pixels: Image.Image, mask: Image.Image, kind: str, height: float, effec
     if effect == "pixelate":
         scale = PLATE_BLOCK if kind == "plate" else FACE_BLOCK
         return pixelate(pixels, max(2, math.ceil(scale[intensity - 1] * height)))
-    scale = PLATE_SIGMA if kind == "plate" else FACE_SIGMA
-    return gaussian(pixels, scale[intensity - 1] * height)
+    if kind == "plate":
+        return gaussian(pixels, PLATE_SIGMA[intensity - 1] * height, coarse=intensity >= STRONG)
+    return gaussian(pixels, FACE_SIGMA[intensity - 1] * height)
 
 
-def gaussian(pixels: Image.Image, sigma: float) -> Image.Image:
+def gaussian(pixels: Image.Image, sigma: float, *, coarse: bool = False) -> Image.Image:
     """Blur with standard deviation `sigma` in pixels, the border repeated outwards.
 
     Reduced by a third of sigma first: as good as three box filters and many times as fast at the sizes that
@@ -79,6 +83,8 @@ def gaussian(pixels: Image.Image, sigma: float) -> Image.Image:
     factor = max(1, int(sigma / 3))
     small = pixels.reduce(factor) if factor > 1 else pixels
     blurred = small.filter(ImageFilter.GaussianBlur(sigma / factor))
+    if coarse:
+        blurred = _rounded(blurred)
     if factor == 1:
         return blurred
     # the last column and row of samples may stand for fewer pixels than the others
@@ -87,12 +93,16 @@ def gaussian(pixels: Image.Image, sigma: float) -> Image.Image:
 
 def pixelate(pixels: Image.Image, block: int) -> Image.Image:
     """Blocks of `block` pixels, each its mean colour rounded to 16 levels a channel."""
-    step = 256 // LEVELS
     width, height = pixels.size
     block = min(block, max(pixels.size))
-    means = pixels.reduce(block).point(lambda value: value // step * step + step // 2)
+    means = _rounded(pixels.reduce(block))
     large = means.resize((means.width * block, means.height * block), Image.Resampling.NEAREST)
     return large.crop((0, 0, width, height))
+
+
+def _rounded(pixels: Image.Image) -> Image.Image:
+    step = 256 // LEVELS
+    return pixels.point(lambda value: value // step * step + step // 2)
 
 
 def fill(pixels: Image.Image, mask: Image.Image) -> Image.Image:

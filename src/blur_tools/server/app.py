@@ -9,7 +9,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -152,12 +152,14 @@ class _Server:
         half = max(1, self.config.memory // 2)
         self.bodies, self.fetched = Budget(half), Budget(half)
         self.one_asks = asyncio.Lock()
-        with (
-            ThreadPoolExecutor(self.config.workers, "blur") as self.workers,
-            ThreadPoolExecutor(FETCHERS, "fetch") as self.fetchers,
-            ThreadPoolExecutor(ASIDE, "aside") as self.aside,
-        ):
+        self.workers = ThreadPoolExecutor(self.config.workers, "blur")
+        self.fetchers = ThreadPoolExecutor(FETCHERS, "fetch")
+        self.aside = ThreadPoolExecutor(ASIDE, "aside")
+        try:
             yield
+        finally:  # what was cancelled because the goodbye took too long is not begun
+            for pool in (self.workers, self.fetchers, self.aside):
+                pool.shutdown(cancel_futures=True)
 
     async def blur(self, request: Request) -> Response:
         """Find the plates and faces of a picture, and hide them where an intensity of 1 or more is asked for."""
@@ -215,15 +217,16 @@ class _Server:
         async with AsyncExitStack() as share:
             held = await share.enter_async_context(self.bodies.take(max(body.length, SMALLEST_SHARE)))
             form = await read_form(body)
-            await held.keep(max(body.received, SMALLEST_SHARE))
+            held.keep(form.size)
             gone = threading.Event()
             # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
             settings = await _while_there(request, gone, self.aside, lambda: self._settings(form))
             source = form.upload
             if form.upload_url is not None:
-                held = await share.enter_async_context(self.fetched.take(self.config.max_bytes))
+                turn = share.enter_async_context(self.fetched.take(self.config.max_bytes))
+                held = await _waited(request, turn)
                 source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url, gone))
-                await held.keep(len(source.data))
+                held.keep(len(source.data))
             content, result = await _while_there(
                 request, gone, self.workers, lambda: self._blurred(source, settings, gone)
             )
@@ -280,7 +283,7 @@ async def _while_there(
 ) -> Outcome:
     """Work in a pool, unless the client goes away before it begins; what has begun learns it by `gone`."""
     job = [work]
-    begun = pool.submit(lambda: job.pop()())
+    begun = pool.submit(_taken, job)
     working = asyncio.wrap_future(begun)
     leaving = asyncio.ensure_future(_left(request))
     both: set[asyncio.Future[Any]] = {working, leaving}
@@ -293,10 +296,35 @@ async def _while_there(
             job.clear()  # it stays in the pool's queue, and must not hold the picture there
         else:
             await asyncio.wait({working})  # the share of the memory is held as long as the memory is
-            working.exception()
+        raise _GoneError
+    except asyncio.CancelledError:  # the server ends, and can wait no longer
+        gone.set()
+        if begun.cancel():
+            job.clear()
+        raise
+    finally:
+        leaving.cancel()
+        # an error is taken note of, and its traceback must not hold the picture together with this frame
+        working.add_done_callback(lambda done: done.cancelled() or done.exception())
+        del working, begun, both, job, work
+
+
+def _taken(job: list[Callable[[], Outcome]]) -> Outcome:
+    return job.pop()()
+
+
+async def _waited(request: Request, waiting: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Wait for something, unless the client goes away first."""
+    task, leaving = asyncio.ensure_future(waiting), asyncio.ensure_future(_left(request))
+    both: set[asyncio.Future[Any]] = {task, leaving}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
         raise _GoneError
     finally:
         leaving.cancel()
+        task.cancel()
 
 
 async def _left(request: Request) -> None:

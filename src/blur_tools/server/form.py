@@ -65,6 +65,12 @@ class Form:
     upload_url: str | None
     fields: list[tuple[str, str | bytes]]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, about."""
+        held = sum(len(name) + len(value) for name, value in self.fields)
+        return held + (len(self.upload.data) if self.upload else 0)
+
 
 class _Parser(MultiPartParser):
     spool_max_size = 1 << 62  # never to a file: the picture stays in memory, whose bound is ours
@@ -111,12 +117,14 @@ class Body:
         self.max_bytes = max_bytes
         self.received = 0
         self._limit = max_bytes + FORM_ROOM
-        self._more = True
+        self._begun, self._more = False, True
 
     @property
     def is_declared(self) -> bool:
         """Whether it says its length before it comes."""
-        return self.request.headers.get("content-length", "").isdecimal()
+        headers = self.request.headers
+        # of both, the chunks are what counts
+        return headers.get("content-length", "").isdecimal() and "transfer-encoding" not in headers
 
     @property
     def length(self) -> int:
@@ -161,6 +169,7 @@ class Body:
             raise BodyTimeoutError from error
 
     async def _receive(self) -> Received:
+        self._begun = True
         message = await self.request.receive()
         if message["type"] == "http.disconnect":
             self._more = False
@@ -170,7 +179,7 @@ class Body:
 
     async def drain(self) -> None:
         """Let a refused client send the rest, within reason and keeping none of it, so that it hears why."""
-        if "100-continue" in self.request.headers.get("expect", "").lower():
+        if not self._begun and "100-continue" in self.request.headers.get("expect", "").lower():
             return  # who asks first whether to send waits for our word
         size = 0
         try:

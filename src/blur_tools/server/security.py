@@ -83,11 +83,10 @@ class Share:
     budget: Budget
     held: int
 
-    async def keep(self, amount: int) -> None:
+    def keep(self, amount: int) -> None:
         """Hold so many bytes from now on, if it is more."""
         spare, self.held = max(0, self.held - amount), min(self.held, amount)
-        if spare:
-            await self.budget.give_back(spare)
+        self.budget.give_back(spare)
 
 
 class Budget:
@@ -96,30 +95,27 @@ class Budget:
     def __init__(self, size: int) -> None:
         self._size = self._left = size
         self._turn = asyncio.Lock()
-        self._changed = asyncio.Condition()
+        self._more = asyncio.Event()
 
     @asynccontextmanager
     async def take(self, amount: int) -> AsyncIterator[Share]:
         """Hold so many bytes, at most all there are; `Share.keep` gives some of them back."""
         share = Share(self, min(amount, self._size))
         # one waits at the front, so that small requests do not pass a large one for ever
-        async with self._turn, self._changed:
-            await self._changed.wait_for(lambda: self._left >= share.held)
+        async with self._turn:
+            while self._left < share.held:
+                self._more.clear()
+                await self._more.wait()
             self._left -= share.held
         try:
             yield share
         finally:
-            # shielded: a request that is cancelled must still wake the next
-            await asyncio.shield(share.keep(0))
+            share.keep(0)
 
-    async def give_back(self, amount: int) -> None:
+    def give_back(self, amount: int) -> None:
         """Let others have so many bytes."""
         self._left += amount
-        await self._wake()
-
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        self._more.set()
 
 
 def logo_file(name: str, folder: Path) -> Path:

@@ -99,6 +99,8 @@ class Service:
         it may have been counted (so may one whose connection broke off, which is seldom).
     timeout : float
         Seconds without a sign of life.
+    total : float
+        Seconds for a whole call.
 
     Raises
     ------
@@ -114,6 +116,7 @@ class Service:
         rate: float | None = None,
         retries: int = MOST_RETRIES,
         timeout: float = READ_TIMEOUT,
+        total: float = TOTAL_TIMEOUT,
     ) -> None:
         self.address = _checked_address(address)
         self.shown = without_secrets(address)
@@ -123,7 +126,7 @@ class Service:
         _check_number("timeout", timeout, "seconds")
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise SettingsError("retries", f"{retries!r} is not a number of tries")
-        self._retries, self._timeout = retries, timeout
+        self._retries, self._timeout, self._total = retries, timeout, total
         self._pacer = pacer_for(address, rate)
         self._local = threading.local()
 
@@ -175,12 +178,12 @@ class Service:
             self._pacer.pause(delay)
 
     def _try(self, method: str, url: str, about: str, body: dict[str, Any]) -> dict[str, Any] | _Failure:
-        deadline = time.monotonic() + TOTAL_TIMEOUT
+        deadline = time.monotonic() + self._total
         # a redirect would hand picture and token to somebody else
         options: dict[str, Any] = {
             "stream": True,
             "allow_redirects": False,
-            "timeout": (CONNECT_TIMEOUT, self._timeout),
+            "timeout": (min(CONNECT_TIMEOUT, self._total), self._timeout),
         }
         # "from None" and no cause: they hold the request, with its picture and token
         try:

@@ -7,11 +7,12 @@ import random
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from blur_tools._stop import pause
+from blur_tools._stop import LOOK, pause, proceed
 
 __all__ = ["MOST_RETRIES", "RETRIED", "Pacer", "pacer_for", "retry_delay", "said_seconds"]
 
@@ -32,11 +33,12 @@ _SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
 
 
 class Turns:
-    """When the next call to an address may begin, and until when none may: what all threads and engines share."""
+    """Who waits to call an address, when the last call began, and until when none may; shared by all that call it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.next = self.closed = -math.inf
+        self.changed = threading.Condition()
+        self.waiting: deque[object] = deque()
+        self.last = self.closed = -math.inf
 
 
 class Pacer:
@@ -66,32 +68,33 @@ class Pacer:
 
     def wait(self) -> None:
         """Return when a call may begin; each return is for one call, and turns are given in the order of asking."""
-        turn = self._reserved()
-        while (left := turn - self._clock()) > 0 or turn < self._turns.closed:
-            if left > 0:
-                try:
-                    self._sleep(left)
-                except BaseException:
-                    self._give_back(turn)
-                    raise
-            else:  # it was told to pause after this turn was given
-                turn = self._reserved()
-
-    def _reserved(self) -> float:
-        with self._turns.lock:
-            turn = max(self._clock(), self._turns.closed, self._turns.next)
-            self._turns.next = turn + self._interval
-            return turn
-
-    def _give_back(self, turn: float) -> None:
-        """Who asked later keeps waiting for what was promised; who asks next need not."""
-        with self._turns.lock:
-            if self._turns.next == turn + self._interval:
-                self._turns.next = turn
+        turns, ticket = self._turns, object()
+        with turns.changed:
+            turns.waiting.append(ticket)
+        try:
+            while True:
+                with turns.changed:
+                    if turns.waiting[0] is ticket:
+                        now = self._clock()
+                        delay = max(turns.closed, turns.last + self._interval) - now
+                        if delay <= 0:
+                            turns.last = now
+                            return
+                    else:
+                        delay = 0.0
+                        turns.changed.wait(LOOK)
+                if delay > 0:
+                    self._sleep(delay)
+                else:
+                    proceed()
+        finally:
+            with turns.changed:
+                turns.waiting.remove(ticket)
+                turns.changed.notify_all()
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for so long: what one thread was told holds for all."""
-        with self._turns.lock:
+        with self._turns.changed:
             self._turns.closed = max(self._turns.closed, self._clock() + seconds)
 
 
