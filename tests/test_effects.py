@@ -248,12 +248,20 @@ class TestInformation:
         outputs = []
         for seed in range(120):
             source = Image.fromarray(texture(height, width, 1, seed, 2))
-            got = hide(source, full(source.size), "plate", object_height, "gaussian", intensity)
+            got = gaussian(source, effects.PLATE_SIGMA[intensity - 1] * object_height)
             outputs.append(np.asarray(got).astype(float).ravel())
         data = np.array(outputs) - np.mean(outputs, 0)
         spread = np.linalg.svd(data, compute_uv=False) / math.sqrt(data.size)  # in grey levels
         # rounding to whole levels alone gives 0.29 over all of them
         assert (spread > 0.29).sum() <= 12, spread[:14].round(2)
+
+
+    @pytest.mark.parametrize("intensity", range(1, 11))
+    def test_strong_blurs_of_plates_are_of_16_greys_between_which_it_is_smooth(self, intensity):
+        source = Image.fromarray(texture(60, 200, 1, 3, 8))
+        got = np.asarray(hide(source, full(source.size), "plate", 40, "gaussian", intensity)).astype(int)
+        corners = got[[0, 0, -1, -1], [0, -1, 0, -1]] % 16
+        assert (corners == 8).all() == (intensity >= effects.STRONG)
 
 
 def pixelate_at(pixels: np.ndarray, height: float, intensity: int) -> np.ndarray:
