@@ -255,7 +255,6 @@ class TestInformation:
         # rounding to whole levels alone gives 0.29 over all of them
         assert (spread > 0.29).sum() <= 12, spread[:14].round(2)
 
-
     @pytest.mark.parametrize("intensity", range(1, 11))
     def test_strong_blurs_of_plates_are_of_16_greys_between_which_it_is_smooth(self, intensity):
         source = Image.fromarray(texture(60, 200, 1, 3, 8))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blur_tools import BlurSettings, blur, detect, samples
+from blur_tools import BlurSettings, PictureError, blur, detect, samples
 from blur_tools.detections import box_polygon
 from blur_tools.detectors.seam import both_sides, seam
 from blur_tools.detectors.snapshot import Snapshot
@@ -64,6 +64,15 @@ def test_a_plate_across_the_seam_is_hidden_on_both_sides(rolled, encode):
     boxes = [item.box for item in result.detections]
     assert any(box[0] < 0 for box in boxes)
     assert any(box[2] > width for box in boxes)
+
+
+def test_the_seam_of_a_tall_picture_is_searched_too(encode, networks):
+    """No JPEG is as tall; only what is sent somewhere is made one."""
+    picture = load_picture(encode(np.zeros((66_000, 64, 3), np.uint8), "PNG"))
+    LocalEngine().detect(picture, BlurSettings(panorama=True))
+    assert [call[0] for call in networks] == ["plate", "plate", "face", "face"]
+    with FakeBlur() as sdk, pytest.raises(PictureError, match="cannot be sent as JPEG"):
+        LocalEngine(Snapshot(sdk.url)).detect(picture, BlurSettings(panorama=True, faces=-1))
 
 
 def test_a_service_knows_nothing_of_it_and_that_is_said(encode, noise):

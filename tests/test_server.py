@@ -24,13 +24,13 @@ import pytest
 import requests
 from PIL import Image
 
-from blur_tools import BlurSettings, EngineError, ExtraMissingError, SettingsError
+from blur_tools import BlurResult, BlurSettings, Detections, EngineError, ExtraMissingError, SettingsError
 from blur_tools.detectors import plates
 from blur_tools.detectors.reading import Reading
 from blur_tools.engines import _skip, local
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.local import LocalEngine
-from blur_tools.server import app, form, run, security
+from blur_tools.server import app, form, run, security, waiting
 from blur_tools.server.config import ServerConfig
 from blur_tools.server.run import serving
 
@@ -571,20 +571,21 @@ def test_a_client_that_goes_away_costs_nothing_more(serve, jpeg, monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, url, jpeg)
         assert entered.wait(20)
-        gone = threading.Event()
-        real = app._left
+        waits, gone = threading.Event(), threading.Event()
+        real = waiting._left
 
         async def left(request):
+            waits.set()
             await real(request)
             gone.set()
 
-        monkeypatch.setattr(app, "_left", left)
+        monkeypatch.setattr(waiting, "_left", left)
         body = requests.Request("POST", url, files={"upload": jpeg}).prepare()
         head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as second:
             second.sendall(f"POST / HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + body.body)
-            assert requests.get(f"{url}/health", timeout=20).status_code == 200
+            assert waits.wait(20)
         assert gone.wait(20)
         assert requests.get(f"{url}/health", timeout=20).status_code == 200  # the loop has had its turn
         go.set()
@@ -603,14 +604,14 @@ def test_of_a_picture_in_parts_no_other_is_searched_for_a_client_that_is_gone(se
         go.wait(20)
         return []
 
-    real = app._left
+    real = waiting._left
 
     async def left(request):
         await real(request)
         gone.set()
 
     monkeypatch.setattr(plates, "find_plates", find_plates)
-    monkeypatch.setattr(app, "_left", left)
+    monkeypatch.setattr(waiting, "_left", left)
     body = requests.Request("POST", url, files={"upload": jpeg}, data={"split": 5}).prepare()
     head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
     host, port = url.removeprefix("http://").split(":")
@@ -719,8 +720,8 @@ def test_the_memory_of_who_is_gone_is_free_when_its_share_is(running):
         del upload
         gc.disable()  # a collector that comes by in time is luck
         try:
-            with pytest.raises(app._GoneError):
-                await app._while_there(Gone(), gone, pool, work)
+            with pytest.raises(waiting.GoneError):
+                await waiting.while_there(Gone(), gone, pool, work)
             del work
             assert held() is None
         finally:
@@ -755,7 +756,7 @@ def test_a_failure_does_not_keep_its_picture(networks):
         gc.disable()
         try:
             with contextlib.suppress(ValueError):
-                await app._while_there(There(), threading.Event(), pool, work)
+                await waiting.while_there(There(), threading.Event(), pool, work)
             del work
             await asyncio.sleep(0)  # the loop has had its turn
             assert held() is None
@@ -785,7 +786,9 @@ def test_a_server_that_ends_begins_nothing_that_waited():
                 gone[number].wait(20)
 
             tasks = [
-                asyncio.create_task(app._while_there(There(), gone[number], server.workers, lambda n=number: work(n)))
+                asyncio.create_task(
+                    waiting.while_there(There(), gone[number], server.workers, lambda n=number: work(n))
+                )
                 for number in range(3)
             ]
             await asyncio.to_thread(entered.wait, 20)
@@ -808,8 +811,8 @@ def test_who_waits_for_memory_and_leaves_gives_up_his_place():
         budget = security.Budget(10)
         async with contextlib.AsyncExitStack() as first, contextlib.AsyncExitStack() as second:
             await first.enter_async_context(budget.take(10))
-            with pytest.raises(app._GoneError):
-                await app._waited(Left(), second.enter_async_context(budget.take(10)))
+            with pytest.raises(waiting.GoneError):
+                await waiting.waited(Left(), second.enter_async_context(budget.take(10)))
             await first.aclose()
             async with asyncio.timeout(20), budget.take(10):
                 pass
@@ -911,8 +914,10 @@ def test_urls_that_hang_do_not_keep_uploads_from_being_done(serve, jpeg):
             web.then(hang=True)
         with ThreadPoolExecutor(app.FETCHERS) as pool:
             hanging = [pool.submit(post, url, upload_url=f"{web.url}/a.jpg") for _ in range(app.FETCHERS)]
-            while len(web.calls) < app.FETCHERS:
+            until = time.monotonic() + 20
+            while len(web.calls) < app.FETCHERS and time.monotonic() < until:
                 hanging[0].done()
+            assert len(web.calls) == app.FETCHERS
             try:
                 answer = requests.post(url, files={"upload": jpeg}, timeout=10).status_code
             except requests.Timeout:
@@ -953,6 +958,32 @@ def asked_slowly(url: str, data: bytes, more: str = ""):
         yield client
 
 
+def test_answers_that_are_not_read_count_as_large_as_they_are(serve, jpeg, monkeypatch):
+    """A small file can have a large answer: beyond the room for answers nothing more is worked on."""
+    large = bytes(12_000_000), BlurResult(Detections())
+    monkeypatch.setattr(app._Server, "_blurred", lambda *_: large)
+    monkeypatch.setattr(app, "SEND_TIMEOUT", 3600)
+    url = serve(memory=60_000_000, workers=1)
+    with asked_slowly(url, jpeg), pytest.raises(requests.ReadTimeout):
+        requests.post(url, files={"upload": jpeg}, timeout=2)
+    assert len(post(url, jpeg).content) == 12_000_000
+
+
+def test_who_finds_no_room_in_time_is_told_so(serve, jpeg, monkeypatch):
+    monkeypatch.setattr(app, "LONGEST_WAIT", 0.2)
+    url = serve(memory=1)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as first:
+        first.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Length: 5000\r\n\r\n--b"
+        )
+        assert requests.get(f"{url}/health", timeout=20).status_code == 200
+        answer = post(url, jpeg)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert list(answer.json()) == ["error"]
+
+
 def test_who_does_not_read_an_answer_holds_its_memory_for_a_while_only(serve, jpeg, encode, noise, monkeypatch):
     """With room for one request: the next is served when the first has been given up."""
     monkeypatch.setattr(app, "SEND_TIMEOUT", 0.5)
@@ -966,9 +997,13 @@ def test_an_answer_holds_its_share_until_it_is_sent(serve, encode, noise, monkey
     real = security.Budget.give_back
 
     def give_back(self, amount):
-        if amount:
+        if amount and self is budgets[-1]:
             given_back.set()
         real(self, amount)
+
+    budgets = []
+    made = security.Budget.__init__
+    monkeypatch.setattr(security.Budget, "__init__", lambda self, size: budgets.append(self) or made(self, size))
 
     monkeypatch.setattr(security.Budget, "give_back", give_back)
     url = serve(memory=1, plates=10)

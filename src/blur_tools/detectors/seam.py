@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 from PIL import Image
@@ -19,20 +18,14 @@ SHARE = 0.25
 """Of the picture's width, on each side of the seam, that is searched: larger objects are found by their halves."""
 
 
-QUALITY = 95
-"""Of the file that a service is sent."""
-
-
 def seam(picture: Picture) -> Picture:
-    """The right end of a panorama and its left end beside it, upright: the seam is in the middle."""
+    """The right end of a panorama and its left end beside it, upright: the seam is in the middle. It has no file."""
     width, height = picture.upright_size
     half = max(1, round(width * SHARE))
     image = Image.new("RGB", (2 * half, height))
     image.paste(picture.view((half, height), (width - half, 0, width, height)), (0, 0))
     image.paste(picture.view((half, height), (0, 0, half, height)), (half, 0))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=QUALITY)
-    return Picture(Source(file.getvalue(), picture.source.name, picture.source.origin), FORMATS["JPEG"], image)
+    return Picture(Source(b"", picture.source.name, picture.source.origin), FORMATS["JPEG"], image)
 
 
 def both_sides(found: list[Candidate], width: int) -> list[Candidate]:

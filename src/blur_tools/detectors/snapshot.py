@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from blur_tools.detections import Box, Detection
 from blur_tools.detectors.quads import quadrilateral
 from blur_tools.detectors.tiles import Candidate
-from blur_tools.errors import AnswerError, ServiceError
+from blur_tools.errors import AnswerError, PictureError, ServiceError
 from blur_tools.picture import FORMATS, Picture
 from blur_tools.service.client import Service
 from blur_tools.service.upload import map_boxes, upload_of
@@ -93,7 +93,7 @@ class Snapshot:
             What Snapshot answered instead, or that it did not.
         """
         whole = part == (0, 0, *picture.upright_size)
-        looked = picture if whole else _slice(picture, part)
+        looked = picture if whole and picture.source.data else _slice(picture, part)
         upload = upload_of(looked, self._limit)
         name = safe_name(settings.snapshot_filename) if settings.snapshot_filename else upload.name
         about = picture.source.origin
@@ -128,7 +128,10 @@ def _slice(picture: Picture, part: Box) -> Picture:
     left, top, right, bottom = part
     image = picture.view((max(1, round(right - left)), max(1, round(bottom - top))), part)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=SLICE_QUALITY)
+    try:
+        image.save(buffer, "JPEG", quality=SLICE_QUALITY)
+    except (OSError, ValueError) as error:
+        raise PictureError(picture.source.origin, f"a part of it cannot be sent as JPEG: {error}") from error
     source = Source(buffer.getvalue(), picture.source.name, picture.source.origin)
     return Picture(source, FORMATS["JPEG"], image)
 

@@ -9,11 +9,12 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -47,13 +48,13 @@ from blur_tools.server.config import ServerConfig
 from blur_tools.server.form import Body, BodyTimeoutError, Form, UploadTooLargeError, read_form
 from blur_tools.server.schema import DESCRIPTION
 from blur_tools.server.security import Budget, Throttle, logo_file, may_pass
+from blur_tools.server.waiting import GoneError, unless, waited, while_there
 from blur_tools.service.answers import INVALID_TOKEN, throttled
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import Source, load_source
 
 __all__ = ["create_app"]
 
-Outcome = TypeVar("Outcome")
 logger = logging.getLogger("blur_tools.server")
 
 SMALLEST_SHARE = 4_000_000
@@ -69,12 +70,15 @@ FETCHERS = 16
 """URLs that are fetched at once: waiting for others' servers must not keep the cores from working."""
 
 
+LONGEST_WAIT = 60.0
+"""Seconds that a request waits for room before it is told that the server is busy."""
+
 PIECE, SEND_TIMEOUT = 1 << 18, 120.0
 """Bytes of an answer that are sent at a time, and seconds for all of them: who does not read holds memory."""
 
 
-class _GoneError(Exception):
-    """Nobody waits for the answer any more."""
+class _BusyError(Exception):
+    """There was no room for a request in time."""
 
 
 class _Answer(Response):
@@ -142,24 +146,30 @@ class _Server:
         self.snapshot = _snapshot(config)
         self.engine = LocalEngine(self.snapshot)
         self.throttle = Throttle(config.rate)
+        self.ending = threading.Event()
         self.told: Any = None
         self.told_at = -math.inf
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Threads to work in; what is under way at the end is finished."""
-        # two, so that nobody holds what another waits for: a URL is known only when its form has been read
-        half = max(1, self.config.memory // 2)
-        self.bodies, self.fetched = Budget(half), Budget(half)
+        # three, taken in this order, so that nobody holds what another waits for
+        third = max(1, self.config.memory // 3)
+        self.bodies, self.fetched, self.answers = Budget(third), Budget(third), Budget(third)
+        self.slots, self.fetching = asyncio.Semaphore(self.config.workers), asyncio.Semaphore(FETCHERS)
         self.one_asks = asyncio.Lock()
         self.workers = ThreadPoolExecutor(self.config.workers, "blur")
         self.fetchers = ThreadPoolExecutor(FETCHERS, "fetch")
         self.aside = ThreadPoolExecutor(ASIDE, "aside")
         try:
             yield
-        finally:  # what was cancelled because the goodbye took too long is not begun
-            for pool in (self.workers, self.fetchers, self.aside):
-                pool.shutdown(cancel_futures=True)
+        finally:  # what was cancelled because the goodbye took too long is not begun, and what is under way ends
+            self.ending.set()
+            pools = (self.workers, self.fetchers, self.aside)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                await asyncio.to_thread(pool.shutdown)
 
     async def blur(self, request: Request) -> Response:
         """Find the plates and faces of a picture, and hide them where an intensity of 1 or more is asked for."""
@@ -198,7 +208,7 @@ class _Server:
         if refusal is None:
             try:
                 return await self._work(request, body)
-            except (_GoneError, ClientDisconnect):
+            except (GoneError, ClientDisconnect):
                 return _json(499, {"error": "the client is gone"}), None  # which nobody reads
             except Exception as error:
                 refusal = _refused(error, self.config)
@@ -214,23 +224,39 @@ class _Server:
         return None
 
     async def _work(self, request: Request, body: Body) -> tuple[Response, BlurResult]:
-        async with AsyncExitStack() as share:
-            held = await share.enter_async_context(self.bodies.take(max(body.length, SMALLEST_SHARE)))
-            form = await read_form(body)
-            held.keep(form.size)
-            gone = threading.Event()
-            # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
-            settings = await _while_there(request, gone, self.aside, lambda: self._settings(form))
-            source = form.upload
-            if form.upload_url is not None:
-                turn = share.enter_async_context(self.fetched.take(self.config.max_bytes))
-                held = await _waited(request, turn)
-                source = await _while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url, gone))
-                held.keep(len(source.data))
-            content, result = await _while_there(
-                request, gone, self.workers, lambda: self._blurred(source, settings, gone)
-            )
-            return _Answer(content, share.pop_all()), result
+        gone = threading.Event()
+        async with AsyncExitStack() as held, AsyncExitStack() as answered:
+            source, settings = await self._asked(request, body, held, gone)
+            async with AsyncExitStack() as slot:  # until there is room for the answer, so that few wait for that
+                await waited(request, slot.enter_async_context(self.slots))
+                work = partial(self._blurred, source, settings, gone)
+                del source
+                content, result = await while_there(request, gone, self.workers, work)
+                del work
+                await held.aclose()
+                await waited(request, answered.enter_async_context(self.answers.take(len(content))))
+            return _Answer(content, answered.pop_all()), result
+
+    async def _asked(
+        self, request: Request, body: Body, held: AsyncExitStack, gone: threading.Event
+    ) -> tuple[Any, BlurSettings]:
+        """The picture and what is to be done with it; `held` holds its memory."""
+        room = held.enter_async_context(self.bodies.take(max(body.length, SMALLEST_SHARE)))
+        try:
+            share = await asyncio.wait_for(room, LONGEST_WAIT)
+        except TimeoutError as error:
+            raise _BusyError from error
+        form = await read_form(body)
+        share.keep(form.size)
+        # in a thread: a stranger's patterns and lists can take long, and nobody else is to wait for them
+        settings = await while_there(request, gone, self.aside, lambda: self._settings(form))
+        if form.upload_url is None:
+            return form.upload, settings
+        async with AsyncExitStack() as slot:  # until its size has room: only so many are of a size not known yet
+            await waited(request, slot.enter_async_context(self.fetching))
+            source = await while_there(request, gone, self.fetchers, lambda: self._fetched(form.upload_url, gone))
+            await waited(request, held.enter_async_context(self.fetched.take(len(source.data))))
+        return source, settings
 
     def _settings(self, form: Form) -> BlurSettings:
         """What the server's own settings say, and over them what the request says."""
@@ -249,11 +275,11 @@ class _Server:
 
     def _fetched(self, url: Any, gone: threading.Event) -> Source:
         public_only = not self.config.allow_private_urls
-        with stoppable(_unless(gone)):
+        with stoppable(unless(gone, self.ending)):
             return load_source(url, max_bytes=self.config.max_bytes, public_only=public_only)
 
     def _blurred(self, source: Any, settings: BlurSettings, gone: threading.Event) -> tuple[bytes, BlurResult]:
-        with stoppable(_unless(gone)):
+        with stoppable(unless(gone, self.ending)):
             proceed()
             picture = load_picture(source, max_pixels=self.config.max_pixels)
             answer = self.engine.detect(picture, settings)
@@ -270,68 +296,6 @@ def _snapshot(config: ServerConfig) -> Snapshot | None:
     return Snapshot(token=config.snapshot_token, rate=config.snapshot_rate)
 
 
-def _unless(gone: threading.Event) -> Callable[[], None]:
-    def ask() -> None:
-        if gone.is_set():
-            raise _GoneError
-
-    return ask
-
-
-async def _while_there(
-    request: Request, gone: threading.Event, pool: ThreadPoolExecutor, work: Callable[[], Outcome]
-) -> Outcome:
-    """Work in a pool, unless the client goes away before it begins; what has begun learns it by `gone`."""
-    job = [work]
-    begun = pool.submit(_taken, job)
-    working = asyncio.wrap_future(begun)
-    leaving = asyncio.ensure_future(_left(request))
-    both: set[asyncio.Future[Any]] = {working, leaving}
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        gone.set()
-        if begun.cancel():
-            job.clear()  # it stays in the pool's queue, and must not hold the picture there
-        else:
-            await asyncio.wait({working})  # the share of the memory is held as long as the memory is
-        raise _GoneError
-    except asyncio.CancelledError:  # the server ends, and can wait no longer
-        gone.set()
-        if begun.cancel():
-            job.clear()
-        raise
-    finally:
-        leaving.cancel()
-        # an error is taken note of, and its traceback must not hold the picture together with this frame
-        working.add_done_callback(lambda done: done.cancelled() or done.exception())
-        del working, begun, both, job, work
-
-
-def _taken(job: list[Callable[[], Outcome]]) -> Outcome:
-    return job.pop()()
-
-
-async def _waited(request: Request, waiting: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Wait for something, unless the client goes away first."""
-    task, leaving = asyncio.ensure_future(waiting), asyncio.ensure_future(_left(request))
-    both: set[asyncio.Future[Any]] = {task, leaving}
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise _GoneError
-    finally:
-        leaving.cancel()
-        task.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     return Response(json.dumps(body), status, dict(headers or {}), "application/json")
 
@@ -344,6 +308,8 @@ def _refused(error: Exception, config: ServerConfig) -> Response:
     """The documented answer for what went wrong."""
     if isinstance(error, UploadTooLargeError):
         return _json(413, {"error": f"the upload is larger than {config.max_bytes:,} bytes"})
+    if isinstance(error, _BusyError):
+        return _json(503, {"error": "too much is waiting; try again"}, {"Retry-After": "10"})
     if isinstance(error, BodyTimeoutError):
         return _json(400, {"error": "the request did not arrive in time"})
     if isinstance(error, PictureError):

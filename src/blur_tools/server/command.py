@@ -48,7 +48,11 @@ def add_serve(verbs: Any, add_parameter: Any) -> None:
     own.add_argument("--workers", type=int, help="pictures worked on at once (default: as many as cores)")
     own.add_argument("--max-bytes", type=int, help=f"largest upload (default {DEFAULTS.max_bytes:,})")
     own.add_argument("--max-pixels", type=int, help=f"largest picture (default {DEFAULTS.max_pixels:,})")
-    own.add_argument("--memory", type=int, help=f"bytes of pictures held at once (default {DEFAULTS.memory:,})")
+    own.add_argument(
+        "--memory",
+        type=int,
+        help=f"bytes of uploads, fetched files and answers held at once (default {DEFAULTS.memory:,})",
+    )
     own.add_argument("--rate", type=float, help="calls a second of each client (default: without limit)")
     own.add_argument("--require-token", action="store_true", help=f"refuse requests without ${REQUIRED_VARIABLE}")
     own.add_argument(

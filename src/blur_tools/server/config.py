@@ -51,8 +51,8 @@ class ServerConfig:
     max_pixels : int
         Largest picture.
     memory : int
-        Bytes of pictures that are held at once, half of it for uploads and half for what is fetched; requests beyond
-        wait, before their body is read or their URL is asked.
+        Bytes that are held at once, a third of it each for uploads, for what was fetched, and for answers that are
+        not read yet; requests beyond wait. What is being fetched comes on top, at most 16 files.
     rate : float or None
         Calls a second of each client; None is without limit.
     allow_private_urls : bool
