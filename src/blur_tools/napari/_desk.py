@@ -1,0 +1,361 @@
+"""A session on a viewer: shows its pictures, prepares the next ones, and does what keys and buttons ask for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from blur_tools.audit.session import AuditSession, Decision, Item
+from blur_tools.batch.rows import message
+from blur_tools.engines import Answer
+from blur_tools.errors import BlurError, PictureError
+from blur_tools.napari._pictures import Shown, load_shown
+from blur_tools.napari._stage import Stage
+from blur_tools.napari._window import Window
+from blur_tools.napari._work import Lane
+
+__all__ = ["Desk"]
+
+logger = logging.getLogger("blur_tools")
+
+
+class Desk:
+    """The pictures of a session, one at a time.
+
+    Parameters
+    ----------
+    window : Window
+        What the panels share.
+    session : AuditSession
+        The queue and what is decided.
+    image : napari.layers.Image, optional
+        Somebody else's layer that shows the pictures already.
+    load : callable
+        Gives what is shown of an item; runs in a thread.
+    auto : bool
+        Search each picture as it comes, and the next one before it comes.
+
+    Attributes
+    ----------
+    only : collection of decisions or None
+        Next and Back skip all others.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        session: AuditSession,
+        *,
+        image: Any = None,
+        load: Callable[[Item], Shown] = lambda item: load_shown(item.source),
+        auto: bool = True,
+    ) -> None:
+        self.window = window
+        self.session = session
+        self.load = load
+        self.auto = auto
+        self.only: Collection[Decision] | None = None
+        self.stage = Stage(window.viewer, session, window.say, image)
+        self._ready: dict[str, Shown] = {}
+        self._loading, self._searching = Lane(), Lane()
+        self.searched_key: str | None = None
+        self._step = 1
+        self._unsubscribe = session.subscribe(self._on_session)
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def item(self) -> Item | None:
+        """The picture under the cursor."""
+        return self.session.current
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the picture under the cursor is on the canvas, so that it can be edited."""
+        return self.stage.shown is not None and self.item is not None and self.stage.marks.key == self.item.key
+
+    def show(self) -> None:
+        """Show the picture under the cursor, at once if it is prepared, and prepare its neighbours."""
+        item = self.item
+        if item is None:
+            self.window.say("There is no picture to look at.")
+            return
+        self.stage.settings = self.window.settings
+        shown = self._ready.get(item.key)
+        if shown is not None:
+            if not (self.is_shown and self.stage.shown is shown):
+                self.stage.show(item.key, shown)
+                self.window.bind_keys()
+        elif item.error:
+            self._skip(item)
+            return
+        else:
+            self.stage.wait(item.key)
+        self._say_where(item)
+        self.prepare()
+
+    def _skip(self, item: Item) -> None:
+        """Say why a picture cannot be shown, and go on in the direction in which the person went."""
+        self.window.warn(f"{item.key} is skipped: {item.error}")
+        if self._move(self._step) is None:
+            self.stage.show(item.key, None)
+            self.window.say(f"{item.key} cannot be shown: {item.error}")
+        else:
+            self.show()
+
+    def _say_where(self, item: Item) -> None:
+        self.window.say(f"{self.session.position + 1} of {len(self.session)}: {item.key}")
+
+    # -- preparing what comes next ---------------------------------------------------------------------------------
+
+    def neighbours(self) -> list[Item]:
+        """The picture under the cursor, those after it that come next, and the one before."""
+        items, position = self.session.items, self.session.position
+        wanted = [item for item in items[position + 1 :] if self.only is None or item.decision in self.only][:1]
+        before = [item for item in items[:position] if self.only is None or item.decision in self.only][-1:]
+        return [*items[position : position + 1], *wanted, *before]
+
+    def prepare(self) -> None:
+        """Decode, and search, what is needed next: the current picture, then the next, then the one before."""
+        near = self.neighbours()
+        keys = {item.key for item in near}
+        self._ready = {key: shown for key, shown in self._ready.items() if key in keys}
+        if not self._loading.busy:
+            item = next((item for item in near if item.key not in self._ready and not item.error), None)
+            if item is not None:
+                self._start_loading(item)
+        if self.auto and not self._searching.busy:
+            item = next((i for i in near[:2] if i.key in self._ready and not i.detected and not i.error), None)
+            if item is not None:
+                self._start_search(item)
+
+    def _start_loading(self, item: Item) -> None:
+        load = self.load
+
+        def done(shown: Shown | None, error: Exception | None) -> None:
+            if shown is not None:
+                self._ready[item.key] = shown
+            else:
+                self.session.set_error(item.key, _reason(item, error))
+            if self.item is not None and self.item.key == item.key:
+                self.show()
+            else:
+                self.prepare()
+
+        self._loading.start(lambda: load(item), done)
+
+    def _start_search(self, item: Item) -> None:
+        shown = self._ready[item.key]
+        try:
+            finder, settings = self.window.engine(), self.window.settings_for(shown)
+        except BlurError as error:
+            self.auto = False
+            self.window.warn(f"nothing is searched for: {error}")
+            return
+
+        def done(answer: Answer | None, error: Exception | None) -> None:
+            self.searched_key = None
+            if answer is not None:
+                self.session.set_detections(
+                    item.key, answer.detections, engine=finder.name, warnings=answer.warnings
+                )
+            elif isinstance(error, PictureError):
+                self.session.set_error(item.key, _reason(item, error))
+            else:
+                # the service fails for the next one as well: wait until a person asks again
+                self.auto = False
+                self.window.warn(f"{message(error) if error else 'no answer'}. Nothing is lost; Detect tries again.")
+            self.window.changed()
+            self.prepare()
+
+        self.searched_key = item.key
+        self._searching.start(lambda: finder.detect(shown.picture, settings), done)
+
+    def _on_session(self, key: str, what: str) -> None:
+        if key == self.stage.marks.key and what in ("detections", "edit", "undo", "redo"):
+            # an edit comes out of the layer itself, which is written anew when napari is done with it
+            if what == "edit":
+                self.stage.update_preview()
+            else:
+                self.stage.refresh()
+        self.window.changed()
+
+    # -- going -----------------------------------------------------------------------------------------------------
+
+    def _move(self, step: int) -> Item | None:
+        return self.session.next(self.only) if step > 0 else self.session.previous(self.only)
+
+    def _go(self, step: int) -> bool:
+        self.stage.marks.settle()
+        self._step = step
+        if self._move(step) is None:
+            end = "last" if step > 0 else "first"
+            self.window.say(f"This is the {end} picture{'' if self.only is None else ' of those that are listed'}.")
+            return False
+        self.show()
+        return True
+
+    def next(self) -> None:
+        """Go to the next picture."""
+        self._go(1)
+
+    def previous(self) -> None:
+        """Go to the picture before."""
+        self._go(-1)
+
+    def go(self, key: str) -> None:
+        """Go to a picture that was clicked in the list."""
+        self.stage.marks.settle()
+        self._step = 1
+        self.session.go(key)
+        item = self.session[key]
+        if item.error:
+            self.session.set_error(key, "")  # it may be there by now
+        self.show()
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Note that all is marked, and go on."""
+        item = self.item
+        if item is None or not self._may_decide(item):
+            return
+        self._safely(lambda: self.session.decide(item.key, "accepted"))
+        if not self._go(1):
+            left = self.session.counts()["unreviewed"]
+            self.window.say(f"Accepted. This was the last picture; {left} are not reviewed.")
+
+    def flag(self) -> None:
+        """Note that somebody must look again; once more takes it back."""
+        item = self.item
+        if item is None or not self._may_decide(item):
+            return
+        flagged = item.decision == "flagged"
+        self._safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged"))
+        self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
+
+    def _may_decide(self, item: Item) -> bool:
+        self.stage.marks.settle()
+        if not self.is_shown:
+            self.window.say("The picture is not shown yet.")
+            return False
+        if self.searched_key == item.key:
+            self.window.say("The picture is still being searched.")
+            return False
+        return True
+
+    # -- editing ---------------------------------------------------------------------------------------------------
+
+    def add_plate(self) -> None:
+        """Let the next drag mark a plate."""
+        self._draw("plate")
+
+    def add_face(self) -> None:
+        """Let the next drag mark a face."""
+        self._draw("face")
+
+    def _draw(self, kind: Any) -> None:
+        if self.is_shown:
+            self._focus()
+            self.stage.marks.draw(kind)
+            self.window.say(f"Drag a box around the {kind}; its corners can be pulled afterwards.")
+
+    def toggle_keep(self) -> None:
+        """Leave the chosen marks visible, or hide them again."""
+        chosen = self._chosen()
+        if chosen:
+            kept = {m.id: m.detection.keep for m in self._marks()}
+            keep = not all(kept[number] for number in chosen)
+            self._edit(lambda key: self.session.set_keep(key, chosen, keep))
+
+    def change_kind(self) -> None:
+        """Make plates of the chosen faces, and faces of plates; all become what the first one becomes."""
+        chosen = self._chosen()
+        if chosen:
+            first = next(m for m in self._marks() if m.id == chosen[0])
+            kind: Any = "face" if first.detection.kind == "plate" else "plate"
+            self._edit(lambda key: self.session.set_kind(key, chosen, kind))
+
+    def delete(self) -> None:
+        """Remove the chosen marks."""
+        chosen = self._chosen()
+        if chosen:
+            self._edit(lambda key: self.session.delete(key, chosen))
+
+    def undo(self) -> None:
+        """Take back the last change of this picture."""
+        self._step_back(self.session.undo, "Undone")
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self._step_back(self.session.redo, "Done again")
+
+    def _step_back(self, step: Callable[[str], str | None], word: str) -> None:
+        if not self.is_shown or self.stage.marks.is_drawing or self.item is None:
+            return
+        key = self.item.key
+        self.stage.marks.settle()
+        done = self._safely(lambda: step(key))
+        self.stage.refresh()
+        self.window.say(f"{word}: {done}." if done else "Nothing to take back." if word == "Undone" else "Nothing more.")
+
+    def _marks(self) -> Any:
+        return self.item.marks if self.item is not None else ()
+
+    def _chosen(self) -> list[int]:
+        if not self.is_shown or self.stage.marks.is_drawing:
+            return []
+        self.stage.marks.settle()
+        known = {mark.id for mark in self._marks()}
+        chosen = [number for number in self.stage.marks.selected if number in known]
+        if not chosen:
+            self.window.say("Click a mark first.")
+        return chosen
+
+    def _edit(self, change: Callable[[str], Any]) -> None:
+        item = self.item
+        if item is not None:
+            self._safely(lambda: change(item.key))
+            self.stage.refresh()
+
+    def _safely(self, change: Callable[[], Any]) -> Any:
+        """Do something that is journalled; what goes wrong is said, and the layer shows what the session has."""
+        try:
+            return change()
+        except BlurError as error:
+            self.window.warn(str(error))
+            return None
+
+    # -- seeing ----------------------------------------------------------------------------------------------------
+
+    def toggle_marks(self) -> None:
+        """Hide the marks, or show them."""
+        self.stage.marks.layer.visible = not self.stage.marks.layer.visible
+
+    def toggle_labels(self) -> None:
+        """Hide the words at the marks, or show them."""
+        self.stage.marks.layer.text.visible = not self.stage.marks.layer.text.visible
+
+    def toggle_preview(self) -> None:
+        """Show the picture as it will be saved, or as it is."""
+        self.stage.settings = self.window.settings
+        self.stage.set_preview(not self.stage.preview_on)
+        self.window.bind_keys()
+
+    def _focus(self) -> None:
+        viewer = self.window.viewer
+        viewer.layers.selection.active = self.stage.marks.layer
+        self.stage.marks.layer.visible = True
+
+    def close(self) -> None:
+        """Take our layers away; the session stays open."""
+        self._unsubscribe()
+        self._loading.forget()
+        self._searching.forget()
+        self.stage.close()
+
+
+def _reason(item: Item, error: Exception | None) -> str:
+    """Why, without the path: the person sees which picture it is."""
+    return error.reason if isinstance(error, PictureError) else message(error) if error else "cannot be read"

@@ -1,0 +1,187 @@
+"""What the panels of one viewer share: who is asked, with which settings, and which pictures are on the desk."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blur_tools.engines import Engine, engine
+from blur_tools.errors import SettingsError
+from blur_tools.napari._keys import bind, chosen_keys, plugin_option
+from blur_tools.napari._pictures import Shown
+from blur_tools.napari._work import Jobs
+from blur_tools.settings import BlurSettings
+from blur_tools.sources import is_url
+
+if TYPE_CHECKING:
+    from blur_tools.napari._desk import Desk
+
+__all__ = ["ADDRESS", "ENGINES", "EXCLUDED", "Window", "window_of"]
+
+logger = logging.getLogger("blur_tools")
+
+ADDRESS = "address"
+ENGINES = ("local", "cloud", "onpremise", ADDRESS)
+"""What can be chosen; the last is a service at an address that is typed."""
+
+EXCLUDED = "Excluded areas"
+"""Layer of rectangles in which nothing is searched."""
+
+
+class Window:
+    """State that belongs to a viewer and to no single panel.
+
+    Attributes
+    ----------
+    settings : BlurSettings
+        What the Blur panel says.
+    engine_name, address : str
+        One of `ENGINES`, and the service's address.
+    desk : Desk or None
+        The pictures that keys and buttons act on.
+    status : str
+        The last sentence for the person.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+        self.settings = BlurSettings()
+        self.engine_name: str = plugin_option("engine", "name", ENGINES[0])
+        self.address: str = plugin_option("engine", "address", "")
+        self.desk: Desk | None = None
+        self.status = ""
+        self.jobs = Jobs(self.changed)
+        self._observers: list[Callable[[], None]] = []
+        self._engine: tuple[tuple[str, str], Engine] | None = None
+        self._telling = False
+        self.keys = chosen_keys()
+        self._bound: set[int] = set()
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer; None once it is gone."""
+        return self._viewer()
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def observe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after each change of what panels show; the answer ends that."""
+        self._observers.append(callback)
+        return lambda: self._observers.remove(callback) if callback in self._observers else None
+
+    def changed(self) -> None:
+        """Let the panels show what is now."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            for callback in list(self._observers):
+                callback()
+        finally:
+            self._telling = False
+
+    def say(self, text: str) -> None:
+        """Say something that needs no notice elsewhere: it stands in the panel and in the window's last line."""
+        self.status = text
+        if self.viewer is not None:
+            self.viewer.status = text
+        self.changed()
+
+    def warn(self, text: str) -> None:
+        """Say something that a person must not miss: as a notification as well."""
+        from napari.utils.notifications import show_warning
+
+        self.say(text)
+        show_warning(text)
+
+    # -- who is asked, and what ------------------------------------------------------------------------------------
+
+    def engine(self) -> Engine:
+        """The engine that is chosen; made once.
+
+        Raises
+        ------
+        SettingsError
+            It cannot be made: no token, no address.
+        """
+        name = self.engine_name
+        if name == ADDRESS:
+            name = self.address.strip()
+            if not is_url(name):
+                raise SettingsError("engine", "type the service's address, such as http://localhost:8001")
+        chosen = (self.engine_name, name)
+        if self._engine is None or self._engine[0] != chosen:
+            self._engine = (chosen, engine(name))
+        return self._engine[1]
+
+    def settings_for(self, shown: Shown) -> BlurSettings:
+        """The settings for one picture, with the excluded rectangles that are drawn, in its stored pixels."""
+        layer = self.excluded
+        if layer is None or not len(layer.data):
+            return self.settings
+        boxes = [shown.box_to_stored(np.asarray(data)[:, -2:]) for data in layer.data]
+        corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), map(tuple, zip(*boxes, strict=True)), strict=True))
+        return dataclasses.replace(self.settings, **corners)
+
+    @property
+    def excluded(self) -> Any:
+        """The layer of excluded rectangles; None when there is none."""
+        return next((layer for layer in self.viewer.layers if layer.name == EXCLUDED), None)
+
+    def draw_excluded(self) -> Any:
+        """Let the person drag rectangles in which nothing is searched."""
+        layer = self.excluded
+        if layer is None:
+            layer = self.viewer.add_shapes(
+                None, ndim=2, name=EXCLUDED, edge_color="#ff4040", face_color="#ff404040", edge_width=2
+            )
+        self.viewer.layers.selection.active = layer
+        layer.mode = "add_rectangle"
+        self.say("Drag rectangles; nothing that lies wholly inside one is searched for.")
+        return layer
+
+    # -- the desk --------------------------------------------------------------------------------------------------
+
+    def put(self, desk: Desk | None) -> None:
+        """Let keys and buttons act on these pictures."""
+        self.desk = desk
+        self.bind_keys()
+        self.changed()
+
+    def bind_keys(self) -> None:
+        """Bind the keys in the viewer and in our layers."""
+        if self.desk is None or self.viewer is None:
+            return
+        targets = [self.viewer, *self.desk.stage.layers]
+        for problem in bind(targets, self.keys, self.act, self.hold):
+            self.warn(problem)
+
+    def act(self, name: str) -> None:
+        """Do one of `ACTIONS`."""
+        if self.desk is None:
+            self.say("Open a folder, or detect in a picture, first.")
+            return
+        getattr(self.desk, name)()
+        self.changed()
+
+    def hold(self, on: bool) -> None:
+        """A person holds the key that shows the original, or lets it go."""
+        if self.desk is not None:
+            self.desk.stage.hold_original(on)
+
+
+_windows: weakref.WeakKeyDictionary[Any, Window] = weakref.WeakKeyDictionary()
+
+
+def window_of(viewer: Any) -> Window:
+    """The shared state of a viewer; made when it is first asked for."""
+    # napari hands plugins a proxy of the viewer, which is not the same key
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _windows:
+        _windows[viewer] = Window(viewer)
+    return _windows[viewer]
