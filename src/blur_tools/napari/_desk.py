@@ -40,6 +40,8 @@ class Desk:
     ----------
     only : collection of decisions or None
         Next and Back skip all others.
+    frames : mapping of key to int
+        Of a layer of somebody else's: which of its frames a picture is.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Desk:
         self.load = load
         self.auto = auto
         self.only: Collection[Decision] | None = None
+        self.frames: dict[str, int] = {}
         self.stage = Stage(window.viewer, session, window.say, image)
         self._ready: dict[str, Shown] = {}
         self._loading, self._searching = Lane(), Lane()
@@ -75,6 +78,24 @@ class Desk:
         """Whether the picture under the cursor is on the canvas, so that it can be edited."""
         return self.stage.shown is not None and self.item is not None and self.stage.marks.key == self.item.key
 
+    @property
+    def in_work(self) -> list[Item]:
+        """What Detect and Save of the Blur panel mean: all frames of a layer; of a queue the picture that is seen."""
+        return list(self.session.items) if self.frames else [] if self.item is None else [self.item]
+
+    def follow_frame(self) -> None:
+        """Show the frame that a person moved to with napari's slider."""
+        image = self.stage.image
+        if not self.frames or image not in self.window.viewer.layers or image.ndim < 3:
+            return
+        frame = int(self.window.viewer.dims.current_step[-3])
+        key = next((key for key, number in self.frames.items() if number == frame), None)
+        if key is not None and (self.item is None or self.item.key != key):
+            self.stage.marks.settle()
+            self.session.go(key)
+            if self in self.window.desks:
+                self.show()
+
     def show(self) -> None:
         """Show the picture under the cursor, at once if it is prepared, and prepare its neighbours."""
         item = self.item
@@ -82,6 +103,8 @@ class Desk:
             self.window.say("There is no picture to look at.")
             return
         self.stage.settings = self.window.settings
+        if self.frames and self.stage.image.ndim == 3:
+            self.window.viewer.dims.set_current_step(self.window.viewer.dims.ndim - 3, self.frames[item.key])
         shown = self._ready.get(item.key)
         if shown is not None:
             if not (self.is_shown and self.stage.shown is shown):
@@ -148,7 +171,7 @@ class Desk:
     def _start_search(self, item: Item) -> None:
         shown = self._ready[item.key]
         try:
-            finder, settings = self.window.engine(), self.window.settings_for(shown)
+            finder, settings = self.window.engine(), self.window.asked()(shown)
         except BlurError as error:
             self.auto = False
             self.window.warn(f"nothing is searched for: {error}")

@@ -15,6 +15,7 @@ from blur_tools.errors import SettingsError
 from blur_tools.napari._keys import bind, chosen_keys, plugin_option
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._work import Jobs
+from blur_tools.napari._settings_form import DRAWN
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
@@ -44,6 +45,8 @@ class Window:
         One of `ENGINES`, and the service's address.
     desk : Desk or None
         The pictures that keys and buttons act on.
+    desks : list of Desk
+        These, and those of other layers that a person may come back to.
     status : str
         The last sentence for the person.
     """
@@ -54,6 +57,7 @@ class Window:
         self.engine_name: str = plugin_option("engine", "name", ENGINES[0])
         self.address: str = plugin_option("engine", "address", "")
         self.desk: Desk | None = None
+        self.desks: list[Desk] = []
         self.status = ""
         self.jobs = Jobs(self.changed)
         self._observers: list[Callable[[], None]] = []
@@ -119,14 +123,17 @@ class Window:
             self._engine = (chosen, engine(name))
         return self._engine[1]
 
-    def settings_for(self, shown: Shown) -> BlurSettings:
-        """The settings for one picture, with the excluded rectangles that are drawn, in its stored pixels."""
-        layer = self.excluded
-        if layer is None or not len(layer.data):
-            return self.settings
-        boxes = [shown.box_to_stored(np.asarray(data)[:, -2:]) for data in layer.data]
-        corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), map(tuple, zip(*boxes, strict=True)), strict=True))
-        return dataclasses.replace(self.settings, **corners)
+    def asked(self) -> Callable[[Shown], BlurSettings]:
+        """What gives the settings for a picture as they are now: with the excluded rectangles, in its stored pixels."""
+        layer, settings = self.excluded, self.settings
+        areas = [] if layer is None else [np.array(data)[:, -2:] for data in layer.data]
+
+        def settings_for(shown: Shown) -> BlurSettings:
+            boxes = [shown.box_to_stored(area) for area in areas]
+            corners = dict(zip(DRAWN, map(tuple, zip(*boxes, strict=True)), strict=True)) if boxes else {}
+            return dataclasses.replace(settings, **corners)
+
+        return settings_for
 
     @property
     def excluded(self) -> Any:
@@ -150,8 +157,21 @@ class Window:
     def put(self, desk: Desk | None) -> None:
         """Let keys and buttons act on these pictures."""
         self.desk = desk
+        if desk is not None and desk not in self.desks:
+            self.desks.append(desk)
         self.bind_keys()
         self.changed()
+
+    def drop(self, desk: Desk) -> None:
+        """Take pictures off the desk, and their layers out of the viewer."""
+        desk.close()
+        self.desks.remove(desk)
+        if self.desk is desk:
+            self.desk = None
+
+    def desk_of(self, layer: Any) -> Desk | None:
+        """The pictures that a layer shows, if they are on a desk."""
+        return next((desk for desk in self.desks if desk.stage.image is layer), None)
 
     def bind_keys(self) -> None:
         """Bind the keys in the viewer and in our layers."""
