@@ -1,12 +1,14 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from blur_tools.detections import box_polygon
+from blur_tools.detections import Detection, Detections, box_polygon
 from blur_tools.errors import DetectionsError
-from blur_tools.formats.coco import read_coco
+from blur_tools.formats.coco import PictureLabels, read_coco
+from blur_tools.formats.coco_writer import write_coco
 
 SHARED = Path(os.environ.get("BLUR_TOOLS_SHARED") or Path(__file__).parents[2] / "shared/data")
 PLATE, FACE, LOGO = 1, 2, 3
@@ -232,3 +234,85 @@ def test_shared_labels_are_read_whole(folder, kind, pictures, objects):
     assert {item.kind for item in items} == {kind}
     assert labels.problems == ()
     assert labels.missing_files(SHARED / folder) == ()
+
+
+QUAD = ((10.5, 10.0), (60.0, 12.25), (61.0, 30.0), (9.0, 28.0))
+WRITTEN = {
+    "a/one.jpg": PictureLabels(
+        (200, 100),
+        Detections(
+            [
+                Detection("plate", QUAD, 0.75, "local", result={"box": [1]}),
+                Detection("face", box_polygon(100, 20, 130, 60), source="person:Ann", keep=True),
+                Detection("face", box_polygon(-5, -5, 20, 20), 1.0, "label"),
+            ]
+        ),
+        (False, False, True),
+    ),
+    "b.jpg": PictureLabels((3, 4), Detections()),
+}
+
+
+def test_what_is_written_comes_back(tmp_path):
+    path = tmp_path / "new" / "labels.json"
+    write_coco(path, WRITTEN)
+    again = read_coco(path)
+    assert again.problems == ()
+    assert list(again.pictures) == list(WRITTEN)
+    for key, labels in WRITTEN.items():
+        assert again.pictures[key].size == labels.size
+        assert again.pictures[key].neutral == labels.neutral
+        # a label file has no place for `result`, and the reader fills it with what it read
+        assert [replace(d, result={}) for d in again.pictures[key].objects] == [
+            replace(d, result={}) for d in labels.objects
+        ]
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+# pycocotools itself says so, of numpy 2
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_what_is_written_is_what_pycocotools_reads(tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    path = tmp_path / "labels.json"
+    write_coco(path, WRITTEN)
+    coco = COCO(str(path))
+    assert [coco.cats[number]["name"] for number in sorted(coco.cats)] == ["plate", "face"]
+    (image,) = coco.loadImgs([1])
+    assert (image["file_name"], image["width"], image["height"]) == ("a/one.jpg", 200, 100)
+    plate, face, outside = coco.loadAnns(coco.getAnnIds(imgIds=[1]))
+    mask = coco.annToMask(plate)
+    assert mask.shape == (100, 200)
+    assert abs(int(mask.sum()) - plate["area"]) < 0.05 * plate["area"]
+    assert plate["bbox"] == [9.0, 10.0, 52.0, 20.0]
+    assert face["area"] == 30 * 40
+    assert face["attributes"] == {"source": "person:Ann", "keep": True}
+    assert (plate["score"], "score" in face, outside["score"]) == (0.75, False, 1.0)
+    assert coco.getAnnIds(imgIds=[2]) == []
+
+
+def test_only_a_clear_true_leaves_a_label_visible(read):
+    labels = read(
+        *({"bbox": [10, 10, 20, 20], "attributes": {"keep": keep}} for keep in (True, 1, "true", "True", [1], None))
+    )
+    assert [item.keep for item in labels.pictures["a/one.jpg"].objects] == [True, *[False] * 5]
+
+
+def test_a_score_or_source_that_is_none_is_not_taken(read):
+    labels = read(
+        *({"bbox": [10, 10, 20, 20], "score": score} for score in (2, -1, "0.5", True, None, [0.5])),
+        {"bbox": [10, 10, 20, 20], "attributes": {"source": 5}},
+    )
+    assert [(item.score, item.source) for item in labels.pictures["a/one.jpg"].objects] == [(None, "label")] * 7
+
+
+@pytest.mark.parametrize("key", ["", "/a.jpg", "../a.jpg", "a/../b.jpg", "a\0.jpg"])
+def test_a_key_that_leaves_its_folder_is_not_written(tmp_path, key):
+    with pytest.raises(DetectionsError, match="relative path"):
+        write_coco(tmp_path / "labels.json", {key: PictureLabels((1, 1), Detections())})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_that_is_none_is_not_written(tmp_path):
+    with pytest.raises(DetectionsError, match=r"'a\.jpg': 0x4"):
+        write_coco(tmp_path / "labels.json", {"a.jpg": PictureLabels((0, 4), Detections())})

@@ -15,6 +15,7 @@ import blur_tools.frames.pandas  # noqa: F401  (registers df.blur)
 from blur_tools.detections import Detection, Detections
 from blur_tools.errors import (
     AnswerError,
+    AuditError,
     BadRequestError,
     BlurError,
     DetectionsError,
@@ -22,6 +23,7 @@ from blur_tools.errors import (
     ExtraMissingError,
     FetchError,
     ForbiddenError,
+    JournalError,
     ModelError,
     NotYetError,
     OutputError,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerError",
+    "AuditError",
     "BadRequestError",
     "BlurError",
     "BlurResult",
@@ -56,6 +59,7 @@ __all__ = [
     "ExtraMissingError",
     "FetchError",
     "ForbiddenError",
+    "JournalError",
     "ModelError",
     "NotYetError",
     "OutputError",

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from blur_tools import __version__
 from blur_tools._later import not_yet
-from blur_tools.errors import BlurError, SettingsError
+from blur_tools.batch.folders import list_pictures
+from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
-from blur_tools.sources import SUFFIXES, is_url
+from blur_tools.sources import is_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from blur_tools.engines import Engine
 
 __all__ = ["main"]
-
-OTHER_PICTURES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".psd", ".mpo", ".jfif", ".dng")
-"""Taken from a folder as well, so that what cannot be read is said and not passed over."""
 
 LATER: dict[str, tuple[str, str, str]] = {
     "audit": ("review results by a person, in napari", "napari", "napari"),
@@ -297,24 +295,15 @@ def _pictures_below(folder: Path, out: Path | None) -> list[str]:
     skipped = os.path.realpath(out) if out else None
     if skipped == os.path.realpath(folder):
         raise SettingsError("out", f"{out} is the folder of the pictures; choose another for the results")
-    found, others = [], 0
-
-    def unreadable(error: OSError) -> None:
-        raise SettingsError("PICTURE", f"the folder {error.filename} cannot be read: {error.strerror}")
-
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
-        for name in folders:
-            if os.path.islink(os.path.join(parent, name)):
-                print(f"{os.path.join(parent, name)} is a link to a folder and was not followed", file=sys.stderr)
-        folders[:] = sorted(name for name in folders if os.path.realpath(os.path.join(parent, name)) != skipped)
-        for name in sorted(files):
-            if name.lower().endswith((*SUFFIXES, *OTHER_PICTURES)):
-                found.append(os.path.join(parent, name))
-            else:
-                others += 1
-    if others:
-        print(f"left out of {folder}: {others} with names that no picture has", file=sys.stderr)
-    return found
+    try:
+        listing = list_pictures(folder, () if skipped is None else (skipped,))
+    except PictureError as error:
+        raise SettingsError("PICTURE", str(error)) from error
+    for link in listing.links:
+        print(f"{link} is a link to a folder and was not followed", file=sys.stderr)
+    if listing.others:
+        print(f"left out of {folder}: {listing.others} with names that no picture has", file=sys.stderr)
+    return list(listing.pictures)
 
 
 def _frame(paths: list[str]) -> pd.DataFrame:

@@ -19,6 +19,8 @@
     │       ├── UnreachableError          no connection, or it broke off
     │       ├── ServiceTimeoutError (TimeoutError)  no answer in time
     │       └── AnswerError               a success that carries an error, or is not the documented answer
+    ├── AuditError                        a review that cannot go on as asked: an unknown picture or mark, no area
+    │   └── JournalError                  a review's journal: not ours, newer, damaged, open elsewhere; `.line`
     ├── ExtraMissingError (ImportError)   an optional part is not installed; `.extra`
     └── NotYetError (NotImplementedError) a verb that this version does not have
 
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerError",
+    "AuditError",
     "BadRequestError",
     "BlurError",
     "DetectionsError",
@@ -36,6 +39,7 @@ __all__ = [
     "ExtraMissingError",
     "FetchError",
     "ForbiddenError",
+    "JournalError",
     "ModelError",
     "NotYetError",
     "OutputError",
@@ -170,6 +174,33 @@ class ServiceTimeoutError(ServiceError, TimeoutError):
 
 class AnswerError(ServiceError):
     """An answer that says success but carries an error, or is not what the API documents."""
+
+
+class AuditError(BlurError):
+    """A review that cannot do what it was asked: an unknown picture or mark, a shape without an area, it is closed."""
+
+
+class JournalError(AuditError):
+    """The journal of a review cannot be read or written, or not by this process or version.
+
+    Parameters
+    ----------
+    journal : str
+        Its path.
+    reason : str
+        What is wrong and what to do, as a sentence fragment.
+    line : int or None
+        Which of its lines is meant, counted from 1; None for the file as a whole.
+    """
+
+    def __init__(self, journal: str, reason: str, line: int | None = None) -> None:
+        super().__init__(journal, reason, line)
+        self.journal = journal
+        self.reason = reason
+        self.line = line
+
+    def __str__(self) -> str:
+        return f"{self.journal}{'' if self.line is None else f', line {self.line}'}: {self.reason}"
 
 
 class ExtraMissingError(BlurError, ImportError):

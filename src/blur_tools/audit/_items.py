@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from blur_tools.detections import Detection, Detections
+from blur_tools.formats.blur_json import DECISIONS, Decision
 
 __all__ = ["DECISIONS", "ORDERS", "Decision", "Item", "Mark", "Order"]
 
-Decision = Literal["unreviewed", "accepted", "edited", "flagged"]
-DECISIONS: tuple[Decision, ...] = get_args(Decision)
 Order = Literal["path", "risk", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """One detection on one picture, with a name that stays.
 
@@ -31,7 +30,7 @@ class Mark:
     detection: Detection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One picture in the queue, as it stands; every change gives a new one.
 
@@ -53,7 +52,7 @@ class Item:
     reviewer, decided_at : str
         Who decided and when (ISO 8601, UTC); ``""`` until then.
     risk : float
-        How much a person's look is needed, 0 to 1; see `blur_tools.audit._risk`.
+        How much a person's look is needed, 0 to 1; a rule of thumb that orders the queue.
     reasons : tuple of str
         Words for the risk.
     warnings : tuple of str

@@ -209,7 +209,7 @@ class AuditSession:
         """Write redacted pictures into the folder `out`; the table says of each what was done, or why not."""
         raise NotImplementedError
 
-    def export(self, path: str | os.PathLike[str], format: str | None = None) -> None:  # noqa: A002
+    def export(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write all detections as ``.blur.json`` (lossless) or COCO (``.json``)."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -129,7 +129,8 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
     A plate or face is its four corners where ``segmentation`` is one outline of exactly four points, put in
     order clockwise from top left (the corner with the smallest x + y: labels do not say how an object is
     turned); else its ``bbox``. It is neutral with ``iscrowd`` 1, or with ``confirmed`` or ``neutral`` true in
-    its ``attributes``. `Detection.result` keeps ``id``, ``category`` (its name) and ``attributes``.
+    its ``attributes``. `Detection.result` keeps ``id``, ``category`` (its name) and ``attributes``. What `write_coco`
+    adds to the format is read as well: ``score``, and in the attributes ``source`` and ``keep``.
 
     Parameters
     ----------
@@ -203,7 +204,8 @@ class _Reader:
             neutral = annotation.get("iscrowd") == 1 or any(
                 str(attributes.get(name)).lower() in ("true", "1") for name in ("confirmed", "neutral")
             )
-            self.found[key].append((Detection(category.kind, polygon, source="label", result=result), neutral))
+            found = Detection(category.kind, polygon, source="label", result=result)
+            self.found[key].append((replace(found, **_ours(annotation, attributes)), neutral))
 
     def _polygon(self, annotation: Mapping[str, Any], image: _Image) -> Polygon | None:
         outline, box = annotation.get("segmentation"), annotation.get("bbox")
@@ -236,6 +238,19 @@ class _Reader:
             objects = Detections(item for item, _ in found)
             pictures[name] = PictureLabels(self.images[several[0]].size, objects, tuple(flag for _, flag in found))
         return CocoLabels(pictures, tuple(self.problems))
+
+
+def _ours(annotation: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What `write_coco` adds to the format, where it stands there as it writes it."""
+    score, source, keep = annotation.get("score"), attributes.get("source"), attributes.get("keep")
+    facts: dict[str, Any] = {}
+    if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+        facts["score"] = score
+    if isinstance(source, str):
+        facts["source"] = source
+    if keep is True:  # only a clear True may leave an object visible
+        facts["keep"] = True
+    return facts
 
 
 def _images(records: Iterable[Mapping[str, Any]]) -> dict[Any, _Image]:

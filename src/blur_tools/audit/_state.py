@@ -1,0 +1,218 @@
+"""One picture's marks, its history and its decision; records are its only way to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blur_tools.audit._items import Decision, Item, Mark
+from blur_tools.audit._merge import area_of, overlapping
+from blur_tools.audit._records import Area, Decided, Edited, Failed, Found, Record, Redone, Undone
+from blur_tools.audit._risk import risk_of
+from blur_tools.detections import Detection
+
+__all__ = ["PERSON", "PictureState", "is_persons", "persons_source"]
+
+PERSON = "person"
+"""`Detection.source` of what a person drew; with a name it is ``person:name``."""
+
+Marks = dict[int, Detection]
+
+
+def persons_source(reviewer: str) -> str:
+    """`Detection.source` of what a reviewer draws."""
+    return f"{PERSON}:{reviewer}" if reviewer else PERSON
+
+
+def is_persons(detection: Detection) -> bool:
+    """Whether a person drew it."""
+    return detection.source == PERSON or detection.source.startswith(f"{PERSON}:")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one edit did: the marks that it names, before and after; None where there was none."""
+
+    word: str
+    before: Mapping[int, Detection | None]
+    after: Mapping[int, Detection | None]
+
+
+@dataclass(slots=True)
+class PictureState:
+    """Everything that a review knows of one picture.
+
+    Marks stand in the order of their numbers. `persons` are those that a table says a person made or mended, before
+    this review; `answers` is the last answer of each engine; `digests` are those of tables already taken over.
+    """
+
+    marks: Marks = field(default_factory=dict)
+    done: list[Step] = field(default_factory=list)
+    undone: list[Step] = field(default_factory=list)
+    next_id: int = 1
+    persons: frozenset[int] = frozenset()
+    detected: bool = False
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    decision: Decision = "unreviewed"
+    reviewer: str = ""
+    decided_at: str = ""
+    answers: dict[str, tuple[Area, ...]] = field(default_factory=dict)
+    digests: frozenset[str] = frozenset()
+
+    def item(self, key: str, source: Any) -> Item:
+        """The picture as it is shown."""
+        risk, reasons = risk_of(self.marks.values(), self.searched, self.error, list(self.answers.values()))
+        return Item(
+            key,
+            source,
+            tuple(Mark(number, detection) for number, detection in self.marks.items()),
+            self.decision,
+            self.detected,
+            self.error,
+            self.reviewer,
+            self.decided_at,
+            risk,
+            reasons,
+            self.warnings,
+        )
+
+    @property
+    def searched(self) -> bool:
+        """Whether an engine or a person has said what is in it."""
+        return self.detected or bool(self.marks) or self.decision in ("accepted", "edited")
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person has changed what the engine said; what was changed and changed back does not count."""
+        return bool(self.persons) or any(self.marks.get(number) != first for number, first in self._origins().items())
+
+    def merged(self, detections: Iterable[Detection]) -> Marks:
+        """The marks after an engine's new answer.
+
+        What a person touched stays as it is. Of the answer, what overlaps such a mark, as it stands or as the engine
+        first gave it, is left out: it is the same object. So is what overlaps a mark of an engine that a person
+        deleted; what a person drew and deleted again says nothing of what is there. The rest takes the place of
+        all other marks; what is the same as before keeps its number.
+        """
+        origins = self._origins()
+        kept = {number: mark for number, mark in self.marks.items() if number in origins or number in self.persons}
+        claims = [*kept.values(), *self._deleted(origins)]
+        claims += [first for first in origins.values() if first is not None and not is_persons(first)]
+        found = list(detections)
+        known = overlapping([area_of(item) for item in found], map(area_of, claims))
+        numbers: dict[tuple[Any, ...], list[int]] = {}
+        for number, mark in self.marks.items():
+            if number not in kept:
+                numbers.setdefault(_shape(mark), []).append(number)
+        marks, after = dict(kept), self.next_id
+        for item, claimed in zip(found, known, strict=True):
+            if claimed:
+                continue
+            same = numbers.get(_shape(item))
+            if same:
+                marks[same.pop(0)] = item
+            else:
+                marks[after] = item
+                after += 1
+        return dict(sorted(marks.items()))
+
+    def apply(self, record: Record) -> str | None:
+        """Change as the record says; a word for a step of undo or redo.
+
+        Raises
+        ------
+        ValueError
+            The record does not fit: a journal that was changed by other hands.
+        """
+        match record:
+            case Found():
+                self._take(record)
+            case Edited():
+                self._edit(record)
+            case Undone():
+                return self._move(self.done, self.undone, "undo")
+            case Redone():
+                return self._move(self.undone, self.done, "redo")
+            case Decided():
+                self.decision, self.reviewer, self.decided_at = record.decision, record.by, record.at
+                if record.decision == "unreviewed":
+                    self._undecide()
+            case Failed():
+                self.error = record.text
+            case _:
+                raise ValueError(f"{record.type} is of no picture")
+        return None
+
+    def _take(self, record: Found) -> None:
+        marks = {number: mark for number, mark in record.marks if mark is not None}
+        before = [_shape(mark) for mark in self.marks.values()]
+        if self.decision != "flagged" and before != [_shape(mark) for mark in marks.values()]:
+            self._undecide()
+        self.marks = dict(sorted(marks.items()))
+        self.next_id = max([self.next_id, *(number + 1 for number in marks)])
+        self.persons |= {number for number, mark in marks.items() if record.settled or is_persons(mark)}
+        self.detected, self.error, self.warnings = True, "", record.warnings
+        self.undone.clear()
+        if record.engine:
+            self.answers[record.engine] = record.areas
+        if record.digest:
+            self.digests |= {record.digest}
+
+    def _edit(self, record: Edited) -> None:
+        after = dict(record.marks)
+        before = {number: self.marks.get(number) for number in after}
+        if not after or any(before[number] is None and mark is None for number, mark in after.items()):
+            raise ValueError("a step that changes no mark, or one that is not there")
+        self.next_id = max(self.next_id, max(after) + 1)
+        self.done.append(Step(record.word, before, after))
+        self.undone.clear()
+        self._put(after)
+
+    def _move(self, steps: list[Step], to: list[Step], what: str) -> str:
+        if not steps:
+            raise ValueError(f"there is nothing to {what}")
+        step = steps.pop()
+        to.append(step)
+        self._put(step.before if what == "undo" else step.after)
+        return step.word
+
+    def _put(self, marks: Mapping[int, Detection | None]) -> None:
+        grown = any(number not in self.marks for number, mark in marks.items() if mark is not None)
+        for number, mark in marks.items():
+            if mark is None:
+                self.marks.pop(number, None)
+            else:
+                self.marks[number] = mark
+        if grown:
+            self.marks = dict(sorted(self.marks.items()))
+        if self.decision != "flagged":
+            self._undecide()
+
+    def _undecide(self) -> None:
+        self.decision, self.reviewer, self.decided_at = "unreviewed", "", ""
+
+    def _origins(self) -> dict[int, Detection | None]:
+        """Each mark that a step has touched, as it was before the first of them."""
+        origins: dict[int, Detection | None] = {}
+        for step in self.done:
+            for number, before in step.before.items():
+                origins.setdefault(number, before)
+        return origins
+
+    def _deleted(self, origins: Mapping[int, Detection | None]) -> list[Detection]:
+        """An engine's marks that a person has deleted, as they were when they were deleted."""
+        last: dict[int, Detection] = {}
+        for step in self.done:
+            for number, before in step.before.items():
+                if before is not None:
+                    last[number] = before
+        gone = [number for number in last if number not in self.marks]
+        engines = [number for number in gone if (first := origins[number]) is not None and not is_persons(first)]
+        return [last[number] for number in engines]
+
+
+def _shape(mark: Detection) -> tuple[Any, ...]:
+    """What decides how a picture is redacted."""
+    return mark.kind, mark.polygon, mark.keep
