@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from blur_tools.audit.session import AuditSession
 from blur_tools.errors import BlurError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import export_session, save_session, search_rest
-from blur_tools.napari._keys import HOLD
+from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
 from blur_tools.napari._panel import JobBar, action_buttons, button, row, shown_key, status_line
 from blur_tools.napari._queue import SIGNS, QueueView
 from blur_tools.napari._window import window_of
@@ -40,13 +42,13 @@ class AuditWidget(Container[Any]):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(labels=False)
         self.window = window_of(napari_viewer)
-        self._showing = False
+        self._own: AuditSession | None = None
         self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
         self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
-        self.reviewer = LineEdit(label="reviewer", value=os.environ.get("USER", ""), tooltip="Who decides")
+        self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
         self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
-        self.search = CheckBox(text="find plates and faces on the way", value=True)
+        self.search = CheckBox(text="find plates and faces on the way", value=plugin_option("audit", "search", True))
         self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
         self.queue = QueueView()
         self.progress = ProgressBar(min=0, max=1, value=0)
@@ -117,21 +119,27 @@ class AuditWidget(Container[Any]):
 
     def open_folder(self, folder: str | os.PathLike[str]) -> None:
         """Review a folder; what is wrong with it is said."""
-        self._open(lambda: AuditSession.open(folder, reviewer=self.reviewer.value))
+        self.open_session(lambda: AuditSession.open(folder, reviewer=self.reviewer.value))
 
     def open_journal(self, path: str | os.PathLike[str]) -> None:
         """Go on with a review that was begun; what is wrong with it is said."""
-        self._open(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
+        self.open_session(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
 
-    def _open(self, make: Any) -> None:
-        # the same folder again: its journal has one writer
-        for desk in [desk for desk in self.window.desks if not desk.frames]:
-            self.window.drop(desk)
-            desk.session.close()
+    def open_session(self, make: Callable[[], AuditSession]) -> None:
+        """Make a session and go through it; the one that this panel made before is closed, since a journal has one
+        writer and it may be the same.
+        """
+        own, self._own = self._own, None
+        if own is not None:
+            for desk in [desk for desk in self.window.desks if desk.session is own]:
+                self.window.drop(desk)
+            own.close()
         try:
-            self.open(make())
+            self._own = make()
         except BlurError as error:
             self.window.warn(str(error))
+        else:
+            self.open(self._own)
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.native, "Folder of pictures to review")
@@ -237,17 +245,16 @@ def total_done(counts: Any) -> int:
 def audit_panel(viewer: Any) -> AuditWidget:
     """The Audit panel of a viewer; docked when it is not there yet."""
     window = window_of(viewer)
-    panel = getattr(window, "audit_panel", None)
-    if panel is None or not _alive(panel):
-        _, panel = viewer.window.add_plugin_dock_widget("blur-tools", PANEL)
+    docked = viewer.window.dock_widgets
+    panel = next((widget for widget in docked.values() if isinstance(widget, AuditWidget)), None)
+    if panel is None:
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, PANEL)
+    assert panel.window is window
     return panel  # type: ignore[no-any-return]
 
 
-def _alive(panel: AuditWidget) -> bool:
-    try:
-        return panel.native.parent() is not None
-    except RuntimeError:  # Qt has deleted it
-        return False
+def _reviewer() -> str:
+    return str(plugin_option("audit", "reviewer", "")) or getpass.getuser()
 
 
 def _labelled(*fields: Any) -> Container[Any]:

@@ -180,9 +180,7 @@ class Desk:
         def done(answer: Answer | None, error: Exception | None) -> None:
             self.searched_key = None
             if answer is not None:
-                self.session.set_detections(
-                    item.key, answer.detections, engine=finder.name, warnings=answer.warnings
-                )
+                self.session.set_detections(item.key, answer.detections, engine=finder.name, warnings=answer.warnings)
             elif isinstance(error, PictureError):
                 self.session.set_error(item.key, _reason(item, error))
             else:
@@ -321,7 +319,9 @@ class Desk:
         self.stage.marks.settle()
         done = self._safely(lambda: step(key))
         self.stage.refresh()
-        self.window.say(f"{word}: {done}." if done else "Nothing to take back." if word == "Undone" else "Nothing more.")
+        self.window.say(
+            f"{word}: {done}." if done else "Nothing to take back." if word == "Undone" else "Nothing more."
+        )
 
     def _marks(self) -> Any:
         return self.item.marks if self.item is not None else ()

@@ -96,8 +96,8 @@ class MarksLayer:
         """Let the next drag on the canvas make a mark."""
         self.settle()
         self._drawing = kind
-        self.layer.feature_defaults = features_of([]).reindex([0]).assign(
-            kind=kind, text="", source="", keep=False, mark=NEW, label=kind
+        self.layer.feature_defaults = (
+            features_of([]).reindex([0]).assign(kind=kind, text="", source="", keep=False, mark=NEW, label=kind)
         )
         self.layer.current_edge_color = colours(self.layer.feature_defaults)[0]
         self.layer.mode = DRAWING
@@ -246,11 +246,17 @@ class MarksLayer:
         """Someone edited napari's table of features: kind and keep are theirs to change."""
         table = self.layer.features
         for kind in ("plate", "face"):
-            ids = [m.id for m, said in zip(self._written, table["kind"], strict=True) if said == kind != m.detection.kind]
+            ids = [
+                m.id for m, said in zip(self._written, table["kind"], strict=True) if said == kind != m.detection.kind
+            ]
             if ids:
                 self.session.set_kind(key, ids, kind)  # type: ignore[arg-type]
         for keep in (True, False):
-            ids = [m.id for m, said in zip(self._written, table["keep"], strict=True) if bool(said) is keep is not m.detection.keep]
+            ids = [
+                m.id
+                for m, said in zip(self._written, table["keep"], strict=True)
+                if bool(said) is keep is not m.detection.keep
+            ]
             if ids:
                 self.session.set_keep(key, ids, keep)
 

@@ -33,10 +33,10 @@ class _Queue(QAbstractListModel):  # type: ignore[misc]
         super().__init__()
         self.items: tuple[Item, ...] = ()
 
-    def rowCount(self, parent: Any = NO_INDEX) -> int:  # noqa: N802, D102
+    def rowCount(self, parent: Any = NO_INDEX) -> int:
         return 0 if parent.isValid() else len(self.items)
 
-    def data(self, index: Any, role: int = Qt.DisplayRole) -> Any:  # noqa: D102
+    def data(self, index: Any, role: int = Qt.DisplayRole) -> Any:
         if not index.isValid() or index.row() >= len(self.items):
             return None
         item = self.items[index.row()]

@@ -14,8 +14,8 @@ from blur_tools.engines import Engine, engine
 from blur_tools.errors import SettingsError
 from blur_tools.napari._keys import bind, chosen_keys, plugin_option
 from blur_tools.napari._pictures import Shown
-from blur_tools.napari._work import Jobs
 from blur_tools.napari._settings_form import DRAWN
+from blur_tools.napari._work import Jobs
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
