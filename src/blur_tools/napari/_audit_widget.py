@@ -126,8 +126,9 @@ class AuditWidget(Container[Any]):
         self.open_session(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
 
     def open_session(self, make: Callable[[], AuditSession]) -> None:
-        """Make a session and go through it; the one that this panel made before is closed, since a journal has one
-        writer and it may be the same.
+        """Make a session and go through it; the one that this panel made before is closed.
+
+        A journal has one writer, and it may be the same.
         """
         own, self._own = self._own, None
         if own is not None:

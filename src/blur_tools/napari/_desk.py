@@ -306,22 +306,20 @@ class Desk:
 
     def undo(self) -> None:
         """Take back the last change of this picture."""
-        self._step_back(self.session.undo, "Undone")
+        self._step_back(self.session.undo, "Undone: {}.", "There is nothing to take back.")
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        self._step_back(self.session.redo, "Done again")
+        self._step_back(self.session.redo, "Done again: {}.", "There is nothing to do again.")
 
-    def _step_back(self, step: Callable[[str], str | None], word: str) -> None:
+    def _step_back(self, step: Callable[[str], str | None], said: str, nothing: str) -> None:
         if not self.is_shown or self.stage.marks.is_drawing or self.item is None:
             return
         key = self.item.key
         self.stage.marks.settle()
         done = self._safely(lambda: step(key))
         self.stage.refresh()
-        self.window.say(
-            f"{word}: {done}." if done else "Nothing to take back." if word == "Undone" else "Nothing more."
-        )
+        self.window.say(said.format(done) if done else nothing)
 
     def _marks(self) -> Any:
         return self.item.marks if self.item is not None else ()

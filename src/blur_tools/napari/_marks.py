@@ -244,19 +244,14 @@ class MarksLayer:
 
     def _tell_features(self, key: str) -> None:
         """Someone edited napari's table of features: kind and keep are theirs to change."""
-        table = self.layer.features
-        for kind in ("plate", "face"):
-            ids = [
-                m.id for m, said in zip(self._written, table["kind"], strict=True) if said == kind != m.detection.kind
-            ]
+        rows = list(zip(self._written, self.layer.features["kind"], self.layer.features["keep"], strict=True))
+        kinds: tuple[Kind, Kind] = ("plate", "face")
+        for kind in kinds:
+            ids = [mark.id for mark, said, _ in rows if said == kind and mark.detection.kind != kind]
             if ids:
-                self.session.set_kind(key, ids, kind)  # type: ignore[arg-type]
+                self.session.set_kind(key, ids, kind)
         for keep in (True, False):
-            ids = [
-                m.id
-                for m, said in zip(self._written, table["keep"], strict=True)
-                if bool(said) is keep is not m.detection.keep
-            ]
+            ids = [mark.id for mark, _, said in rows if bool(said) is keep and mark.detection.keep is not keep]
             if ids:
                 self.session.set_keep(key, ids, keep)
 
