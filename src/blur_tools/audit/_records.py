@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from blur_tools.audit._items import DECISIONS, ORDERS, Decision, Order
@@ -14,6 +15,7 @@ from blur_tools.detections import KINDS, Box, Detection, Kind
 from blur_tools.formats._keys import check_key, shown_key
 
 __all__ = [
+    "Area",
     "Decided",
     "Edited",
     "Failed",
@@ -175,6 +177,13 @@ def _text(value: Any) -> str:
     return value
 
 
+def _time(value: Any) -> str:
+    text = _text(value)
+    if text:
+        datetime.fromisoformat(text)
+    return text
+
+
 def _list(value: Any) -> list[Any]:
     if value is None:
         return []
@@ -240,7 +249,7 @@ def _places(value: Any) -> tuple[tuple[str, str | bool | None], ...]:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "key": check_key,
-    "at": _text,
+    "at": _time,
     "by": _text,
     "word": _text,
     "text": _text,

@@ -164,8 +164,8 @@ def _digest(text: str) -> str:
 
 def _unique(entry: Entry, taken: dict[str, Any]) -> Entry:
     """The entry, under another key where a different file has taken its own."""
-    same = taken.setdefault(entry.key, entry.source)
-    if same is entry.source or not isinstance(entry.source, str) or same == entry.source:
+    first = taken.setdefault(entry.key, entry.source)
+    if not isinstance(first, str) or not isinstance(entry.source, str) or first == entry.source:
         return entry
     folder, _, name = entry.key.rpartition("/")
     key = f"{folder}/{_hashed(name, _digest(entry.source))}".lstrip("/")

@@ -10,6 +10,7 @@ from blur_tools.audit._items import Decision, Item, Mark
 from blur_tools.audit._merge import area_of, overlapping
 from blur_tools.audit._records import Area, Decided, Edited, Failed, Found, Record, Redone, Undone
 from blur_tools.audit._risk import risk_of
+from blur_tools.audit._sources import Entry
 from blur_tools.detections import Detection
 
 __all__ = ["PERSON", "PictureState", "is_persons", "persons_source"]
@@ -61,16 +62,17 @@ class PictureState:
     answers: dict[str, tuple[Area, ...]] = field(default_factory=dict)
     digests: frozenset[str] = frozenset()
 
-    def item(self, key: str, source: Any) -> Item:
+    def item(self, entry: Entry) -> Item:
         """The picture as it is shown."""
-        risk, reasons = risk_of(self.marks.values(), self.searched, self.error, list(self.answers.values()))
+        error = self.error or entry.error
+        risk, reasons = risk_of(self.marks.values(), self.searched, error, list(self.answers.values()))
         return Item(
-            key,
-            source,
+            entry.key,
+            entry.source,
             tuple(Mark(number, detection) for number, detection in self.marks.items()),
             self.decision,
             self.detected,
-            self.error,
+            error,
             self.reviewer,
             self.decided_at,
             risk,

@@ -16,7 +16,7 @@ from blur_tools.batch.rows import storable
 from blur_tools.detections import Detections
 from blur_tools.errors import AuditError, DetectionsError
 
-__all__ = ["COLUMNS", "Given", "Table"]
+__all__ = ["COLUMNS", "Given", "Table", "found_in", "plain_table"]
 
 COLUMNS = ("detections", "n_plates", "n_faces", "decision", "reviewer", "decided_at", "error")
 """Columns that a review adds to a table, in their order."""
@@ -117,19 +117,19 @@ def _with(frame: pd.DataFrame, items: list[Item | None]) -> pd.DataFrame:
     return result
 
 
-def _found(item: Item) -> Detections | None:
+def found_in(item: Item) -> Detections | None:
     """What is in a picture; None when nobody has said."""
     known = item.detected or item.marks or item.decision in ("accepted", "edited")
     return item.detections if known else None
 
 
 def _number(item: Item, kind: str) -> int | None:
-    found = _found(item)
+    found = found_in(item)
     return None if found is None else sum(detection.kind == kind for detection in found)
 
 
 def _text(item: Item) -> str | None:
-    found = _found(item)
+    found = found_in(item)
     return None if found is None else found.to_json()
 
 
@@ -162,12 +162,15 @@ def _given(label: Any, row: tuple[Any, ...]) -> Given:
         "" if not isinstance(text, str) else hashlib.sha256(text.encode()).hexdigest(),
         cast("Decision", decision or "unreviewed"),
         "" if reviewer is None else str(reviewer),
-        _time(decided_at),
+        _time(label, decided_at),
         reason,
     )
 
 
-def _time(value: Any) -> str:
+def _time(label: Any, value: Any) -> str:
     if value is None:
         return ""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    try:
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).isoformat()
+    except (TypeError, ValueError) as error:
+        raise AuditError(f"row {label!r}: decided_at {str(value)[:60]!r} is no ISO 8601 time") from error

@@ -14,6 +14,7 @@ import logging
 import os
 import stat
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class Journal:
         self.records: list[tuple[int, Record]] = []
         self._descriptor = descriptor
         self._lock = lock
+        self._writing = threading.Lock()
         self._size = size
         self._broken = ""
         self._open = True
@@ -151,11 +153,12 @@ class Journal:
         if self._broken:
             raise JournalError(str(self.path), self._broken)
         data = b"".join(json.dumps(record_form(record), **_COMPACT).encode() + b"\n" for record in records)
-        if os.fstat(self._descriptor).st_nlink == 0:
-            raise JournalError(str(self.path), "was deleted; what is done from here on would be lost")
-        self._write(data)
-        if durable:
-            self._sync()
+        with self._writing:
+            if os.fstat(self._descriptor).st_nlink == 0:
+                raise JournalError(str(self.path), "was deleted; what is done from here on would be lost")
+            self._write(data)
+            if durable:
+                self._sync()
 
     def close(self) -> None:
         """Bring everything onto the disk and let others open it; twice is fine."""

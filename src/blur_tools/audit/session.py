@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
-from blur_tools.audit._items import Decision, Item, Mark, Order
-from blur_tools.detections import Detection, Kind, Polygon
-from blur_tools.settings import BlurSettings
+from blur_tools.audit._edits import added, changed, deleted
+from blur_tools.audit._items import DECISIONS, Decision, Item, Mark, Order
+from blur_tools.audit._opening import found_record, open_journal, open_sources, timestamp
+from blur_tools.audit._records import Decided, Failed, Redone, Saved, Undone
+from blur_tools.audit._results import check_decisions, format_of, outputs_of, redacted, write_labels
+from blur_tools.audit._review import Review
+from blur_tools.audit._state import persons_source
+from blur_tools.audit._table import plain_table
+from blur_tools.batch.rows import Job
+from blur_tools.detections import Detection, Detections, Kind, Polygon
+from blur_tools.errors import AuditError
+from blur_tools.formats._keys import check_key
+from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,19 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["AuditSession", "Decision", "Item", "Mark", "Order"]
 
 
-class AuditSession:
+class AuditSession(Review):
     """Pictures in a queue, what is marked on them, and what a person decided.
 
     Made by `open` or `resume`. Every edit and decision is in the journal before its call returns, so a process that
-    is killed loses nothing that was acknowledged. The session holds no pixels. It belongs to one thread.
-
-    Attributes
-    ----------
-    reviewer : str
-        Who decides; may be set at any time.
+    is killed loses nothing that was acknowledged. A picture's history of undo belongs to it and survives a resume.
+    The session holds no pixels. It belongs to one thread; only `save` may run in another, on what stood when it
+    began.
     """
-
-    reviewer: str
 
     @classmethod
     def open(
@@ -41,162 +45,181 @@ class AuditSession:
         order: Order = "path",
         column: Any = None,
         engine_name: str = "",
-    ) -> AuditSession:
+    ) -> Self:
         """Open pictures for review; an existing journal is resumed at the first unreviewed picture.
 
         Parameters
         ----------
-        sources : path of a folder, list of sources, or DataFrame
-            A folder is taken with everything below it. Of a DataFrame the column ``detections`` is taken over where
-            it has one.
+        sources : path, list of sources, or DataFrame
+            A folder is taken with everything below it; what a list or a cell may hold is said at `blur_tools.blur`.
+            Of a DataFrame the columns ``detections``, ``decision``, ``reviewer``, ``decided_at`` and ``error`` are
+            taken over where it has them.
         journal : path, optional
             Where the work is kept. By default a folder's is ``<folder>/.blur-audit.jsonl``; a list or a DataFrame
-            has none and lives **in memory only**: give a path to keep the work.
+            has none and lives **in memory only**: give a path to keep the work. What a table says of a picture that
+            the journal knows is merged as an engine's new answer is; decisions are then the journal's.
         reviewer : str
-            Who decides.
+            Who edits and decides.
         order : {"path", "risk", "random"}
             Order of the queue.
         column : label, optional
             The DataFrame's column with the pictures; found by itself when only one can be meant.
         engine_name : str
-            Which engine's detections the table holds, for detections that do not say it themselves.
+            Whose detections the table holds, for those that do not say it themselves.
 
         Raises
         ------
         AuditError
-            Nothing to review, or sources that cannot be listed.
+            Nothing to review, a folder that cannot be listed, or a decision in the table that is none.
         JournalError
-            A journal that cannot be read or written, that another process has open, that a newer version wrote, or
-            that belongs to other pictures.
+            A journal that cannot be read or written, that is open elsewhere, that a newer version wrote, or that
+            belongs to other pictures.
+        DetectionsError
+            A cell of the table that cannot be read; it names the row.
+        SettingsError
+            No column, or several, could hold the pictures.
         """
-        raise NotImplementedError
+        return cls(open_sources(sources, journal, order, column, engine_name), reviewer)
 
     @classmethod
-    def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "") -> AuditSession:
-        """Go on from a journal alone: the pictures of a folder or of a list of paths and URLs."""
-        raise NotImplementedError
+    def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "") -> Self:
+        """Go on from a journal alone, in its order: the pictures of a folder, or of a list of paths and URLs.
 
-    # -- the queue ---------------------------------------------------------------------------------------------
+        Bytes, arrays, and URLs with a query or a password are not in a journal: such pictures have an error that
+        says so, and keep their marks.
 
-    @property
-    def root(self) -> Path | None:
-        """The folder that keys are relative to; None when there is none."""
-        raise NotImplementedError
-
-    @property
-    def journal(self) -> Path | None:
-        """The journal's file; None in memory."""
-        raise NotImplementedError
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """All pictures in the order of the queue."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    def __getitem__(self, where: int | str) -> Item:
-        """The picture at a position of the queue, or with a key."""
-        raise NotImplementedError
-
-    @property
-    def position(self) -> int:
-        """Where the cursor stands; 0 in an empty queue."""
-        raise NotImplementedError
-
-    @property
-    def current(self) -> Item | None:
-        """The picture under the cursor; None in an empty queue."""
-        raise NotImplementedError
-
-    def go(self, where: int | str) -> Item:
-        """Move the cursor to a position or a key."""
-        raise NotImplementedError
-
-    def next(self, only: Collection[Decision] | None = None) -> Item | None:
-        """Move to the next picture (with one of these decisions); None, and no move, where there is none."""
-        raise NotImplementedError
-
-    def previous(self, only: Collection[Decision] | None = None) -> Item | None:
-        """Move to the picture before (with one of these decisions); None, and no move, where there is none."""
-        raise NotImplementedError
-
-    def reorder(self, order: Order, seed: int = 0) -> None:
-        """Put the queue in another order; the current picture stays the current one."""
-        raise NotImplementedError
-
-    def counts(self) -> dict[Decision, int]:
-        """How many pictures have each decision."""
-        raise NotImplementedError
-
-    def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
-        """Call ``callback(key, what)`` after each change; the answer ends that.
-
-        ``what`` is ``"detections"``, ``"error"``, ``"edit"``, ``"undo"``, ``"redo"``, ``"decision"``, or
-        ``"position"`` and ``"order"`` for the queue (key of the current picture).
+        Raises
+        ------
+        JournalError, AuditError
+            As for `open`.
         """
-        raise NotImplementedError
-
-    # -- what an engine says -----------------------------------------------------------------------------------
+        return cls(open_journal(journal), reviewer)
 
     def set_detections(
         self, key: str, detections: Iterable[Detection], *, engine: str = "", warnings: Iterable[str] = ()
     ) -> Item:
-        """Take over what an engine found; what a person did stays."""
-        raise NotImplementedError
+        """Take over what an engine found; what a person did stays.
+
+        Marks that a person drew or changed stay as they are, and what the engine finds at their place is taken to be
+        the same object; an engine's marks that a person deleted stay deleted (same kind, overlap of upright boxes
+        0.5 or more). All others are replaced. A decision falls when the marks change; ``flagged`` stays. Undo goes
+        on to work, redo is emptied.
+
+        Parameters
+        ----------
+        detections : iterable of Detection
+            In pixels of the stored picture.
+        engine : str
+            Who found them; by default what they say themselves. Answers of two engines are compared for the risk.
+        warnings : iterable of str
+            What the engine wants a person to know.
+        """
+        state = self._state(key)
+        found = Detections(detections)
+        record = found_record(state, key, found, engine=engine, at=timestamp(), warnings=tuple(warnings))
+        return self._do(record, "detections")
 
     def set_error(self, key: str, text: str) -> Item:
         """Say why a picture cannot be shown or searched; ``""`` takes it back."""
-        raise NotImplementedError
-
-    # -- what a person does: each call is one step of undo of that picture ---------------------------------------
+        if self._state(key).error == text:
+            return self._items[key]
+        return self._do(Failed(key, timestamp(), text), "error")
 
     def add(self, key: str, kind: Kind, polygon: Polygon, *, reviewer: str | None = None) -> Mark:
-        """Mark a plate or a face; `polygon` is four (x, y) in pixels of the stored picture."""
-        raise NotImplementedError
+        """Mark a plate or a face.
+
+        Parameters
+        ----------
+        polygon : sequence of four (x, y)
+            Pixels of the stored picture, clockwise from the object's top left.
+        reviewer : str, optional
+            Who, where it is not the session's `reviewer`. The mark's ``source`` is ``person:name``.
+
+        Raises
+        ------
+        AuditError
+            An unknown picture, or corners that enclose no area.
+        DetectionsError
+            No kind, or not four finite corners.
+        """
+        by = self.reviewer if reviewer is None else reviewer
+        state = self._state(key)
+        self._edit(key, added(state, kind, polygon, persons_source(by)), by)
+        return self._items[key].marks[-1]
 
     def delete(self, key: str, ids: Iterable[int]) -> None:
-        """Remove marks."""
-        raise NotImplementedError
+        """Remove marks; one that is not there is an `AuditError`, and then none is removed."""
+        self._edit(key, deleted(self._state(key), key, ids), self.reviewer)
 
     def reshape(self, key: str, polygons: Mapping[int, Polygon]) -> None:
-        """Give marks new corners (moving is a reshape)."""
-        raise NotImplementedError
+        """Give marks new corners (moving is a reshape), as for `add`; score and source stay the engine's."""
+        facts = {number: {"polygon": polygon} for number, polygon in polygons.items()}
+        self._edit(key, changed(self._state(key), key, "reshape", facts), self.reviewer)
 
     def set_kind(self, key: str, ids: Iterable[int], kind: Kind) -> None:
         """Say that marks are plates, or faces."""
-        raise NotImplementedError
+        facts = {number: {"kind": kind} for number in ids}
+        self._edit(key, changed(self._state(key), key, f"make {kind} of", facts), self.reviewer)
 
     def set_keep(self, key: str, ids: Iterable[int], keep: bool) -> None:
         """Leave marks visible in the result, or hide them again."""
-        raise NotImplementedError
+        facts = {number: {"keep": keep} for number in ids}
+        self._edit(key, changed(self._state(key), key, "keep" if keep else "hide", facts), self.reviewer)
 
     def undo(self, key: str) -> str | None:
         """Take back the picture's last step; a word for it (``"add plate"``), None when there is none."""
-        raise NotImplementedError
+        steps = self._state(key).done
+        if not steps:
+            return None
+        word = steps[-1].word
+        self._do(Undone(key, timestamp()), "undo")
+        return word
 
     def redo(self, key: str) -> str | None:
         """Do the step again that was taken back last; a word for it, None when there is none."""
-        raise NotImplementedError
+        steps = self._state(key).undone
+        if not steps:
+            return None
+        word = steps[-1].word
+        self._do(Redone(key, timestamp()), "redo")
+        return word
 
     def can_undo(self, key: str) -> bool:
         """Whether `undo` has something to take back."""
-        raise NotImplementedError
+        return bool(self._state(key).done)
 
     def can_redo(self, key: str) -> bool:
         """Whether `redo` has something to do again."""
-        raise NotImplementedError
+        return bool(self._state(key).undone)
 
     def decide(self, key: str, decision: Decision) -> Item:
-        """Decide on a picture; ``accepted`` is stored as ``edited`` where a person changed something."""
-        raise NotImplementedError
+        """Decide on a picture; on the disk when the call returns.
 
-    # -- results -------------------------------------------------------------------------------------------------
+        ``accepted`` and ``edited`` mean the same, and what is stored is which of them is true: ``edited`` where the
+        marks differ from what the engine said. A later change of the marks takes the decision back, but not a flag;
+        ``unreviewed`` takes it back by itself.
+        """
+        state = self._state(key)
+        if decision not in DECISIONS:
+            raise AuditError(f"decision {decision!r} is none of {', '.join(DECISIONS)}")
+        if decision in ("accepted", "edited"):
+            decision = "edited" if state.edited else "accepted"
+        return self._do(Decided(key, timestamp(), self.reviewer, decision), "decision", durable=True)
 
     def to_frame(self) -> pd.DataFrame:
-        """The table as it stands: what was given, and what was found, mended and decided."""
-        raise NotImplementedError
+        """The table as it stands.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns that were given (without a table: ``image``, in order of path) with ``detections`` (lossless
+            JSON text; missing where nobody has searched), ``n_plates``, ``n_faces``, ``decision``, ``reviewer``,
+            ``decided_at`` and ``error`` added or replaced. ``df.blur.redact`` renders exactly that, and `open`
+            gives the same review again, without its history.
+        """
+        if self._table is not None:
+            return self._table.filled(self._items)
+        return plain_table(self._items[key] for key in self._by_path())
 
     def save(
         self,
@@ -204,21 +227,87 @@ class AuditSession:
         settings: BlurSettings | None = None,
         *,
         only: Collection[Decision] = ("accepted", "edited"),
+        workers: int | None = None,
+        progress: bool = False,
+        each: Callable[[int, int], None] | None = None,
         **params: Any,
     ) -> pd.DataFrame:
-        """Write redacted pictures into the folder `out`; the table says of each what was done, or why not."""
-        raise NotImplementedError
+        """Write redacted pictures into the folder `out`, as ``df.blur.redact`` does.
 
-    def export(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write all detections as ``.blur.json`` (lossless) or COCO (``.json``)."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        out : path
+            Where results go. Below the session's root it is no longer searched for pictures.
+        settings : BlurSettings, optional
+            How to hide; ``plates`` and ``faces`` are 10 unless said.
+        only : collection of str
+            Decisions of the pictures that are written.
+        workers, progress
+            Threads, and whether to show a bar, as for ``df.blur.apply``.
+        each : callable, optional
+            Called with how many are done and how many there are; what it raises stops the run.
+        **params
+            Single parameters, over `settings`.
 
-    def close(self) -> None:
-        """Close the journal and give up its lock; changes are refused afterwards. Closing twice is fine."""
-        raise NotImplementedError
+        Returns
+        -------
+        pandas.DataFrame
+            `to_frame` with ``blurred``, ``method``, ``status`` and ``error``; a picture that was left out is
+            ``skipped``, and its error says why.
 
-    def __enter__(self) -> AuditSession:
-        return self
+        Raises
+        ------
+        SettingsError, OutputError
+            As for ``df.blur.redact``.
+        """
+        wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+        job = Job(workers, progress)
+        check_decisions(only)
+        frame = self.to_frame()
+        items = [None if key is None else self._items[key] for key in self._rows()]
+        outputs = outputs_of(frame, items, out, self._root)
+        self._note_results(out)
+        return redacted(frame, items, outputs, wanted, only, job, each)
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def export(self, path: str | os.PathLike[str], format: str | None = None) -> dict[str, str]:
+        """Write all detections into one file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Replaced at once where it exists.
+        format : {"blur.json", "coco"}, optional
+            By default what the name ends in: ``.blur.json`` loses nothing, another ``.json`` is COCO's.
+
+        Returns
+        -------
+        dict of str to str
+            Pictures that could not go into it, and why. COCO has no place for a picture that cannot be read or that
+            nobody has searched.
+
+        Raises
+        ------
+        SettingsError, OutputError
+            No such format; the file cannot be written.
+        """
+        return write_labels(self._items.values(), path, format_of(path, format))
+
+    def _by_path(self) -> list[str]:
+        return sorted(self._items, key=lambda key: key.split("/"))
+
+    def _rows(self) -> Sequence[str | None]:
+        """The picture of each row of `to_frame`."""
+        return self._by_path() if self._table is None else self._table.keys
+
+    def _note_results(self, out: str | os.PathLike[str]) -> None:
+        """Write down where results go, so that they are not taken for pictures of the folder later."""
+        if self._journal is None or self._root is None or not isinstance(out, str | os.PathLike):
+            return
+        below = os.path.relpath(os.path.abspath(os.fsdecode(out)), self._root).replace(os.sep, "/")
+        try:
+            key = check_key(below)
+        except ValueError:
+            return  # elsewhere
+        if key not in self._saved:
+            self._write(Saved(key, timestamp()))
+            self._saved.add(key)

@@ -1,0 +1,266 @@
+"""How a review begins or goes on: pictures and a journal are brought together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from blur_tools.audit._items import Order
+from blur_tools.audit._merge import area_of
+from blur_tools.audit._records import Decided, Failed, Found, Ordered, Record, Saved, Sources
+from blur_tools.audit._sources import Entry, Place, common_root, folder_entries, kept_entry, source_entries
+from blur_tools.audit._state import PictureState, is_persons
+from blur_tools.audit._table import Given, Table
+from blur_tools.audit.journal import Header, Journal
+from blur_tools.batch.outputs import local_path
+from blur_tools.detections import Detections
+from blur_tools.errors import AuditError, JournalError
+from blur_tools.formats._keys import place_of
+
+__all__ = ["JOURNAL_NAME", "Opened", "found_record", "open_journal", "open_sources", "timestamp"]
+
+JOURNAL_NAME = ".blur-audit.jsonl"
+"""A folder's own journal."""
+
+GONE = "no such file: it was here when it was reviewed"
+PLACES_A_LINE = 1000
+
+
+def timestamp() -> str:
+    """Now, as it is written down: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass
+class Opened:
+    """Everything that a review begins with.
+
+    `pending` is still to be written down and done; `known` are the pictures that the journal names.
+    """
+
+    entries: dict[str, Entry]
+    root: Path | None
+    journal: Journal | None = None
+    table: Table | None = None
+    states: dict[str, PictureState] = field(default_factory=dict)
+    order: Ordered = Ordered("path", 0)
+    known: dict[str, Place] = field(default_factory=dict)
+    saved: set[str] = field(default_factory=set)
+    pending: list[Record] = field(default_factory=list)
+
+    def replay(self) -> None:
+        """Do what the journal says.
+
+        Raises
+        ------
+        JournalError
+            A line does not fit those before it.
+        """
+        if self.journal is None:
+            return
+        for number, record in self.journal.records:
+            match record:
+                case Sources():
+                    self.known |= dict(record.items)
+                case Ordered():
+                    self.order = record
+                case Saved():
+                    self.saved.add(record.key)
+                case _:
+                    try:
+                        self.states.setdefault(record.key, PictureState()).apply(record)
+                    except ValueError as error:
+                        reason = f"does not fit the lines before it: {error}. Nothing was changed; use a backup"
+                        raise JournalError(str(self.journal.path), reason, number) from error
+        self.journal.records.clear()
+
+    def put_in(self, order: Order) -> None:
+        """Ask for an order; a random one that is already there stays as it is."""
+        if order != self.order.order:
+            self.order = Ordered(order, 0)
+            self.pending.append(self.order)
+
+    def write_down(self) -> None:
+        """Write `pending` into the journal and do it."""
+        if self.journal is not None:
+            self.journal.append(self.pending, durable=True)
+        for record in self.pending:
+            if not isinstance(record, Sources | Ordered | Saved):
+                self.states.setdefault(record.key, PictureState()).apply(record)
+        self.pending.clear()
+
+
+def open_sources(sources: Any, journal: Any, order: Order, column: Any, engine: str) -> Opened:
+    """See `AuditSession.open`."""
+    if isinstance(sources, pd.DataFrame):
+        table = Table.of(sources, column)
+        cells = table.cells
+        opened, entries = _begun([cell for cell in cells if cell is not None], journal)
+        with _closing(opened):
+            keys = iter([entry.key for entry in entries])
+            table.keys = [None if cell is None else next(keys) for cell in cells]
+            opened.table = table
+            for key, given in table.given().items():
+                opened.pending += _from_table(opened.states.get(key), key, given, engine)
+    elif (folder := _folder(sources)) is not None:
+        opened = _of_folder(folder, folder / JOURNAL_NAME if journal is None else journal)
+    else:
+        opened, _ = _begun(_listed(sources), journal)
+    with _closing(opened):
+        opened.put_in(order)
+        opened.write_down()
+    return opened
+
+
+def open_journal(path: Any) -> Opened:
+    """See `AuditSession.resume`."""
+    journal = Journal.open(path)
+    opened = Opened({}, journal.header.root, journal)
+    with _closing(opened):
+        opened.replay()
+        if journal.header.folder:
+            _list_folder(opened)
+        _add_known(opened)
+    return opened
+
+
+@contextmanager
+def _closing(opened: Opened) -> Iterator[None]:
+    """Close the journal when what is done with it fails."""
+    try:
+        yield
+    except BaseException:
+        if opened.journal is not None:
+            opened.journal.close()
+        raise
+
+
+def _folder(sources: Any) -> Path | None:
+    path = local_path(sources)
+    return Path(os.path.abspath(path)) if path is not None and path.is_dir() else None
+
+
+def _listed(sources: Any) -> list[Any]:
+    """The sources as a list; one picture is a list of one."""
+    path = local_path(sources)
+    if path is not None and not path.is_file():
+        raise AuditError(f"{path}: no such folder or picture")
+    single = isinstance(sources, str | bytes | bytearray | memoryview | Mapping)
+    if single or hasattr(sources, "__array_interface__") or not isinstance(sources, Iterable):
+        return [sources]
+    return list(sources)
+
+
+def _of_folder(folder: Path, path: Any) -> Opened:
+    journal = Journal.open(path, Header(folder, True))
+    opened = Opened({}, folder, journal)
+    with _closing(opened):
+        root = journal.header.root
+        if root is None or os.path.realpath(root) != os.path.realpath(folder):
+            reason = (
+                f"is of the pictures in {root}, not in {folder}; if they have moved, correct root in its first line"
+            )
+            raise JournalError(str(journal.path), reason)
+        opened.replay()
+        _list_folder(opened)
+        opened.pending += _sources_records(opened, opened.entries.values())
+        _add_known(opened)
+        if not opened.entries:
+            raise AuditError(f"{folder}: there are no pictures in it")
+    return opened
+
+
+def _list_folder(opened: Opened) -> None:
+    root = opened.root
+    if root is None or not root.is_dir():
+        raise AuditError(f"{root}: no such folder; its pictures cannot be listed")
+    without = {os.path.realpath(place_of(root, key)) for key in opened.saved}
+    opened.entries |= {entry.key: entry for entry in folder_entries(root, without)}
+
+
+def _add_known(opened: Opened) -> None:
+    """Add what the journal names beyond what is there: it must not be lost because its file is."""
+    listed = opened.journal is not None and opened.journal.header.folder
+    for key in dict.fromkeys([*opened.known, *opened.states]):
+        if key not in opened.entries:
+            entry = kept_entry(key, opened.known.get(key), opened.root)
+            gone = listed and entry.place is None and not entry.error
+            opened.entries[key] = replace(entry, error=GONE) if gone else entry
+
+
+def _begun(sources: list[Any], path: Any) -> tuple[Opened, list[Entry]]:
+    """A review of a list, and an entry for each of its sources."""
+    root = common_root(sources)
+    if path is None:
+        entries = source_entries(sources, root)
+        return Opened({entry.key: entry for entry in entries}, root), entries
+    journal = Journal.open(path, Header(root, False))
+    opened = Opened({}, journal.header.root, journal)
+    with _closing(opened):
+        opened.replay()
+        entries = source_entries(sources, opened.root)
+        opened.entries = {entry.key: entry for entry in entries}
+        named = opened.known.keys() | opened.states.keys()
+        if named and entries and not journal.header.folder and not named & opened.entries.keys():
+            reason = f"is of other pictures, such as {min(named)}; give these a journal of their own"
+            raise JournalError(str(journal.path), reason)
+        opened.pending += _sources_records(opened, opened.entries.values())
+    return opened, entries
+
+
+def _sources_records(opened: Opened, entries: Iterable[Entry]) -> list[Record]:
+    """What the journal does not know yet; a folder's own pictures are listed each time."""
+    listed = opened.journal is not None and opened.journal.header.folder
+    new = [(entry.key, entry.place) for entry in entries if entry.key not in opened.known]
+    new = [(key, place) for key, place in new if not (listed and place is None)]
+    return [Sources(tuple(new[at : at + PLACES_A_LINE])) for at in range(0, len(new), PLACES_A_LINE)]
+
+
+def _from_table(state: PictureState | None, key: str, given: Given, engine: str) -> list[Record]:
+    """What a table says that the review does not know: its detections, and for a new picture its decision."""
+    records: list[Record] = []
+    known = state or PictureState()
+    now = timestamp()
+    if given.detections is not None and _is_news(known, given):
+        found = given.detections
+        records.append(found_record(known, key, found, engine=engine, given=given, at=now))
+    if state is None and given.decision != "unreviewed":
+        records.append(Decided(key, given.decided_at, given.reviewer, given.decision))
+    if state is None and given.error:
+        records.append(Failed(key, now, given.error))
+    return records
+
+
+def _is_news(state: PictureState, given: Given) -> bool:
+    """Whether a table's detections are neither what stands nor what it, or an older one, said before."""
+    if given.digest and given.digest in state.digests:
+        return False
+    return not state.detected or list(given.detections or ()) != list(state.marks.values())
+
+
+def found_record(
+    state: PictureState,
+    key: str,
+    found: Detections,
+    *,
+    engine: str,
+    at: str,
+    given: Given | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Found:
+    """An answer as it is merged into a picture; `engine` is what its detections say where it is not said."""
+    if engine:
+        found = found.map(lambda item: item if item.source else replace(item, source=engine))
+    else:
+        engine = next((item.source for item in found if item.source and not is_persons(item)), "")
+    areas = tuple(area_of(item) for item in found) if engine else ()
+    settled = given is not None and given.decision == "edited"
+    digest = "" if given is None else given.digest
+    return Found(key, at, tuple(state.merged(found).items()), engine, areas, warnings, digest, settled)

@@ -1,0 +1,191 @@
+"""What `AuditSession` stands on: pictures in an order, a cursor, and a journal that everything goes through."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blur_tools.audit._edits import Change
+from blur_tools.audit._items import DECISIONS, Decision, Item, Order
+from blur_tools.audit._opening import Opened, timestamp
+from blur_tools.audit._queue import Queue
+from blur_tools.audit._records import Decided, Edited, Failed, Found, Ordered, Record, Redone, Undone
+from blur_tools.audit._state import PictureState
+from blur_tools.errors import AuditError
+
+__all__ = ["Observer", "Review"]
+
+Observer = Callable[[str, str], None]
+PictureRecord = Found | Edited | Undone | Redone | Decided | Failed
+
+
+class Review:
+    """Pictures in a queue with a cursor; subclasses say what can be done to them.
+
+    Attributes
+    ----------
+    reviewer : str
+        Who edits and decides; may be set at any time.
+    """
+
+    reviewer: str
+
+    def __init__(self, opened: Opened, reviewer: str = "") -> None:
+        self.reviewer = reviewer
+        self._root, self._journal, self._table = opened.root, opened.journal, opened.table
+        self._entries, self._states, self._saved = opened.entries, opened.states, opened.saved
+        blank = PictureState()
+        self._items = {key: self._states.get(key, blank).item(entry) for key, entry in self._entries.items()}
+        self._counts = Counter(item.decision for item in self._items.values())
+        self._queue = Queue(self._items, opened.order.order, opened.order.seed)
+        self._queue.position = self._queue.first(range(len(self._items)), self._among(("unreviewed",))) or 0
+        self._shown: tuple[Item, ...] | None = None
+        self._observers: list[Observer] = []
+        self._open = True
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that keys are relative to; None when there is none."""
+        return self._root
+
+    @property
+    def journal(self) -> Path | None:
+        """The journal's file; None in memory."""
+        return None if self._journal is None else self._journal.path
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All pictures in the order of the queue."""
+        if self._shown is None:
+            self._shown = tuple(self._items[key] for key in self._queue.keys)
+        return self._shown
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
+    def __getitem__(self, where: int | str) -> Item:
+        """The picture at a position of the queue (`IndexError`), or with a key (`AuditError`)."""
+        return self._items[self._queue.keys[self._queue.place(where)]]
+
+    @property
+    def position(self) -> int:
+        """Where the cursor stands; 0 in an empty queue."""
+        return self._queue.position
+
+    @property
+    def current(self) -> Item | None:
+        """The picture under the cursor; None in an empty queue."""
+        key = self._queue.current
+        return None if key is None else self._items[key]
+
+    def go(self, where: int | str) -> Item:
+        """Move the cursor to a position (`IndexError`) or a key (`AuditError`)."""
+        self._queue.position = self._queue.place(where)
+        item = self[self._queue.position]
+        self._tell(item.key, "position")
+        return item
+
+    def next(self, only: Collection[Decision] | None = None) -> Item | None:
+        """Move to the next picture (with one of these decisions); None, and no move, where there is none."""
+        return self._seek(range(self.position + 1, len(self)), only)
+
+    def previous(self, only: Collection[Decision] | None = None) -> Item | None:
+        """Move to the picture before (with one of these decisions); None, and no move, where there is none."""
+        return self._seek(range(self.position - 1, -1, -1), only)
+
+    def reorder(self, order: Order, seed: int = 0) -> None:
+        """Put the queue in another order, as risks stand now; the current picture stays the current one."""
+        record = Ordered(order, operator.index(seed))
+        if record.seed < 0:
+            raise AuditError(f"seed {seed} is below 0")
+        Queue(self._items, order, record.seed)  # refuses what is no order, before it is written down
+        self._write(record)
+        self._queue.sort(self._items, order, record.seed)
+        self._shown = None
+        self._tell(self._queue.current or "", "order")
+
+    def counts(self) -> dict[Decision, int]:
+        """How many pictures have each decision."""
+        return {decision: self._counts[decision] for decision in DECISIONS}
+
+    def subscribe(self, callback: Observer) -> Callable[[], None]:
+        """Call ``callback(key, what)`` after each change; the answer ends that.
+
+        ``what`` is ``"detections"``, ``"error"``, ``"edit"``, ``"undo"``, ``"redo"``, ``"decision"``, or
+        ``"position"`` and ``"order"`` for the queue (with the key of the current picture).
+        """
+        self._observers.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._observers:
+                self._observers.remove(callback)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Close the journal and give up its lock; changes are refused afterwards. Closing twice is fine."""
+        self._open = False
+        if self._journal is not None:
+            self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{count} {decision}" for decision, count in self.counts().items() if count)
+        return f"<AuditSession of {len(self)} pictures: {said or 'none'}>"
+
+    def _seek(self, places: range, only: Collection[Decision] | None) -> Item | None:
+        place = self._queue.first(places, self._among(DECISIONS if only is None else only))
+        return None if place is None else self.go(place)
+
+    def _among(self, decisions: Collection[str]) -> Callable[[str], bool]:
+        return lambda key: self._items[key].decision in decisions
+
+    def _state(self, key: str) -> PictureState:
+        """What is known of a picture; an empty state where nothing is."""
+        if key not in self._items:
+            raise AuditError(f"there is no picture {key!r} in this review")
+        return self._states.get(key) or PictureState()
+
+    def _edit(self, key: str, change: Change, by: str) -> None:
+        if change.marks:
+            self._do(Edited(key, timestamp(), by, change.word, change.marks), "edit")
+
+    def _do(self, record: PictureRecord, what: str, *, durable: bool = False) -> Item:
+        """Write a record down, then do it, then say so."""
+        self._write(record, durable=durable)
+        key = record.key
+        self._states.setdefault(key, PictureState()).apply(record)
+        before, item = self._items[key], self._states[key].item(self._entries[key])
+        self._items[key] = item
+        self._counts[before.decision] -= 1
+        self._counts[item.decision] += 1
+        self._shown = None
+        self._tell(key, what)
+        return item
+
+    def _write(self, record: Record, *, durable: bool = False) -> None:
+        if not self._open:
+            raise AuditError("this review is closed; open it again to go on")
+        if self._journal is not None:
+            self._journal.append([record], durable=durable)
+
+    def _tell(self, key: str, what: str) -> None:
+        for callback in tuple(self._observers):
+            callback(key, what)
