@@ -24,6 +24,9 @@ __all__ = ["PANEL", "AuditWidget", "audit_panel"]
 
 PANEL = "Audit"
 
+QUEUE_AT = 4
+"""Row of the panel that the list stands in."""
+
 FILTERS = {"all": None, "to do": ("unreviewed",), "flagged": ("flagged",), "accepted": ("accepted", "edited")}
 """What the list shows and what Next and Back stop at."""
 
@@ -55,7 +58,7 @@ class AuditWidget(Container[Any]):
         self.counts, self.about, self.status = status_line(), status_line(), status_line()
         self.bar = JobBar(self.window)
         self.extend(self._rows())
-        self.native.layout().insertWidget(4, self.queue)
+        self.native.layout().insertWidget(QUEUE_AT, self.queue, 1)
         self.queue.chosen.connect(self._on_chosen)
         self.order.changed.connect(self._on_order)
         self.filter.changed.connect(self._on_filter)
