@@ -17,13 +17,12 @@ from blur_tools.errors import BlurError, DetectionsError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import PictureLabels, read_coco
 from blur_tools.formats.coco_writer import write_coco
-from blur_tools.napari._layers import edge_width, four_corners, layer_values, text_options
+from blur_tools.napari._layers import edge_width, facts_of, four_corners, layer_values, text_options
 from blur_tools.napari._pictures import HALF, load_shown
 from blur_tools.orientation import polygon_to_stored, polygon_to_upright
 
 __all__ = [
     "audit_folder",
-    "facts_of",
     "get_reader",
     "open_folder",
     "open_review",
@@ -183,11 +182,6 @@ def _marks_layer(labelled: _Labelled) -> LayerData:
         "metadata": {"blur_tools": facts_of(labelled.key, labelled.size, labelled.turn, marks)},
     }
     return points, facts, "shapes"
-
-
-def facts_of(key: str, size: tuple[int, int], turn: int, marks: Sequence[Mark]) -> dict[str, Any]:
-    """What a layer of marks must know to be written: which picture, how it lies, and what features cannot hold."""
-    return {"key": key, "size": size, "turn": turn, "marks": {mark.id: mark.detection for mark in marks}}
 
 
 def _opened_in_panel(place: Path, records: Mapping[str, PictureRecord]) -> bool:

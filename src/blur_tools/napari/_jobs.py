@@ -47,19 +47,30 @@ def search_items(
             yield item.key, answer, ""
 
 
-def save_items(items: Sequence[Item], root: Path | None, out: Path, settings: BlurSettings) -> Iterator[Row]:
-    """Write pictures with their marks hidden, mirrored below `out`; one row for each, in order.
+def save_items(items: Sequence[Item], outputs: Outputs, settings: BlurSettings) -> Iterator[Row]:
+    """Write pictures with their marks hidden; one row for each, in order.
 
     Raises
     ------
-    OutputError
-        `out` would replace an original; nothing is written.
     SettingsError
         The logo cannot be used.
     """
-    outputs = Outputs(out, [item.source for item in items], root)
     given = [Given(item.source, item.detections.to_json()) for item in items]
     yield from redact_rows(given, outputs, settings.or_default(DEFAULT_INTENSITY), Job(progress=False))
+
+
+def outputs_for(session: AuditSession, out: Path) -> Outputs:
+    """Where results of a session go, as `AuditSession.save` has it; it may be in a folder that is reviewed.
+
+    Raises
+    ------
+    BlurError
+        A result would replace an original, or the folder's journal cannot be written.
+    """
+    if session.root is not None and out.resolve().is_relative_to(session.root.resolve()):
+        # writes no picture; notes that what will be in this folder is none of those to be reviewed
+        session.save(out, only=())
+    return Outputs(out, [item.source for item in session.items], session.root)
 
 
 def search(window: Window, items: Sequence[Item]) -> None:
@@ -136,8 +147,13 @@ def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
         else:
             window.say(text)
 
-    root, settings = desk.session.root, window.settings
-    window.jobs.start("Saving", len(items), lambda: save_items(items, root, out, settings), step, end)
+    settings = window.settings
+    try:
+        outputs = outputs_for(desk.session, out)
+    except BlurError as error:
+        window.warn(f"Nothing is saved: {error}")
+        return
+    window.jobs.start("Saving", len(items), lambda: save_items(items, outputs, settings), step, end)
 
 
 def export_session(window: Window, path: Path) -> None:
@@ -147,11 +163,14 @@ def export_session(window: Window, path: Path) -> None:
     _settle(window.desk)
     session: AuditSession = window.desk.session
     try:
-        session.export(path)
+        left = session.export(path)
     except (BlurError, OSError) as error:
         window.warn(f"not exported: {message(error)}")
     else:
-        window.say(f"Exported {len(session)} pictures to {path}.")
+        text = f"Exported {len(session) - len(left)} pictures to {path}."
+        for key, reason in list(left.items())[:1]:
+            text += f" {len(left)} are not in it; {key}: {reason}"
+        window.say(text)
 
 
 def _settle(desk: Desk) -> None:

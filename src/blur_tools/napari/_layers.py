@@ -28,6 +28,7 @@ __all__ = [
     "colours",
     "corner_moved",
     "edge_width",
+    "facts_of",
     "features_of",
     "four_corners",
     "label_of",
@@ -96,6 +97,11 @@ def layer_values(marks: Sequence[Mark], shown: Shown) -> tuple[list[Points], lis
         for mark, data in zip(marks, points, strict=True)
     ]
     return points, types, features_of(marks)
+
+
+def facts_of(key: str, size: tuple[int, int], turn: int, marks: Sequence[Mark]) -> dict[str, Any]:
+    """What a layer of marks must know to be written: which picture, how it lies, and what features cannot hold."""
+    return {"key": key, "size": size, "turn": turn, "marks": {mark.id: mark.detection for mark in marks}}
 
 
 def colours(features: pd.DataFrame, hidden: Iterable[str] = ()) -> npt.NDArray[np.float32]:

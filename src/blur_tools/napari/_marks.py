@@ -19,6 +19,7 @@ from blur_tools.napari._layers import (
     colours,
     corner_moved,
     edge_width,
+    facts_of,
     features_of,
     four_corners,
     layer_values,
@@ -88,7 +89,6 @@ class MarksLayer:
     def show(self, key: str, shown: Shown | None) -> None:
         """Show the marks of another picture; with None there is nothing to show or edit."""
         self.key, self._shown = key, shown
-        self.layer.edge_width  # noqa: B018  (fails here, not later, when the layer is gone)
         self._write(self.session[key].marks if shown is not None else ())
         self.layer.mode = EDITING if shown is not None else "pan_zoom"
 
@@ -134,7 +134,7 @@ class MarksLayer:
     def recolour(self) -> None:
         """Set the outlines' colours: by state, and none for kinds that are hidden."""
         if len(self.layer.data):
-            self.layer.edge_color = colours(self.layer.features, self.hidden_kinds)
+            self.layer.edge_color = self.layer.text.color = colours(self.layer.features, self.hidden_kinds)
 
     def _write(self, marks: tuple[Mark, ...]) -> None:
         with self._silence():
@@ -148,6 +148,8 @@ class MarksLayer:
             layer.features = features
             if self._shown:
                 layer.current_edge_width = edge_width(self._shown.size)
+                facts = facts_of(self.key or "", self._shown.size, self._shown.turn, marks)
+                layer.metadata = {**layer.metadata, "blur_tools": facts}
             self.recolour()
             layer.refresh_text()
         self._given = {mark.id: data for mark, data in zip(marks, points, strict=True)}
