@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -85,7 +86,7 @@ class Hands:
         self.rest()
         QTest.mousePress(self.canvas, Qt.LeftButton, pos=places[0])
         self.rest()
-        for a, b in zip(places, places[1:], strict=False):
+        for a, b in itertools.pairwise(places):
             for step in range(1, steps + 1):
                 QTest.mouseMove(self.canvas, a + (b - a) * step / steps)
                 self.rest()

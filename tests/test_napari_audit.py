@@ -8,7 +8,6 @@ import threading
 
 import pytest
 from napari_hands import Hands, hands, viewer  # noqa: F401
-
 from qtpy.QtWidgets import QPushButton
 
 from blur_tools import Detection, Detections
@@ -342,7 +341,7 @@ def test_a_search_is_cancelled(hands, folder, monkeypatch):  # noqa: F811
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow:
-        name, versions = "slow", {}  # noqa: RUF012
+        name, versions = "slow", {}
 
         def detect(self, picture, settings):
             begun.set()

@@ -98,9 +98,7 @@ def test_labels_of_a_drawn_plate_have_no_score():
     assert label_of(Detection("plate", box_polygon(0, 0, 4, 4))) == "plate drawn"
 
 
-quads = st.lists(
-    st.tuples(st.floats(-50, 150), st.floats(-50, 150)), min_size=3, max_size=9, unique=True
-)
+quads = st.lists(st.tuples(st.floats(-50, 150), st.floats(-50, 150)), min_size=3, max_size=9, unique=True)
 
 
 @given(quads, st.sampled_from(["plate", "face"]))
@@ -123,7 +121,9 @@ def test_four_corners_cover_all_that_was_drawn(outline, kind):
             assert (inside >= -1e-6 * max(1, np.abs(sides).max())).all()
 
 
-@pytest.mark.parametrize("points", [[(0, 0), (5, 5)], [(1, 1)] * 4, [(0, 0), (0, 5), (0, 9)], [(0, 0), (np.nan, 1), (3, 3)]])
+@pytest.mark.parametrize(
+    "points", [[(0, 0), (5, 5)], [(1, 1)] * 4, [(0, 0), (0, 5), (0, 9)], [(0, 0), (np.nan, 1), (3, 3)]]
+)
 def test_what_has_no_area_is_refused(points):
     with pytest.raises(DetectionsError, match="mark"):
         four_corners(np.array(points, float), "plate")

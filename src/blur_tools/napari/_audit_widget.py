@@ -11,7 +11,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar
 from qtpy.QtWidgets import QFileDialog
 
-from blur_tools.audit.session import AuditSession
+from blur_tools.audit.session import AuditSession, Decision, Order
 from blur_tools.errors import BlurError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import export_session, save_session, search_rest
@@ -27,10 +27,15 @@ PANEL = "Audit"
 QUEUE_AT = 4
 """Row of the panel that the list stands in."""
 
-FILTERS = {"all": None, "to do": ("unreviewed",), "flagged": ("flagged",), "accepted": ("accepted", "edited")}
+FILTERS: dict[str, tuple[Decision, ...] | None] = {
+    "all": None,
+    "to do": ("unreviewed",),
+    "flagged": ("flagged",),
+    "accepted": ("accepted", "edited"),
+}
 """What the list shows and what Next and Back stop at."""
 
-ORDERS = {"by path": "path", "riskiest first": "risk", "random": "random"}
+ORDERS: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
 
 
 class AuditWidget(Container[Any]):
@@ -174,7 +179,7 @@ class AuditWidget(Container[Any]):
 
     def _on_order(self, name: str) -> None:
         if self.session is not None:
-            self.session.reorder(ORDERS[name])  # type: ignore[arg-type]
+            self.session.reorder(ORDERS[name])
             self._prepare()
 
     def _on_filter(self, name: str) -> None:
@@ -254,7 +259,7 @@ def audit_panel(viewer: Any) -> AuditWidget:
     if panel is None:
         _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, PANEL)
     assert panel.window is window
-    return panel  # type: ignore[no-any-return]
+    return panel
 
 
 def _reviewer() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from blur_tools.audit._items import Mark
-from blur_tools.detections import Detection, Detections
+from blur_tools.detections import Detection, Detections, Kind
 from blur_tools.errors import BlurError, DetectionsError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import PictureLabels, read_coco
@@ -242,7 +242,7 @@ def _labelled(data: Any, meta: Mapping[str, Any]) -> _Labelled:
     found = []
     for row, points in enumerate(data):
         said = {} if features is None else features.iloc[row].to_dict()
-        kind = said.get("kind") if said.get("kind") in ("plate", "face") else "plate"
+        kind: Kind = "face" if said.get("kind") == "face" else "plate"
         corners = four_corners(np.asarray(points), kind)
         a, b, c, d = ((float(x) + HALF, float(y) + HALF) for y, x in corners)
         polygon = polygon_to_stored((a, b, c, d), size, turn)

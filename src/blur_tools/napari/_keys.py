@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ACTIONS", "HOLD", "PLUGIN", "Action", "bind", "chosen_keys", "plugin_option"]
+from app_model.types import KeyCode
+
+__all__ = ["ACTIONS", "HOLD", "PLUGIN", "Action", "bind", "checked_keys", "chosen_keys", "plugin_option"]
 
 logger = logging.getLogger("blur_tools")
 
@@ -71,31 +73,32 @@ def chosen_keys() -> dict[str, str]:
     return {action.name: plugin_option("keys", action.name, action.key) or action.key for action in (*ACTIONS, HOLD)}
 
 
-def bind(
-    keymaps: Iterable[Any],
-    keys: Mapping[str, str],
-    act: Callable[[str], None],
-    hold: Callable[[bool], None],
-) -> list[str]:
-    """Bind the keys in a viewer and its layers: a layer's own keys would win over the viewer's.
+def checked_keys(keys: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Keys that can be bound, and what is wrong with the others; these stand at their default."""
+    from napari.utils.key_bindings import coerce_keybinding
 
-    Returns
-    -------
-    list of str
-        What is wrong with keys that cannot be bound; their defaults are bound instead.
-    """
-    defaults = {action.name: action.key for action in (*ACTIONS, HOLD)}
+    checked: dict[str, str] = {}
     problems: list[str] = []
-    for number, target in enumerate(keymaps):
+    for action in (*ACTIONS, HOLD):
+        key = keys.get(action.name, action.key)
+        parts = coerce_keybinding(key).parts
+        if not parts or any(part.key == KeyCode.UNKNOWN for part in parts):
+            problems.append(f"{key!r} is no key that napari knows; {action.title} stays at {action.key}.")
+            key = action.key
+        other = next((name for name, taken in checked.items() if taken.lower() == key.lower()), None)
+        if other is not None:
+            problems.append(f"{key} is the key of two things, {other} and {action.name}; only the second works.")
+        checked[action.name] = key
+    return checked, problems
+
+
+def bind(
+    keymaps: Iterable[Any], keys: Mapping[str, str], act: Callable[[str], None], hold: Callable[[bool], None]
+) -> None:
+    """Bind the keys in a viewer and its layers: a layer's own keys would win over the viewer's."""
+    for target in keymaps:
         for name, key in keys.items():
-            call = _held(hold) if name == HOLD.name else _pressed(act, name)
-            try:
-                target.bind_key(key, call, overwrite=True)
-            except (TypeError, ValueError, KeyError):
-                target.bind_key(defaults[name], call, overwrite=True)
-                if number == 0:
-                    problems.append(f"{key!r} is no key that napari knows; {name} stays at {defaults[name]}")
-    return problems
+            target.bind_key(key, _held(hold) if name == HOLD.name else _pressed(act, name), overwrite=True)
 
 
 def _pressed(act: Callable[[str], None], name: str) -> Callable[[Any], None]:

@@ -64,7 +64,7 @@ def state_of(kind: str, score: float | None, keep: bool) -> str:
 
 def label_of(detection: Detection) -> str:
     """What is written at a mark: its kind, the plate's text, how sure, and whether it stays visible."""
-    parts = [detection.kind]
+    parts: list[str] = [detection.kind]
     if detection.text:
         parts.append(detection.text.upper())
     parts.append("drawn" if detection.score is None else f"{detection.score:.2f}")
@@ -207,9 +207,10 @@ def _hull(points: Points) -> Points:
     from scipy.spatial import ConvexHull, QhullError
 
     try:
-        return points[ConvexHull(points).vertices]
+        hull: Points = points[ConvexHull(points).vertices]
     except QhullError:  # all on a line
         return points
+    return hull
 
 
 def _rgba(text: str) -> tuple[float, float, float, float]:

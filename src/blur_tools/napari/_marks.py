@@ -13,7 +13,7 @@ from qtpy.QtCore import QTimer
 
 from blur_tools.audit.session import AuditSession, Mark
 from blur_tools.detections import Kind, Polygon
-from blur_tools.errors import BlurError, DetectionsError
+from blur_tools.errors import AuditError, BlurError, DetectionsError
 from blur_tools.napari._layers import (
     NEW,
     colours,
@@ -169,25 +169,27 @@ class MarksLayer:
         action = getattr(getattr(event, "action", None), "name", "")
         if self._busy or self.key is None or self._shown is None or not action.endswith("ED"):
             return
-        self._later()
-        try:
-            self._tell(self.key, self._shown)
-        except DetectionsError as error:
-            self._say(f"not taken over: {error}")
-        except BlurError as error:
-            self._say(str(error))
+        self._take_over(self._tell)
 
     def _on_features(self, _: Any) -> None:
         features = self.layer.features
-        if self._busy or self.key is None or self.is_drawing or len(features) != len(self._written):
+        if self._busy or self.key is None or self.is_drawing or len(features) != len(self.layer.data):
             return
-        if list(features["mark"]) != [mark.id for mark in self._written]:
+        if list(features["mark"]) == [mark.id for mark in self._written]:
+            self._take_over(self._tell_features)
+        else:  # napari sends nothing else when marks are pasted
+            self._take_over(self._tell)
+
+    def _take_over(self, tell: Callable[[str, Shown], None]) -> None:
+        if self.key is None or self._shown is None:
             return
+        self._later()
         try:
-            self._tell_features(self.key)
+            tell(self.key, self._shown)
+        except (AuditError, DetectionsError) as error:
+            self._say(f"That change was not taken over: {error}")
         except BlurError as error:
             self._say(str(error))
-        self._later()
 
     def _later(self) -> None:
         self._stale = True
@@ -244,7 +246,7 @@ class MarksLayer:
         self.layer.mode = EDITING
         self.select([number])
 
-    def _tell_features(self, key: str) -> None:
+    def _tell_features(self, key: str, _: Shown) -> None:
         """Someone edited napari's table of features: kind and keep are theirs to change."""
         rows = list(zip(self._written, self.layer.features["kind"], self.layer.features["keep"], strict=True))
         kinds: tuple[Kind, Kind] = ("plate", "face")

@@ -21,7 +21,7 @@ def button(text: str, tooltip: str, call: Callable[[], Any]) -> PushButton:
     """A button that leaves the keyboard to the picture."""
     made = PushButton(text=text, tooltip=tooltip)
     made.changed.connect(lambda: call())
-    made.native.setFocusPolicy(Qt.NoFocus)
+    made.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return made
 
 
@@ -54,8 +54,8 @@ def status_line(text: str = "") -> Label:
     """A line of text that wraps, so that long paths do not widen the panel."""
     made = Label(value=text)
     made.native.setWordWrap(True)
-    made.native.setTextInteractionFlags(Qt.TextSelectableByMouse)
-    made.native.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+    made.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    made.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return made
 
 

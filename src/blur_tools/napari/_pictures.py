@@ -109,7 +109,8 @@ def as_pixels(layer: Any, frame: int = 0) -> Pixels:
     else:
         low, high = map(float, layer.contrast_limits)
     scaled = (values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-12))
-    return np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    pixels: Pixels = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return pixels
 
 
 def shown_in_layer(source: Any, pixels: Pixels) -> Shown:

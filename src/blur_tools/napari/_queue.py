@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QListView
 
@@ -28,7 +29,7 @@ def told(item: Item) -> str:
     return f"{sign}  {item.key}{found}"
 
 
-class _Queue(QAbstractListModel):  # type: ignore[misc]
+class _Queue(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self.items: tuple[Item, ...] = ()
@@ -36,15 +37,15 @@ class _Queue(QAbstractListModel):  # type: ignore[misc]
     def rowCount(self, parent: Any = NO_INDEX) -> int:
         return 0 if parent.isValid() else len(self.items)
 
-    def data(self, index: Any, role: int = Qt.DisplayRole) -> Any:
+    def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or index.row() >= len(self.items):
             return None
         item = self.items[index.row()]
-        if role == Qt.DisplayRole:
+        if role == Qt.ItemDataRole.DisplayRole:
             return told(item)
-        if role == Qt.ToolTipRole:
+        if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join([item.key, *(filter(None, (item.error, *item.reasons, *item.warnings)))])
-        if role == Qt.ForegroundRole and (item.error or item.decision in COLOURS):
+        if role == Qt.ItemDataRole.ForegroundRole and (item.error or item.decision in COLOURS):
             return QColor("#ff6b6b" if item.error else COLOURS[item.decision])
         return None
 
@@ -61,7 +62,7 @@ class _Queue(QAbstractListModel):  # type: ignore[misc]
                 self.dataChanged.emit(index, index)
 
 
-class QueueView(QListView):  # type: ignore[misc]
+class QueueView(QListView):
     """The list; a click goes to a picture."""
 
     chosen = Signal(str)
@@ -73,9 +74,9 @@ class QueueView(QListView):  # type: ignore[misc]
         self.setUniformItemSizes(True)
         self.setMinimumHeight(110)
         # keys belong to the picture
-        self.setFocusPolicy(Qt.NoFocus)
-        self.setTextElideMode(Qt.ElideMiddle)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.clicked.connect(lambda index: self.chosen.emit(self._queue.items[index.row()].key))
 
     def show_items(self, items: tuple[Item, ...], current: str | None) -> None:
@@ -84,6 +85,6 @@ class QueueView(QListView):  # type: ignore[misc]
         row = next((row for row, item in enumerate(items) if item.key == current), None)
         if row is None:
             self.clearSelection()
-        elif self.currentIndex().row() != row or not self.selectionModel().hasSelection():
+        elif self.currentIndex().row() != row or not self.selectedIndexes():
             self.setCurrentIndex(self._queue.index(row))
             self.scrollTo(self._queue.index(row))

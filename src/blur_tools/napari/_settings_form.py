@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSpinBox, Label, LineEdit, Slider, SpinBox
-from magicgui.widgets.bases import ValueWidget
+from magicgui.widgets import CheckBox, Container, Label, create_widget
 
 from blur_tools.errors import SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -20,49 +20,63 @@ SHOWN_FIRST = ("plates", "faces", "effect", "shape", "margin")
 """What most people set; all others stand below, in the order of `BlurSettings`."""
 
 UNSAID = "default"
-"""What a number field says when nothing was said."""
+"""What a number's field says when nothing was said."""
 
-Value = ValueWidget[Any]
+FEW = 20
+"""A range of no more whole numbers is a slider."""
 
 
-def widget_for(parameter: Parameter) -> Value:
+def widget_for(parameter: Parameter) -> Any:
     """The widget of one parameter; its tooltip is the parameter's help."""
-    facts = {"name": parameter.name, "label": parameter.name.replace("_", " "), "tooltip": parameter.help}
-    low, high = parameter.low, parameter.high
+    kind, value, options = _facts(parameter)
+    made: Any = create_widget(
+        value=value,
+        name=parameter.name,
+        label=parameter.name.replace("_", " "),
+        widget_type=kind,
+        options={"tooltip": parameter.help, **options},
+    )
+    if kind.endswith("SpinBox") and parameter.default is None:
+        made.native.setSpecialValueText(UNSAID)
+    if kind == "TextEdit":
+        made.native.setMaximumHeight(48)
+        made.native.setPlaceholderText("one a line")
+    if kind == "LineEdit":
+        made.native.setPlaceholderText('{"name": value}' if parameter.kind == "json" else "")
+    return made
+
+
+def _facts(parameter: Parameter) -> tuple[str, Any, dict[str, Any]]:
+    """Type, value and options of a parameter's widget."""
+    low, high, whole = parameter.low, parameter.high, parameter.kind == "int"
     if parameter.choices:
-        return ComboBox(choices=parameter.choices, value=parameter.default, **facts)
+        return "ComboBox", parameter.default, {"choices": parameter.choices}
     if parameter.kind == "flag":
-        return CheckBox(value=bool(parameter.default), **facts)
+        return "CheckBox", bool(parameter.default), {}
     if parameter.kind == "logo":
-        return FileEdit(mode="r", filter="Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif)", nullable=True, **facts)
-    if parameter.kind == "int" and low is not None and high is not None and high - low <= 20:
-        return Slider(min=int(low), max=int(high), value=DEFAULT_INTENSITY, **facts)
-    if parameter.kind in ("int", "float") and not parameter.repeated and low is not None and high is not None:
-        return _number(parameter, low, high, facts)
-    field = LineEdit(nullable=True, **facts)
-    if hasattr(field.native, "setPlaceholderText"):
-        hint = {"json": '{"name": value}', "pattern": "several with spaces between"}.get(parameter.kind, "")
-        field.native.setPlaceholderText(hint)
-    return field
-
-
-def _number(parameter: Parameter, low: float, high: float, facts: dict[str, Any]) -> Value:
-    """A spin box with one step below its range, which stands for "not said" where that is the default."""
-    whole = parameter.kind == "int"
+        return "FileEdit", None, {"mode": "r", "nullable": True}
+    if parameter.kind == "pattern":
+        return "TextEdit", "", {}
+    if low is None or high is None:
+        return "LineEdit", "", {}
+    if whole and high - low <= FEW:
+        return "Slider", DEFAULT_INTENSITY, {"min": int(low), "max": int(high)}
     step = 1 if whole else min(1.0, (high - low) / 100)
-    lowest = low - step if parameter.default is None else low
+    # one step below the range stands for "not said"
+    least = low - step if parameter.default is None else low
+    start = least if parameter.default is None else parameter.default
     if whole:
-        field: Value = SpinBox(min=int(lowest), max=int(high), step=1, value=int(lowest), **facts)
-    else:
-        start = lowest if parameter.default is None else parameter.default
-        field = FloatSpinBox(min=lowest, max=high, step=step, value=start, **facts)
-    if parameter.default is None:
-        field.native.setSpecialValueText(UNSAID)
-    return field
+        return "SpinBox", int(start), {"min": int(least), "max": int(high), "step": 1}
+    return "FloatSpinBox", start, {"min": least, "max": high, "step": step}
 
 
 class SettingsForm(Container[Any]):
     """All parameters that are typed or chosen, and what is wrong with them.
+
+    Parameters
+    ----------
+    changed : callable
+        Told after each change.
 
     Attributes
     ----------
@@ -70,20 +84,19 @@ class SettingsForm(Container[Any]):
     """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
-        super().__init__(labels=True, layout="vertical")
+        super().__init__(labels=True)
         self.margins = (0, 0, 0, 0)
         self._told = changed
-        parameters = {p.name: p for p in BlurSettings.parameters() if p.name not in DRAWN}
-        self.parameters = {name: parameters[name] for name in (*SHOWN_FIRST, *(set(parameters) - set(SHOWN_FIRST)))}
-        self.parameters = dict(sorted(self.parameters.items(), key=lambda entry: _rank(entry[0], list(parameters))))
-        self.fields: dict[str, Value] = {name: widget_for(p) for name, p in self.parameters.items()}
+        known = {p.name: p for p in BlurSettings.parameters() if p.name not in DRAWN}
+        names = [*SHOWN_FIRST, *(name for name in known if name not in SHOWN_FIRST)]
+        self.parameters = {name: known[name] for name in names}
+        self.fields = {name: widget_for(parameter) for name, parameter in self.parameters.items()}
         self.more = CheckBox(text="all settings", value=False, tooltip="Show every parameter")
-        self.problem = Label(value="", visible=False)
-        first = [self.fields[name] for name in SHOWN_FIRST]
-        self.others = Container(widgets=[w for n, w in self.fields.items() if n not in SHOWN_FIRST], labels=True)
+        self.others = Container(widgets=[self.fields[name] for name in names[len(SHOWN_FIRST) :]], labels=True)
         self.others.margins = (0, 0, 0, 0)
-        self.extend([*first, self.more, self.others, self.problem])
-        self.others.visible = False
+        self.problem = Label(value="")
+        self.extend([*(self.fields[name] for name in SHOWN_FIRST), self.more, self.others, self.problem])
+        self.others.visible = self.problem.visible = False
         self.more.changed.connect(self._show_more)
         for field in self.fields.values():
             field.changed.connect(self._on_changed)
@@ -100,11 +113,10 @@ class SettingsForm(Container[Any]):
         return BlurSettings.of(**{name: value for name, value in values.items() if value is not None})
 
     def set(self, settings: BlurSettings) -> None:
-        """Show settings; what they do not say stands at its default."""
+        """Show settings; what they do not say is left as it stands."""
         for name, value in settings.to_dict().items():
             if name in self.fields:
-                parameter = self.parameters[name]
-                self.fields[name].value = _as_text(parameter, value)
+                self.fields[name].value = _as_shown(self.parameters[name], value)
 
     def check(self) -> BlurSettings | None:
         """The settings, or None when they cannot be used; the form then says why."""
@@ -118,14 +130,16 @@ class SettingsForm(Container[Any]):
 
     def _value(self, name: str) -> Any:
         parameter, value = self.parameters[name], self.fields[name].value
-        if parameter.kind in ("int", "float") and parameter.low is not None and not parameter.repeated:
-            return None if value < parameter.low else value
-        if isinstance(value, str):
-            value = value.strip()
-            return value.split() if parameter.repeated and value else value or None
+        if parameter.kind in ("int", "float"):
+            return None if parameter.low is not None and value < parameter.low else value
         if parameter.kind == "flag":
             return value or parameter.default
-        return None if value is not None and str(value) in ("", ".") else value
+        if parameter.kind == "pattern":
+            return [line for line in value.splitlines() if line.strip()] or None
+        if isinstance(value, str):
+            return value.strip() or None
+        # an empty field of a file is the current folder
+        return None if value is None or str(value) in ("", ".") else value
 
     def _show_more(self, show: bool) -> None:
         self.others.visible = show
@@ -135,15 +149,9 @@ class SettingsForm(Container[Any]):
         self._told()
 
 
-def _rank(name: str, order: list[str]) -> tuple[int, int]:
-    return (0, SHOWN_FIRST.index(name)) if name in SHOWN_FIRST else (1, order.index(name))
-
-
-def _as_text(parameter: Parameter, value: Any) -> Any:
-    if parameter.repeated:
-        return " ".join(map(str, value))
+def _as_shown(parameter: Parameter, value: Any) -> Any:
     if parameter.kind == "json":
-        import json
-
         return json.dumps(value)
+    if parameter.repeated:
+        return ("\n" if parameter.kind == "pattern" else ",").join(map(str, value))
     return value

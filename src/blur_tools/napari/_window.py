@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import weakref
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 
 from blur_tools.engines import Engine, engine
 from blur_tools.errors import SettingsError
-from blur_tools.napari._keys import bind, chosen_keys, plugin_option
+from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._settings_form import DRAWN
 from blur_tools.napari._work import Jobs
@@ -63,8 +62,7 @@ class Window:
         self._observers: list[Callable[[], None]] = []
         self._engine: tuple[tuple[str, str], Engine] | None = None
         self._telling = False
-        self.keys = chosen_keys()
-        self._bound: set[int] = set()
+        self.keys, self._key_problems = checked_keys(chosen_keys())
 
     @property
     def viewer(self) -> Any:
@@ -130,8 +128,8 @@ class Window:
 
         def settings_for(shown: Shown) -> BlurSettings:
             boxes = [shown.box_to_stored(area) for area in areas]
-            corners = dict(zip(DRAWN, map(tuple, zip(*boxes, strict=True)), strict=True)) if boxes else {}
-            return dataclasses.replace(settings, **corners)
+            corners = dict(zip(DRAWN, zip(*boxes, strict=True), strict=True)) if boxes else {}
+            return BlurSettings.of(settings, **corners)
 
         return settings_for
 
@@ -177,9 +175,9 @@ class Window:
         """Bind the keys in the viewer and in our layers."""
         if self.desk is None or self.viewer is None:
             return
-        targets = [self.viewer, *self.desk.stage.layers]
-        for problem in bind(targets, self.keys, self.act, self.hold):
-            self.warn(problem)
+        bind([self.viewer, *self.desk.stage.layers], self.keys, self.act, self.hold)
+        while self._key_problems:
+            self.warn(self._key_problems.pop())
 
     def act(self, name: str) -> None:
         """Do one of `ACTIONS`."""
