@@ -38,6 +38,10 @@ def save(hands: Hands, panel: BlurWidget, folder) -> None:  # noqa: F811
     hands.wait(lambda: hands.window.jobs.current is None and "saved in" in hands.window.status)
 
 
+def opened(path) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(path.read_bytes())))
+
+
 # ---- the form
 
 
@@ -97,7 +101,7 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
     assert len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1
     save(hands, panel, tmp_path / "out")
     (saved,) = (tmp_path / "out").iterdir()
-    assert np.array_equal(np.array(Image.open(saved)), preview.data)
+    assert np.array_equal(opened(saved), preview.data)
     assert np.array_equal(layer.data, pixels)
     # searched again: what a person did stays
     detect(hands, panel)
@@ -105,7 +109,11 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
 
 
 def test_a_photograph_on_its_side_is_searched_upright_and_saved_from_its_file(
-    hands, panel, networks, noise, tmp_path  # noqa: F811
+    hands,
+    panel,
+    networks,
+    noise,
+    tmp_path,  # noqa: F811
 ):
     path = tmp_path / "lying.jpg"
     exif = Image.Exif()
@@ -147,7 +155,7 @@ def test_pictures_of_other_kinds(hands, panel, networks, noise, kind, tmp_path):
     assert hands.window.desk.stage.preview.data.shape == (90, 150, 3)
     save(hands, panel, tmp_path / "out")
     (saved,) = (tmp_path / "out").iterdir()
-    assert Image.open(saved).size == (150, 90)
+    assert opened(saved).shape[:2] == (90, 150)
 
 
 def test_a_stack_is_searched_frame_by_frame(hands, panel, networks, noise, tmp_path):  # noqa: F811
@@ -212,9 +220,9 @@ def test_the_cloud_without_a_token_is_said(hands, panel, noise, monkeypatch):  #
 
 
 def test_our_service_as_the_engine(hands, panel, noise):  # noqa: F811
-    from blur_tools.engines.fake import FakeService
+    from blur_tools.engines.fake import FakeBlur
 
-    with FakeService() as service:
+    with FakeBlur() as service:
         hands.viewer.add_image(noise(200, 300), rgb=True)
         panel.engine.value, panel.address.value = "address", service.url
         detect(hands, panel)
@@ -255,6 +263,6 @@ def test_a_drawn_mark_goes_to_the_file(hands, panel, encode, tmp_path):  # noqa:
     hands.key("P")
     hands.drag([(198, 98), (282, 142)])
     save(hands, panel, tmp_path / "out")
-    saved = np.array(Image.open(io.BytesIO((tmp_path / "out" / "a.png").read_bytes())))
+    saved = opened(tmp_path / "out" / "a.png")
     assert saved[100:140, 200:280].std() < 10
     assert [Detection] == [type(m.detection) for m in hands.window.desk.session.current.marks]

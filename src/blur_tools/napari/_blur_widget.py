@@ -75,11 +75,13 @@ class BlurWidget(Container[Any]):
 
     # -- what the person chose -------------------------------------------------------------------------------------
 
-    def _on_layers(self, _: Any = None) -> None:
-        before = self.image.value
+    def _on_layers(self, event: Any) -> None:
+        before, pictures = self.image.value, self._pictures()
         self.image.reset_choices()
-        pictures = self._pictures()
-        self.image.value = before if before in pictures else pictures[-1] if pictures else None
+        if event.type == "inserted" and event.value in pictures:
+            self.image.value = event.value  # what was just opened is what is meant
+        else:
+            self.image.value = before if before in pictures else pictures[-1] if pictures else None
 
     def _on_engine(self, _: Any = None) -> None:
         self.window.engine_name, self.window.address = self.engine.value, self.address.value

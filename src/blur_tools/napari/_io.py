@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +18,17 @@ from blur_tools.errors import BlurError, DetectionsError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import PictureLabels, read_coco
 from blur_tools.formats.coco_writer import write_coco
-from blur_tools.napari._layers import edge_width, facts_of, four_corners, layer_values, text_options
+from blur_tools.napari._layers import edge_width, facts_of, layer_values, mended, text_options
 from blur_tools.napari._pictures import HALF, load_shown
 from blur_tools.orientation import polygon_to_stored, polygon_to_upright
+from blur_tools.samples import write_scenes
 
 __all__ = [
     "audit_folder",
     "get_reader",
     "open_folder",
     "open_review",
+    "open_samples",
     "open_saved",
     "read_detections",
     "read_pictures",
@@ -95,6 +98,13 @@ def open_review(path: Any) -> list[LayerData]:
 def open_folder() -> None:
     """Menu: choose a folder to review."""
     _panel().folder.native.click()
+
+
+def open_samples() -> None:
+    """Menu: write our sample scenes into a new folder and review them."""
+    folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
+    write_scenes(folder)
+    _panel().open_folder(folder)
 
 
 def open_saved() -> None:
@@ -243,7 +253,7 @@ def _labelled(data: Any, meta: Mapping[str, Any]) -> _Labelled:
     for row, points in enumerate(data):
         said = {} if features is None else features.iloc[row].to_dict()
         kind: Kind = "face" if said.get("kind") == "face" else "plate"
-        corners = four_corners(np.asarray(points), kind)
+        corners = mended(np.asarray(points), kind)
         a, b, c, d = ((float(x) + HALF, float(y) + HALF) for y, x in corners)
         polygon = polygon_to_stored((a, b, c, d), size, turn)
         drawn = Detection(kind, polygon, _score(said.get("score")), _text(said.get("source")))

@@ -33,6 +33,7 @@ __all__ = [
     "four_corners",
     "label_of",
     "layer_values",
+    "mended",
     "state_of",
     "text_options",
 ]
@@ -149,6 +150,15 @@ def four_corners(points: Points, kind: Kind) -> Points:
     if abs(_area(corners)) < SMALLEST:
         raise DetectionsError("the mark has no area")
     return corners
+
+
+def mended(points: Points, kind: Kind) -> Points:
+    """A mark that was pulled about: as it is while it has four corners, clockwise, and an area; else `four_corners`.
+
+    The order of its corners is then still its own: the first is the object's top left, however it is turned.
+    """
+    corners = np.asarray(points, dtype=np.float64)[:, -2:]
+    return corners if len(corners) == 4 and _area(corners) >= SMALLEST else four_corners(points, kind)
 
 
 def corner_moved(before: Points, after: Points) -> Points:

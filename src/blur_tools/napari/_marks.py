@@ -23,6 +23,7 @@ from blur_tools.napari._layers import (
     features_of,
     four_corners,
     layer_values,
+    mended,
     text_options,
 )
 from blur_tools.napari._pictures import Shown
@@ -222,8 +223,7 @@ class MarksLayer:
                 continue
             if kinds[number] == "face" and data.shape == before.shape:
                 data = corner_moved(before, data)
-            corners = data if _still_fine(data) else four_corners(data, kinds[number])
-            changed[number] = shown.to_stored(corners)
+            changed[number] = shown.to_stored(mended(data, kinds[number]))
             self._given[number] = np.asarray(self.layer.data[self._row(number)], dtype=np.float64)
         if changed:
             self.session.reshape(key, changed)
@@ -261,11 +261,3 @@ class MarksLayer:
 
     def _row(self, number: int) -> int:
         return [int(value) for value in self.layer.features["mark"]].index(number)
-
-
-def _still_fine(data: Points) -> bool:
-    """Whether a mark that was pulled about has four corners and an area, so that their order is still its own."""
-    if len(data) != 4:
-        return False
-    y, x = data[:, -2:].T
-    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2 >= 1.0

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
-from qtpy.QtCore import Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    Qt,
+    Signal,  # type: ignore[attr-defined]
+)
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QListView
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from blur_tools.napari._pictures import load_shown
-from blur_tools.samples import scenes, write_scenes
+from blur_tools.samples import scenes
 
-__all__ = ["audit_sample", "avenue", "bus_stop", "camera_7", "car_park", "evening", "two_cars"]
+__all__ = ["avenue", "bus_stop", "camera_7", "car_park", "evening", "two_cars"]
 
 
 def _scene(name: str) -> list[tuple[Any, dict[str, Any], str]]:
@@ -25,12 +23,3 @@ evening = partial(_scene, "evening.jpg")
 bus_stop = partial(_scene, "bus-stop.jpg")
 car_park = partial(_scene, "car-park.png")
 camera_7 = partial(_scene, "camera-7.jpg")
-
-
-def audit_sample() -> list[tuple[Any, ...]]:
-    """Write all scenes into a new folder and open it in the Audit panel of the current viewer."""
-    from blur_tools.napari._io import audit_folder
-
-    folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
-    write_scenes(folder)
-    return audit_folder(str(folder))

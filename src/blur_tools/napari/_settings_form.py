@@ -98,8 +98,12 @@ class SettingsForm(Container[Any]):
         self.extend([*(self.fields[name] for name in SHOWN_FIRST), self.more, self.others, self.problem])
         self.others.visible = self.problem.visible = False
         self.more.changed.connect(self._show_more)
-        for field in self.fields.values():
-            field.changed.connect(self._on_changed)
+        for name, field in self.fields.items():
+            if self.parameters[name].kind == "pattern":
+                # magicgui tells of a longer text only when it is left
+                field.native.textChanged.connect(self._on_changed)
+            else:
+                field.changed.connect(self._on_changed)
 
     def settings(self) -> BlurSettings:
         """What the form says.
