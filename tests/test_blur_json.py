@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -168,3 +169,14 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
 def test_a_file_that_is_not_there_is_said(path):
     with pytest.raises(DetectionsError, match="cannot be read"):
         read_blur_json(path)
+
+
+def test_the_page_shows_a_file_that_is_read(path):
+    page = (Path(__file__).parents[1] / "docs" / "blur-json.md").read_text(encoding="utf-8")
+    example = page.partition("```json\n")[2].partition("```")[0]
+    path.write_text(example)
+    street, lost = read_blur_json(path).values()
+    assert [item.source for item in street.detections] == ["local", "person:Ann"]
+    assert (lost.detections, lost.error) == (None, "no such file")
+    for entries in (json.loads(example), *json.loads(example)["pictures"].values(), street.detections[0].to_json()):
+        assert all(f"| `{name}` |" in page for name in entries)

@@ -31,12 +31,14 @@ class FileLock:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             self._take()
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             holder = os.read(self._descriptor, 100).decode("ascii", "replace").strip()
             os.close(self._descriptor)
-            raise BlockingIOError(
-                error.errno, f"process {holder}" if holder.isdigit() else "another process"
-            ) from error
+            who = f"process {holder}" if holder.isdigit() else "another process"
+            raise BlockingIOError(error.errno, who) from error
+        except OSError:
+            os.close(self._descriptor)
+            raise
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 

@@ -14,8 +14,9 @@ import pandas as pd
 
 from blur_tools.audit._items import Order
 from blur_tools.audit._merge import area_of
+from blur_tools.audit._queue import check_order
 from blur_tools.audit._records import Decided, Failed, Found, Ordered, Record, Saved, Sources
-from blur_tools.audit._sources import Entry, Place, common_root, folder_entries, kept_entry, source_entries
+from blur_tools.audit._sources import Entry, Place, common_root, files_of, folder_entries, kept_entry, source_entries
 from blur_tools.audit._state import PictureState, is_persons
 from blur_tools.audit._table import Given, Table
 from blur_tools.audit.journal import Header, Journal
@@ -99,6 +100,7 @@ class Opened:
 
 def open_sources(sources: Any, journal: Any, order: Order, column: Any, engine: str) -> Opened:
     """See `AuditSession.open`."""
+    check_order(order)
     if isinstance(sources, pd.DataFrame):
         table = Table.of(sources, column)
         cells = table.cells
@@ -127,7 +129,7 @@ def open_journal(path: Any) -> Opened:
         opened.replay()
         if journal.header.folder:
             _list_folder(opened)
-        _add_known(opened)
+        _add_known(opened, elsewhere=True)
     return opened
 
 
@@ -171,7 +173,7 @@ def _of_folder(folder: Path, path: Any) -> Opened:
         opened.replay()
         _list_folder(opened)
         opened.pending += _sources_records(opened, opened.entries.values())
-        _add_known(opened)
+        _add_known(opened, elsewhere=False)
         if not opened.entries:
             raise AuditError(f"{folder}: there are no pictures in it")
     return opened
@@ -185,11 +187,15 @@ def _list_folder(opened: Opened) -> None:
     opened.entries |= {entry.key: entry for entry in folder_entries(root, without)}
 
 
-def _add_known(opened: Opened) -> None:
-    """Add what the journal names beyond what is there: it must not be lost because its file is."""
+def _add_known(opened: Opened, elsewhere: bool) -> None:
+    """Add what the journal names beyond what is there: it must not be lost because its file is.
+
+    Files and URLs `elsewhere` only for who asked for the journal itself: one that lies in a folder from a stranger
+    must not make us read or fetch anything outside it.
+    """
     listed = opened.journal is not None and opened.journal.header.folder
     for key in dict.fromkeys([*opened.known, *opened.states]):
-        if key not in opened.entries:
+        if key not in opened.entries and (elsewhere or opened.known.get(key) is None):
             entry = kept_entry(key, opened.known.get(key), opened.root)
             gone = listed and entry.place is None and not entry.error
             opened.entries[key] = replace(entry, error=GONE) if gone else entry
@@ -197,15 +203,16 @@ def _add_known(opened: Opened) -> None:
 
 def _begun(sources: list[Any], path: Any) -> tuple[Opened, list[Entry]]:
     """A review of a list, and an entry for each of its sources."""
-    root = common_root(sources)
+    files = files_of(sources)
+    root = common_root(files)
     if path is None:
-        entries = source_entries(sources, root)
+        entries = source_entries(sources, files, root)
         return Opened({entry.key: entry for entry in entries}, root), entries
     journal = Journal.open(path, Header(root, False))
     opened = Opened({}, journal.header.root, journal)
     with _closing(opened):
         opened.replay()
-        entries = source_entries(sources, opened.root)
+        entries = source_entries(sources, files, opened.root)
         opened.entries = {entry.key: entry for entry in entries}
         named = opened.known.keys() | opened.states.keys()
         if named and entries and not journal.header.folder and not named & opened.entries.keys():

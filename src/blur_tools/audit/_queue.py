@@ -9,7 +9,19 @@ import numpy as np
 from blur_tools.audit._items import ORDERS, Item, Order
 from blur_tools.errors import AuditError
 
-__all__ = ["Queue"]
+__all__ = ["Queue", "check_order"]
+
+
+def check_order(order: Order) -> None:
+    """Refuse what is no order.
+
+    Raises
+    ------
+    AuditError
+        It is none.
+    """
+    if order not in ORDERS:
+        raise AuditError(f"order {order!r} is none of {', '.join(ORDERS)}")
 
 
 class Queue:
@@ -31,8 +43,7 @@ class Queue:
 
     def sort(self, items: Mapping[str, Item], order: Order, seed: int) -> None:
         """Put the keys in an order: by path folder by folder, by falling risk, or by chance from a seed."""
-        if order not in ORDERS:
-            raise AuditError(f"order {order!r} is none of {', '.join(ORDERS)}")
+        check_order(order)
         current = self.current
         keys = sorted(items, key=lambda key: key.split("/"))
         if order == "risk":

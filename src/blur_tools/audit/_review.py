@@ -12,7 +12,7 @@ from typing import Self
 from blur_tools.audit._edits import Change
 from blur_tools.audit._items import DECISIONS, Decision, Item, Order
 from blur_tools.audit._opening import Opened, timestamp
-from blur_tools.audit._queue import Queue
+from blur_tools.audit._queue import Queue, check_order
 from blur_tools.audit._records import Decided, Edited, Failed, Found, Ordered, Record, Redone, Undone
 from blur_tools.audit._state import PictureState
 from blur_tools.errors import AuditError
@@ -105,10 +105,10 @@ class Review:
 
     def reorder(self, order: Order, seed: int = 0) -> None:
         """Put the queue in another order, as risks stand now; the current picture stays the current one."""
+        check_order(order)
         record = Ordered(order, operator.index(seed))
         if record.seed < 0:
             raise AuditError(f"seed {seed} is below 0")
-        Queue(self._items, order, record.seed)  # refuses what is no order, before it is written down
         self._write(record)
         self._queue.sort(self._items, order, record.seed)
         self._shown = None
@@ -122,7 +122,8 @@ class Review:
         """Call ``callback(key, what)`` after each change; the answer ends that.
 
         ``what`` is ``"detections"``, ``"error"``, ``"edit"``, ``"undo"``, ``"redo"``, ``"decision"``, or
-        ``"position"`` and ``"order"`` for the queue (with the key of the current picture).
+        ``"position"`` and ``"order"`` for the queue (with the key of the current picture). What a callback raises
+        comes out of the call that made the change; the change is done.
         """
         self._observers.append(callback)
 

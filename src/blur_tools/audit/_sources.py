@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from blur_tools.batch.folders import list_pictures
-from blur_tools.batch.outputs import HASH_DIGITS, local_path
+from blur_tools.batch.outputs import HASH_DIGITS, local_name
 from blur_tools.errors import AuditError, PictureError
 from blur_tools.formats._keys import check_key, place_of
 from blur_tools.picture import DECODER_ERRORS
 from blur_tools.sources import Source, is_url, safe_name, shown_place, url_name, without_secrets
 
-__all__ = ["Entry", "Place", "common_root", "folder_entries", "kept_entry", "source_entries"]
+__all__ = ["Entry", "Place", "common_root", "files_of", "folder_entries", "kept_entry", "source_entries"]
 
 Place = str | None | bool
 """Where a journal says that a picture is: None below the root, text for another path or a URL, False nowhere."""
@@ -65,9 +65,14 @@ def folder_entries(root: Path, without: Collection[str] = ()) -> list[Entry]:
     return [Entry(path[start:].replace(os.sep, "/"), path) for path in paths]
 
 
-def common_root(sources: Iterable[Any]) -> Path | None:
-    """The folder that all files among the sources share; None without one."""
-    paths = [os.path.abspath(path) for source in sources if (path := _file_of(source)) is not None]
+def files_of(sources: Iterable[Any]) -> list[str | None]:
+    """The absolute path of each source that is a file, None for another."""
+    return [None if (path := _file_of(source)) is None else os.path.abspath(path) for source in sources]
+
+
+def common_root(files: Iterable[str | None]) -> Path | None:
+    """The folder that all of `files_of` share; None without one."""
+    paths = [path for path in files if path is not None]
     # what names no file must not move the others' keys
     there = [path for path in paths if os.path.isfile(path)] or paths
     try:
@@ -76,10 +81,15 @@ def common_root(sources: Iterable[Any]) -> Path | None:
         return None  # different drives
 
 
-def source_entries(sources: Iterable[Any], root: Path | None) -> list[Entry]:
+def source_entries(sources: Sequence[Any], files: Sequence[str | None], root: Path | None) -> list[Entry]:
     """An entry for each source, in order; sources that are the same picture give the same key."""
     taken: dict[str, Any] = {}
-    return [_unique(_entry(source, number, root), taken) for number, source in enumerate(sources, start=1)]
+    start = "" if root is None else os.path.join(root, "")
+    entries = []
+    for number, (source, path) in enumerate(zip(sources, files, strict=True), start=1):
+        entry = _entry(source, number) if path is None else _file_entry(path, start)
+        entries.append(_unique(entry, taken))
+    return entries
 
 
 def kept_entry(key: str, place: Place, root: Path | None) -> Entry:
@@ -91,17 +101,14 @@ def kept_entry(key: str, place: Place, root: Path | None) -> Entry:
     return Entry(key, None, False, NOT_KEPT)
 
 
-def _file_of(source: Any) -> Path | None:
+def _file_of(source: Any) -> str | None:
     """The file that a source is, where it is one."""
     if isinstance(source, Mapping) and source.get("bytes") is None:
         source = source.get("path")
-    return local_path(source)
+    return local_name(source)
 
 
-def _entry(source: Any, number: int, root: Path | None) -> Entry:
-    path = _file_of(source)
-    if path is not None:
-        return _file_entry(os.path.abspath(path), root)
+def _entry(source: Any, number: int) -> Entry:
     if isinstance(source, str | os.PathLike):
         return _address_entry(os.fsdecode(source))
     try:
@@ -111,8 +118,7 @@ def _entry(source: Any, number: int, root: Path | None) -> Entry:
     return Entry(_hashed(name, digest), source, False)
 
 
-def _file_entry(path: str, root: Path | None) -> Entry:
-    start = "" if root is None else os.path.join(root, "")
+def _file_entry(path: str, start: str) -> Entry:
     below = bool(start) and path.startswith(start)
     key = path[len(start) :] if below else os.path.splitdrive(path)[1].lstrip(os.sep)
     try:

@@ -171,6 +171,9 @@ def _time(label: Any, value: Any) -> str:
     if value is None:
         return ""
     try:
-        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).isoformat()
+        if isinstance(value, datetime):
+            return value.isoformat()
+        datetime.fromisoformat(value)
     except (TypeError, ValueError) as error:
         raise AuditError(f"row {label!r}: decided_at {str(value)[:60]!r} is no ISO 8601 time") from error
+    return str(value)

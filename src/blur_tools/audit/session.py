@@ -86,7 +86,8 @@ class AuditSession(Review):
         """Go on from a journal alone, in its order: the pictures of a folder, or of a list of paths and URLs.
 
         Bytes, arrays, and URLs with a query or a password are not in a journal: such pictures have an error that
-        says so, and keep their marks.
+        says so, and keep their marks. A journal can name any file and URL: resume only one that you trust. (`open`
+        with a folder takes nothing from its journal that is outside it.)
 
         Raises
         ------

@@ -13,7 +13,7 @@ from blur_tools.errors import OutputError
 from blur_tools.picture import FORMATS, Format
 from blur_tools.sources import Source, is_url
 
-__all__ = ["Outputs", "local_path", "write_atomic"]
+__all__ = ["HASH_DIGITS", "Outputs", "local_name", "local_path", "write_atomic"]
 
 
 HASH_DIGITS = 16
@@ -22,9 +22,15 @@ HASH_DIGITS = 16
 
 def local_path(source: Any) -> Path | None:
     """The file on this machine that a source names, if it names one."""
+    text = local_name(source)
+    return None if text is None else Path(text)
+
+
+def local_name(source: Any) -> str | None:
+    """`local_path` as text, for many."""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not is_url(source) and "://" not in source):
-        text = os.fspath(source)
-        return Path(os.fsdecode(text)) if text and "\0" not in os.fsdecode(text) else None
+        text = os.fsdecode(source)
+        return text if text and "\0" not in text else None
     return None
 
 

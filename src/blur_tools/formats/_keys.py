@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 __all__ = ["check_key", "place_of"]
 
 LONGEST = 4096
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 def check_key(key: Any) -> str:
@@ -21,13 +22,14 @@ def check_key(key: Any) -> str:
     """
     if not isinstance(key, str) or not key or len(key) > LONGEST:
         raise ValueError(f"{shown_key(key)} is no relative path of a picture")
-    if "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
-        raise ValueError(f"{shown_key(key)} is no relative path that stays in its folder")
-    # on Windows also a drive and a backslash lead elsewhere
-    own = PurePath(key)
-    if own.drive or own.is_absolute() or ".." in own.parts:
+    if "\0" in key or not _NO_NAMES.isdisjoint(key.split("/")) or (os.name == "nt" and _leaves(PureWindowsPath(key))):
         raise ValueError(f"{shown_key(key)} is no relative path that stays in its folder")
     return key
+
+
+def _leaves(path: PureWindowsPath) -> bool:
+    """Whether a drive or a backslash leads elsewhere."""
+    return bool(path.drive or path.root) or ".." in path.parts
 
 
 def place_of(root: Path, key: str) -> str:

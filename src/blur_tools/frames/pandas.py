@@ -7,13 +7,17 @@ when a method is called.
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from blur_tools._later import not_yet
+from blur_tools.errors import ExtraMissingError, SettingsError
 
 if TYPE_CHECKING:
+    from blur_tools.audit.session import AuditSession, Order
     from blur_tools.engines import Engine
     from blur_tools.settings import BlurSettings
 
@@ -180,9 +184,60 @@ class FrameAccessor:
         """Page through before and after in a notebook; not in this version."""
         raise not_yet("df.blur.preview", "notebook", "anywidget")
 
-    def audit(self, *_: Any, **__: Any) -> Any:
-        """Review by a person; not in this version."""
-        raise not_yet("df.blur.audit", "napari", "napari")
+    def audit(
+        self,
+        column: Any = None,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        reviewer: str = "",
+        order: Order = "path",
+        where: str = "napari",
+    ) -> AuditSession:
+        """Review by a person: see what was found in each picture, mend it, decide.
+
+        Parameters
+        ----------
+        column : label, optional
+            As for `apply`. What the table says in ``detections``, ``decision``, ``reviewer``, ``decided_at`` and
+            ``error`` is taken over.
+        journal : path, optional
+            Where the work is kept as it is done, and found again when the same table is opened with it. Without one
+            it is in memory only, and lost with the process.
+        reviewer : str
+            Who edits and decides.
+        order : {"path", "risk", "random"}
+            Order of the queue.
+        where : {"napari", "none"}
+            The window. ``"none"`` opens none: the session is then a script's, which calls its methods.
+
+        Returns
+        -------
+        AuditSession
+            Its ``to_frame()`` is the edited table, ``save(out)`` writes the redacted pictures, ``close()`` lets others
+            open the journal.
+
+        Raises
+        ------
+        ExtraMissingError
+            napari is not installed.
+        AuditError, JournalError, DetectionsError, SettingsError
+            As for `blur_tools.audit.session.AuditSession.open`.
+        """
+        if where not in ("napari", "none"):
+            raise SettingsError("where", f"{where!r} is none of napari, none")
+        if where == "napari" and find_spec("napari") is None:
+            raise ExtraMissingError("df.blur.audit", "napari")
+        from blur_tools.audit.session import AuditSession
+
+        session = AuditSession.open(self._frame, journal=journal, reviewer=reviewer, order=order, column=column)
+        if where == "napari":
+            try:
+                # by name: what is below is not loaded, and need not be there, for a script
+                import_module("blur_tools.napari").open_audit(session)
+            except BaseException:
+                session.close()
+                raise
+        return session
 
     def verify(self, *_: Any, **__: Any) -> Any:
         """Check what was written; not in this version."""
