@@ -42,7 +42,7 @@ def session(folder):
 
 
 @pytest.fixture
-def audit(hands: Hands, session):  # noqa: F811
+def audit(hands: Hands, session):
     panel = open_audit(session, hands.viewer)
     hands.shown("a.png")
     return panel
@@ -56,7 +56,7 @@ def about(points) -> list:
     return [pytest.approx(list(point), abs=TOLERANCE) for point in points]
 
 
-def test_a_person_mends_three_pictures_by_mouse_and_keyboard(hands, audit, session, folder):  # noqa: F811
+def test_a_person_mends_three_pictures_by_mouse_and_keyboard(hands, audit, session, folder):
     # draw a plate
     hands.key("P")
     hands.drag([(200, 300), (290, 340)])
@@ -98,7 +98,7 @@ def test_a_person_mends_three_pictures_by_mouse_and_keyboard(hands, audit, sessi
         assert [(item.key, item.marks, item.decision) for item in again.items] == before
 
 
-def test_nothing_that_was_done_is_lost_when_the_process_dies(hands, audit, session, folder, tmp_path):  # noqa: F811
+def test_nothing_that_was_done_is_lost_when_the_process_dies(hands, audit, session, folder, tmp_path):
     """After each thing a person does, the journal as it lies on the disk gives the same review again."""
 
     def killed_now(number: int) -> None:
@@ -125,7 +125,7 @@ def test_nothing_that_was_done_is_lost_when_the_process_dies(hands, audit, sessi
         killed_now(number)
 
 
-def test_undo_stays_with_its_picture_and_zoom_stays_with_the_person(hands, audit, session):  # noqa: F811
+def test_undo_stays_with_its_picture_and_zoom_stays_with_the_person(hands, audit, session):
     hands.key("F")
     hands.drag([(200, 300), (240, 350)])
     camera = hands.viewer.scene.camera
@@ -143,7 +143,7 @@ def test_undo_stays_with_its_picture_and_zoom_stays_with_the_person(hands, audit
     assert len(session["a.png"].marks) == 2
 
 
-def test_keep_kind_and_what_is_seen(hands, audit, session):  # noqa: F811
+def test_keep_kind_and_what_is_seen(hands, audit, session):
     layer = hands.window.desk.stage.marks.layer
     hands.click(330, 90)
     hands.key("K")
@@ -160,7 +160,7 @@ def test_keep_kind_and_what_is_seen(hands, audit, session):  # noqa: F811
     assert not layer.text.visible
 
 
-def test_the_preview_follows_edits_and_a_held_key_shows_the_original(hands, audit, session):  # noqa: F811
+def test_the_preview_follows_edits_and_a_held_key_shows_the_original(hands, audit, session):
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
@@ -181,7 +181,7 @@ def test_the_preview_follows_edits_and_a_held_key_shows_the_original(hands, audi
     assert (stage.preview.visible, stage.marks.layer.visible) == (True, True)
 
 
-def test_slips_and_odd_shapes(hands, audit, session):  # noqa: F811
+def test_slips_and_odd_shapes(hands, audit, session):
     layer = hands.window.desk.stage.marks.layer
     # a click is no mark
     hands.key("P")
@@ -216,7 +216,7 @@ def test_slips_and_odd_shapes(hands, audit, session):  # noqa: F811
     hands.wait(lambda: not (layer.data[0] == layer.data[0][0]).all())
 
 
-def test_the_table_of_features_can_be_edited(hands, audit, session):  # noqa: F811
+def test_the_table_of_features_can_be_edited(hands, audit, session):
     layer = hands.window.desk.stage.marks.layer
     table = layer.features.copy()
     table.loc[0, "kind"], table.loc[1, "keep"] = "face", True
@@ -225,7 +225,7 @@ def test_the_table_of_features_can_be_edited(hands, audit, session):  # noqa: F8
     assert [(m.detection.kind, m.detection.keep) for m in session["a.png"].marks] == [("face", False), ("face", True)]
 
 
-def test_a_person_pulls_a_corner_of_a_face_and_it_stays_a_box(hands, audit, session):  # noqa: F811
+def test_a_person_pulls_a_corner_of_a_face_and_it_stays_a_box(hands, audit, session):
     hands.click(330, 90)
     hands.drag([(360, 130), (380, 160)])
     assert polygons(session, "a.png")[1] == ("face", about(box_polygon(300, 60, 380, 160)))
@@ -234,7 +234,7 @@ def test_a_person_pulls_a_corner_of_a_face_and_it_stays_a_box(hands, audit, sess
 # ---- bad input
 
 
-def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):  # noqa: F811
+def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):
     (folder / "b/c.png").write_bytes(b"no picture")
     session = AuditSession.open(folder)
     (folder / "d.png").unlink()
@@ -259,7 +259,7 @@ def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):  # no
     session.close()
 
 
-def test_a_newer_journal_is_said_and_left_alone(hands, folder):  # noqa: F811
+def test_a_newer_journal_is_said_and_left_alone(hands, folder):
     AuditSession.open(folder).close()
     journal = folder / ".blur-audit.jsonl"
     newer = journal.read_text().replace('"version": 1', '"version": 99').replace('"version":1', '"version":99')
@@ -277,7 +277,7 @@ def test_a_newer_journal_is_said_and_left_alone(hands, folder):  # noqa: F811
 # ---- searching on the way
 
 
-def test_the_next_picture_is_searched_before_it_comes(hands, folder, networks):  # noqa: F811
+def test_the_next_picture_is_searched_before_it_comes(hands, folder, networks):
     session = AuditSession.open(folder)
     open_audit(session, hands.viewer)
     hands.wait(lambda: session["b/c.png"].detected)
@@ -290,7 +290,7 @@ def test_the_next_picture_is_searched_before_it_comes(hands, folder, networks): 
     session.close()
 
 
-def test_a_service_that_fails_is_said_and_nothing_is_lost(hands, folder):  # noqa: F811
+def test_a_service_that_fails_is_said_and_nothing_is_lost(hands, folder):
     session = AuditSession.open(folder)
     hands.window.engine_name, hands.window.address = "address", "http://127.0.0.1:9"
     panel = open_audit(session, hands.viewer)
@@ -311,7 +311,7 @@ def test_a_service_that_fails_is_said_and_nothing_is_lost(hands, folder):  # noq
     session.close()
 
 
-def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):  # noqa: F811
+def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):
     session = AuditSession.open(folder)
     panel = open_audit(session, hands.viewer)
     panel.search.value = False
@@ -337,7 +337,7 @@ def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):
         assert len(again) == 3
 
 
-def test_a_search_is_cancelled(hands, folder, monkeypatch):  # noqa: F811
+def test_a_search_is_cancelled(hands, folder, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow:
@@ -370,7 +370,7 @@ def test_a_search_is_cancelled(hands, folder, monkeypatch):  # noqa: F811
 # ---- the panel
 
 
-def test_list_filter_order_and_reviewer(hands, audit, session):  # noqa: F811
+def test_list_filter_order_and_reviewer(hands, audit, session):
     hands.key("A")
     hands.shown("b/c.png")
     audit.filter.value = "to do"
@@ -390,7 +390,7 @@ def test_list_filter_order_and_reviewer(hands, audit, session):  # noqa: F811
     assert "✓" in audit.queue.model().data(audit.queue.model().index([i.key for i in session.items].index("a.png")))
 
 
-def test_keys_are_settable_and_shown(hands, session):  # noqa: F811
+def test_keys_are_settable_and_shown(hands, session):
     from napari.settings import get_plugin_settings
 
     get_plugin_settings("blur-tools").keys.accept = "J"
@@ -406,3 +406,15 @@ def test_keys_are_settable_and_shown(hands, session):  # noqa: F811
     assert session["a.png"].decision == "accepted"
     hands.key("G")
     assert session["b/c.png"].decision == "flagged"
+
+
+def test_a_session_that_is_closed_meanwhile_is_said_and_ends_the_search(hands, folder, networks):
+    session = AuditSession.open(folder)
+    open_audit(session, hands.viewer)
+    session.close()
+    hands.wait(lambda: "closed" in hands.window.status)
+    assert not hands.window.desk.auto
+    hands.key("P")
+    hands.drag([(200, 300), (290, 340)])
+    hands.wait(lambda: len(hands.window.desk.stage.marks.layer.data) == 0)
+    assert "closed" in hands.window.status

@@ -22,18 +22,18 @@ FOUND_PLATE, FOUND_FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120,
 
 
 @pytest.fixture
-def panel(hands: Hands) -> BlurWidget:  # noqa: F811
+def panel(hands: Hands) -> BlurWidget:
     _, made = hands.viewer.window.add_plugin_dock_widget("blur-tools", "Blur")
     return made
 
 
-def detect(hands: Hands, panel: BlurWidget) -> None:  # noqa: F811
+def detect(hands: Hands, panel: BlurWidget) -> None:
     panel.detect.native.click()
     hands.wait(lambda: hands.window.jobs.current is None)
     hands.wait(lambda: hands.window.desk is not None and hands.window.desk.is_shown)
 
 
-def save(hands: Hands, panel: BlurWidget, folder) -> None:  # noqa: F811
+def save(hands: Hands, panel: BlurWidget, folder) -> None:
     panel.save_into(folder)
     hands.wait(lambda: hands.window.jobs.current is None and "saved in" in hands.window.status)
 
@@ -69,7 +69,7 @@ def test_what_is_typed_is_what_is_used(qtbot):
     assert form.settings() == wanted
 
 
-def test_a_value_that_cannot_be_used_is_said_and_nothing_is_searched(hands, panel):  # noqa: F811
+def test_a_value_that_cannot_be_used_is_said_and_nothing_is_searched(hands, panel):
     hands.viewer.add_image(np.zeros((40, 50, 3), np.uint8), rgb=True)
     panel.form.fields["skip_regexp"].value = "("
     assert "regular expression" in panel.form.problem.value
@@ -83,7 +83,7 @@ def test_a_value_that_cannot_be_used_is_said_and_nothing_is_searched(hands, pane
 # ---- pictures
 
 
-def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks, noise, tmp_path):  # noqa: F811
+def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks, noise, tmp_path):
     pixels = noise(200, 300)
     layer = hands.viewer.add_image(pixels, rgb=True, name="street")
     assert panel.image.value is layer
@@ -113,7 +113,7 @@ def test_a_photograph_on_its_side_is_searched_upright_and_saved_from_its_file(
     panel,
     networks,
     noise,
-    tmp_path,  # noqa: F811
+    tmp_path,
 ):
     path = tmp_path / "lying.jpg"
     exif = Image.Exif()
@@ -141,7 +141,7 @@ def test_a_photograph_on_its_side_is_searched_upright_and_saved_from_its_file(
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgba", "float", "uint16"])
-def test_pictures_of_other_kinds(hands, panel, networks, noise, kind, tmp_path):  # noqa: F811
+def test_pictures_of_other_kinds(hands, panel, networks, noise, kind, tmp_path):
     pixels = {
         "grey": noise(90, 150, 1),
         "rgba": np.dstack([noise(90, 150), np.full((90, 150), 255, np.uint8)]),
@@ -158,7 +158,7 @@ def test_pictures_of_other_kinds(hands, panel, networks, noise, kind, tmp_path):
     assert opened(saved).shape[:2] == (90, 150)
 
 
-def test_a_stack_is_searched_frame_by_frame(hands, panel, networks, noise, tmp_path):  # noqa: F811
+def test_a_stack_is_searched_frame_by_frame(hands, panel, networks, noise, tmp_path):
     stack = np.stack([noise(90, 150) // (n + 1) for n in range(3)])
     hands.viewer.add_image(stack, rgb=True, name="film")
     detect(hands, panel)
@@ -180,7 +180,7 @@ def test_a_stack_is_searched_frame_by_frame(hands, panel, networks, noise, tmp_p
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
-def test_too_many_axes_and_no_picture_are_said(hands, panel):  # noqa: F811
+def test_too_many_axes_and_no_picture_are_said(hands, panel):
     panel.detect.native.click()
     assert "Open a picture first" in hands.window.status
     hands.viewer.add_image(np.zeros((2, 2, 20, 20), np.uint8), name="many")
@@ -189,7 +189,7 @@ def test_too_many_axes_and_no_picture_are_said(hands, panel):  # noqa: F811
     assert "axes" in hands.window.status
 
 
-def test_excluded_areas_are_drawn_and_hold_for_the_stored_picture(hands, panel, networks, noise):  # noqa: F811
+def test_excluded_areas_are_drawn_and_hold_for_the_stored_picture(hands, panel, networks, noise):
     hands.viewer.add_image(noise(200, 300), rgb=True)
     hands.window.draw_excluded()
     hands.rest()
@@ -200,7 +200,7 @@ def test_excluded_areas_are_drawn_and_hold_for_the_stored_picture(hands, panel, 
     assert settings.rectangles[0] == pytest.approx((90, 30, 130, 80), abs=2)
 
 
-def test_a_service_finds_and_a_failing_one_is_said(hands, panel, noise):  # noqa: F811
+def test_a_service_finds_and_a_failing_one_is_said(hands, panel, noise):
     hands.viewer.add_image(noise(200, 300), rgb=True, name="street")
     panel.engine.value = "address"
     panel.detect.native.click()
@@ -211,7 +211,7 @@ def test_a_service_finds_and_a_failing_one_is_said(hands, panel, noise):  # noqa
     assert hands.window.desk.is_shown
 
 
-def test_the_cloud_without_a_token_is_said(hands, panel, noise, monkeypatch):  # noqa: F811
+def test_the_cloud_without_a_token_is_said(hands, panel, noise, monkeypatch):
     monkeypatch.delenv("PLATE_RECOGNIZER_TOKEN", raising=False)
     hands.viewer.add_image(noise(200, 300), rgb=True)
     panel.engine.value = "cloud"
@@ -219,7 +219,7 @@ def test_the_cloud_without_a_token_is_said(hands, panel, noise, monkeypatch):  #
     hands.wait(lambda: "token" in hands.window.status)
 
 
-def test_our_service_as_the_engine(hands, panel, noise):  # noqa: F811
+def test_our_service_as_the_engine(hands, panel, noise):
     from blur_tools.engines.fake import FakeBlur
 
     with FakeBlur() as service:
@@ -229,7 +229,7 @@ def test_our_service_as_the_engine(hands, panel, noise):  # noqa: F811
         assert hands.window.desk.session.current.detected
 
 
-def test_both_panels_share_engine_settings_and_keys(hands, panel, networks, encode, noise, tmp_path):  # noqa: F811
+def test_both_panels_share_engine_settings_and_keys(hands, panel, networks, encode, noise, tmp_path):
     (tmp_path / "a.png").write_bytes(encode(noise(200, 300)))
     session = AuditSession.open(tmp_path)
     panel.form.fields["plates"].value = 3
@@ -249,7 +249,7 @@ def test_both_panels_share_engine_settings_and_keys(hands, panel, networks, enco
     session.close()
 
 
-def test_a_drawn_mark_goes_to_the_file(hands, panel, encode, tmp_path):  # noqa: F811
+def test_a_drawn_mark_goes_to_the_file(hands, panel, encode, tmp_path):
     """From the mouse to the bytes on the disk: what was visible there is no more."""
     white = np.full((200, 300, 3), 255, np.uint8)
     white[100:140, 200:280] = np.indices((40, 80)).sum(axis=0)[..., None] % 2 * 255

@@ -87,7 +87,7 @@ def test_the_settings_say_what_the_code_says(manifest):
 # ---- opening
 
 
-def test_both_panels_open_by_name_and_from_the_menu(hands):  # noqa: F811
+def test_both_panels_open_by_name_and_from_the_menu(hands):
     from napari._app_model import get_app_model
 
     window = hands.viewer.window
@@ -99,14 +99,14 @@ def test_both_panels_open_by_name_and_from_the_menu(hands):  # noqa: F811
     assert {"Audit (blur-tools)", "Blur (Blur Tools)"} <= set(window.dock_widgets)
 
 
-def test_samples_open(hands, manifest):  # noqa: F811
+def test_samples_open(hands, manifest):
     for sample in manifest.contributions.sample_data:
         hands.viewer.open_sample("blur-tools", sample.key)
     assert len(hands.viewer.layers) == len(scenes()) - 1  # the street without anything is in the folder alone
     assert hands.viewer.layers["bus-stop.jpg"].data.shape == (1280, 960, 3)
 
 
-def test_the_sample_scenes_open_from_the_menu_for_review(hands, networks):  # noqa: F811
+def test_the_sample_scenes_open_from_the_menu_for_review(hands, networks):
     from napari._app_model import get_app_model
 
     get_app_model().commands.execute_command("blur-tools.open_samples").result()
@@ -115,7 +115,7 @@ def test_the_sample_scenes_open_from_the_menu_for_review(hands, networks):  # no
     hands.window.desk.session.close()
 
 
-def test_a_folder_opens_in_the_audit_panel_and_a_review_goes_on(hands, networks, tmp_path):  # noqa: F811
+def test_a_folder_opens_in_the_audit_panel_and_a_review_goes_on(hands, networks, tmp_path):
     write_scenes(tmp_path)
     hands.viewer.open(str(tmp_path), plugin="blur-tools")
     hands.wait(lambda: hands.window.desk is not None and hands.window.desk.is_shown)
@@ -194,7 +194,7 @@ def test_detections_round_trip_through_layers(tmp_path, encode, noise, orientati
     assert [item.kind for item in read_coco(coco).pictures["a.png"].objects] == ["plate", "face"]
 
 
-def test_a_layer_is_saved_and_opened_by_napari(hands, tmp_path):  # noqa: F811
+def test_a_layer_is_saved_and_opened_by_napari(hands, tmp_path):
     drawn = np.array([[10, 10], [10, 50], [30, 50], [30, 10]], float)
     layer = hands.viewer.add_shapes([drawn], shape_type="polygon", name="mine", features={"kind": ["face"]})
     path = tmp_path / "mine.blur.json"
@@ -207,7 +207,7 @@ def test_a_layer_is_saved_and_opened_by_napari(hands, tmp_path):  # noqa: F811
         _io.write_labels(str(tmp_path / "mine.json"), layer.data, {"features": layer.features, "name": "mine"})
 
 
-def test_several_pictures_open_in_the_audit_panel_with_their_marks(hands, encode, noise, tmp_path):  # noqa: F811
+def test_several_pictures_open_in_the_audit_panel_with_their_marks(hands, encode, noise, tmp_path):
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode(noise(120, 160)))
     path = tmp_path / "two.blur.json"
@@ -226,11 +226,11 @@ def test_files_that_are_not_ours_are_left_to_others(tmp_path):
     assert _io.get_reader(str(path)) is None
     broken = tmp_path / "broken.blur.json"
     broken.write_text("{")
-    with pytest.raises(DetectionsError, match="broken.blur.json"):
+    with pytest.raises(DetectionsError, match=r"broken\.blur\.json"):
         _io.get_reader(str(broken))(str(broken))
 
 
-def test_the_marks_on_the_desk_are_written_as_they_are(hands, networks, encode, noise, tmp_path):  # noqa: F811
+def test_the_marks_on_the_desk_are_written_as_they_are(hands, networks, encode, noise, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(encode(noise(120, 160)))
     hands.viewer.open(str(tmp_path / "in"), plugin="blur-tools")
@@ -252,7 +252,7 @@ def test_a_window_is_not_needed_to_import_what_knows_none():
     assert done.stdout.strip() == "[]"
 
 
-def test_hands_are_where_they_say(hands: Hands):  # noqa: F811
+def test_hands_are_where_they_say(hands: Hands):
     hands.viewer.add_image(np.zeros((100, 200), np.uint8))
     layer = hands.viewer.add_shapes(None, ndim=2)
     layer.mode = "add_rectangle"

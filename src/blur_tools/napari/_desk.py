@@ -61,7 +61,7 @@ class Desk:
         self.frames: dict[str, int] = {}
         self.stage = Stage(window.viewer, session, window.say, image)
         self._ready: dict[str, Shown] = {}
-        self._loading, self._searching = Lane(), Lane()
+        self._loading, self._searching = Lane(lambda: window.alive), Lane(lambda: window.alive)
         self.searched_key: str | None = None
         self._step = 1
         self._unsubscribe = session.subscribe(self._on_session)
@@ -96,7 +96,7 @@ class Desk:
             if self in self.window.desks:
                 self.show()
 
-    def show(self) -> None:
+    def show(self, tell: bool = True) -> None:
         """Show the picture under the cursor, at once if it is prepared, and prepare its neighbours."""
         item = self.item
         if item is None:
@@ -115,7 +115,8 @@ class Desk:
             return
         else:
             self.stage.wait(item.key)
-        self._say_where(item)
+        if tell:
+            self._say_where(item)
         self.prepare()
 
     def _skip(self, item: Item) -> None:
@@ -159,10 +160,10 @@ class Desk:
         def done(shown: Shown | None, error: Exception | None) -> None:
             if shown is not None:
                 self._ready[item.key] = shown
-            else:
-                self.session.set_error(item.key, _reason(item, error))
+            elif self.safely(lambda: self.session.set_error(item.key, _reason(error))) is None:
+                return  # the review cannot be written: asking again would not end
             if self.item is not None and self.item.key == item.key:
-                self.show()
+                self.show(tell=False)
             else:
                 self.prepare()
 
@@ -180,9 +181,10 @@ class Desk:
         def done(answer: Answer | None, error: Exception | None) -> None:
             self.searched_key = None
             if answer is not None:
-                self.session.set_detections(item.key, answer.detections, engine=finder.name, warnings=answer.warnings)
+                found, said = answer.detections, answer.warnings
+                self._take(lambda: self.session.set_detections(item.key, found, engine=finder.name, warnings=said))
             elif isinstance(error, PictureError):
-                self.session.set_error(item.key, _reason(item, error))
+                self._take(lambda: self.session.set_error(item.key, _reason(error)))
             else:
                 # the service fails for the next one as well: wait until a person asks again
                 self.auto = False
@@ -192,6 +194,10 @@ class Desk:
 
         self.searched_key = item.key
         self._searching.start(lambda: finder.detect(shown.picture, settings), done)
+
+    def _take(self, change: Callable[[], Any]) -> None:
+        if self.safely(change) is None:  # closed, or the disk is full: the next one would be lost as well
+            self.auto = False
 
     def _on_session(self, key: str, what: str) -> None:
         if key == self.stage.marks.key and what in ("detections", "edit", "undo", "redo"):
@@ -232,7 +238,7 @@ class Desk:
         self.session.go(key)
         item = self.session[key]
         if item.error:
-            self.session.set_error(key, "")  # it may be there by now
+            self.safely(lambda: self.session.set_error(key, ""))  # it may be there by now
         self.show()
 
     # -- deciding --------------------------------------------------------------------------------------------------
@@ -242,7 +248,7 @@ class Desk:
         item = self.item
         if item is None or not self._may_decide(item):
             return
-        self._safely(lambda: self.session.decide(item.key, "accepted"))
+        self.safely(lambda: self.session.decide(item.key, "accepted"))
         if not self._go(1):
             left = self.session.counts()["unreviewed"]
             self.window.say(f"Accepted. This was the last picture; {left} are not reviewed.")
@@ -253,7 +259,7 @@ class Desk:
         if item is None or not self._may_decide(item):
             return
         flagged = item.decision == "flagged"
-        self._safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged"))
+        self.safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged"))
         self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
 
     def _may_decide(self, item: Item) -> bool:
@@ -317,7 +323,7 @@ class Desk:
             return
         key = self.item.key
         self.stage.marks.settle()
-        done = self._safely(lambda: step(key))
+        done = self.safely(lambda: step(key))
         self.stage.refresh()
         self.window.say(said.format(done) if done else nothing)
 
@@ -337,10 +343,10 @@ class Desk:
     def _edit(self, change: Callable[[str], Any]) -> None:
         item = self.item
         if item is not None:
-            self._safely(lambda: change(item.key))
+            self.safely(lambda: change(item.key))
             self.stage.refresh()
 
-    def _safely(self, change: Callable[[], Any]) -> Any:
+    def safely(self, change: Callable[[], Any]) -> Any:
         """Do something that is journalled; what goes wrong is said, and the layer shows what the session has."""
         try:
             return change()
@@ -377,6 +383,6 @@ class Desk:
         self.stage.close()
 
 
-def _reason(item: Item, error: Exception | None) -> str:
+def _reason(error: Exception | None) -> str:
     """Why, without the path: the person sees which picture it is."""
     return error.reason if isinstance(error, PictureError) else message(error) if error else "cannot be read"

@@ -90,10 +90,11 @@ def search(window: Window, items: Sequence[Item]) -> None:
         key, answer, reason = result
         if answer is None:
             found["failed"] += 1
-            desk.session.set_error(key, reason)
+            desk.safely(lambda: desk.session.set_error(key, reason))
         else:
             found.update(item.kind for item in answer.detections)
-            desk.session.set_detections(key, answer.detections, engine=finder.name, warnings=answer.warnings)
+            found_here, said = answer.detections, answer.warnings
+            desk.safely(lambda: desk.session.set_detections(key, found_here, engine=finder.name, warnings=said))
             for text in answer.warnings:
                 window.say(text)
 

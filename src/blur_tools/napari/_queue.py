@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    Qt,
-    Signal,  # type: ignore[attr-defined]
-)
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QListView
 
@@ -67,11 +63,9 @@ class _Queue(QAbstractListModel):
 
 
 class QueueView(QListView):
-    """The list; a click goes to a picture."""
+    """The list; `chosen` is told the key of a picture that was clicked."""
 
-    chosen = Signal(str)
-
-    def __init__(self) -> None:
+    def __init__(self, chosen: Callable[[str], None]) -> None:
         super().__init__()
         self._queue = _Queue()
         self.setModel(self._queue)
@@ -81,7 +75,7 @@ class QueueView(QListView):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.clicked.connect(lambda index: self.chosen.emit(self._queue.items[index.row()].key))
+        self.clicked.connect(lambda index: chosen(self._queue.items[index.row()].key))
 
     def show_items(self, items: tuple[Item, ...], current: str | None) -> None:
         """Show these pictures with the current one marked and in sight."""

@@ -58,7 +58,7 @@ class Window:
         self.desk: Desk | None = None
         self.desks: list[Desk] = []
         self.status = ""
-        self.jobs = Jobs(self.changed)
+        self.jobs = Jobs(self.changed, lambda: self.alive)
         self._observers: list[Callable[[], None]] = []
         self._engine: tuple[tuple[str, str], Engine] | None = None
         self._telling = False
@@ -68,6 +68,14 @@ class Window:
     def viewer(self) -> Any:
         """The viewer; None once it is gone."""
         return self._viewer()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the window is still there: a thread may end after it."""
+        try:
+            return self.viewer is not None and bool(self.viewer.window.geometry())
+        except (AttributeError, RuntimeError):  # napari, or Qt, has taken it down
+            return False
 
     # -- telling -------------------------------------------------------------------------------------------------
 

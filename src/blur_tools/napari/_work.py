@@ -38,10 +38,13 @@ class Jobs:
     ----------
     changed : callable
         Told when a job begins, steps on or ends.
+    alive : callable
+        Whether there still is a window; without it nothing is told.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], alive: Callable[[], bool]) -> None:
         self._changed = changed
+        self._alive = alive
         self.current: Job | None = None
 
     def start(
@@ -74,13 +77,13 @@ class Jobs:
         job.worker, self.current = worker, job
 
         def step(value: Any) -> None:
-            if self.current is job:  # nothing of a cancelled job is taken over
+            if self.current is job and self._alive():  # nothing of a cancelled job is taken over
                 job.done += 1
                 on_step(value)
                 self._changed()
 
         def end(reason: str) -> None:
-            if self.current is job:
+            if self.current is job and self._alive():
                 self.current = None
                 on_end(reason)
                 self._changed()
@@ -109,9 +112,16 @@ class Jobs:
 
 
 class Lane:
-    """Does small pieces of work in a thread, one at a time, without a word to the user."""
+    """Does small pieces of work in a thread, one at a time, without a word to the user.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    alive : callable
+        Whether there still is a window; without it nothing is told.
+    """
+
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self._alive = alive
         self._worker: Any = None
 
     @property
@@ -126,7 +136,7 @@ class Lane:
         worker = create_worker(work, _start_thread=False, _ignore_errors=True)
 
         def end(value: Any, error: Exception | None) -> None:
-            if self._worker is worker:
+            if self._worker is worker and self._alive():
                 self._worker = None
                 on_done(value, error)
 
