@@ -381,6 +381,8 @@ def test_list_filter_order_and_reviewer(hands, audit, session):
     audit.reviewer.value = "grace"
     hands.key("A")
     assert session["b/c.png"].reviewer == "grace"
+    audit.kinds.value = "faces"
+    assert hands.window.desk.stage.marks.layer.edge_color[:, 3].tolist() == [0, 1]
     audit.order.value = "riskiest first"
     assert session.current.key == "d.png"
     hands.click(-5, -5)

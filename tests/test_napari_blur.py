@@ -90,7 +90,7 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
     detect(hands, panel)
     session = hands.window.desk.session
     assert [m.detection.polygon for m in session.current.marks] == [FOUND_PLATE, FOUND_FACE]
-    assert "1 plates and 1 faces" in hands.window.status
+    assert "1 plate and 1 face" in hands.window.status
     hands.key("P")
     hands.drag([(200, 100), (280, 140)])
     panel.preview.value = True

@@ -12,11 +12,12 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBa
 from qtpy.QtWidgets import QFileDialog
 
 from blur_tools.audit.session import AuditSession, Decision, Order
+from blur_tools.detections import Kind
 from blur_tools.errors import BlurError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import export_session, save_session, search_rest
 from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
-from blur_tools.napari._panel import JobBar, action_buttons, button, row, shown_key, status_line
+from blur_tools.napari._panel import JobBar, action_buttons, button, counted, fields, row, shown_key, status_line
 from blur_tools.napari._queue import SIGNS, QueueView
 from blur_tools.napari._window import window_of
 
@@ -34,6 +35,9 @@ FILTERS: dict[str, tuple[Decision, ...] | None] = {
     "accepted": ("accepted", "edited"),
 }
 """What the list shows and what Next and Back stop at."""
+
+KINDS_SHOWN: dict[str, tuple[Kind, ...]] = {"all": (), "plates": ("face",), "faces": ("plate",)}
+"""Which marks are seen: by name, the kinds that are not."""
 
 ORDERS: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
 
@@ -56,6 +60,7 @@ class AuditWidget(Container[Any]):
         self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
         self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
+        self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
         self.search = CheckBox(text="find plates and faces on the way", value=plugin_option("audit", "search", True))
         self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
         self.queue = QueueView(self._on_chosen)
@@ -66,9 +71,10 @@ class AuditWidget(Container[Any]):
         self.native.layout().insertWidget(QUEUE_AT, self.queue, 1)
         self.order.changed.connect(self._on_order)
         self.filter.changed.connect(self._on_filter)
+        self.kinds.changed.connect(self._on_kinds)
         self.reviewer.changed.connect(self._on_reviewer)
         self.search.changed.connect(self._on_search)
-        for field in (self.order, self.filter):
+        for field in (self.order, self.filter, self.kinds):
             field.changed.connect(self._back_to_picture)
         self.window.observe(self.show_state)
         self.show_state()
@@ -77,8 +83,8 @@ class AuditWidget(Container[Any]):
         act = self.window
         return [
             row(self.folder, self.saved),
-            _labelled(self.reviewer),
-            _labelled(self.order, self.filter),
+            fields(self.reviewer, self.kinds),
+            fields(self.order, self.filter),
             self.search,
             self.progress,
             self.counts,
@@ -90,7 +96,7 @@ class AuditWidget(Container[Any]):
             action_buttons(act, ("undo", "redo")),
             action_buttons(act, ("toggle_marks", "toggle_labels", "toggle_preview")),
             row(
-                button("Find in all", "Search every picture that was not searched yet", lambda: search_rest(act)),
+                button("Find in the rest", "Search every picture that was not searched yet", lambda: search_rest(act)),
                 button("Save results…", "Write the accepted pictures, redacted", self._choose_out),
                 button("Export…", "Write all detections as .blur.json or COCO", self._choose_export),
             ),
@@ -120,6 +126,7 @@ class AuditWidget(Container[Any]):
             session.reviewer = self.reviewer.value
         desk = Desk(self.window, session, auto=self.search.value)
         desk.only = FILTERS[self.filter.value]
+        desk.stage.marks.hidden_kinds = set(KINDS_SHOWN[self.kinds.value])
         self.window.put(desk)
         desk.show()
         self.window.bind_keys()
@@ -187,6 +194,12 @@ class AuditWidget(Container[Any]):
             self._prepare()
         self.show_state()
 
+    def _on_kinds(self, name: str) -> None:
+        if self.window.desk is not None:
+            marks = self.window.desk.stage.marks
+            marks.hidden_kinds = set(KINDS_SHOWN[name])
+            marks.recolour()
+
     def _on_reviewer(self, name: str) -> None:
         if self.session is not None:
             self.session.reviewer = name
@@ -236,13 +249,14 @@ class AuditWidget(Container[Any]):
         item = desk.item
         if item.error:
             return f"{item.key}: {item.error}"
-        found = f"{len(item.detections.plates)} plates, {len(item.detections.faces)} faces"
+        found = counted(len(item.detections.plates), "plate") + ", " + counted(len(item.detections.faces), "face")
         if desk.searched_key == item.key:
             found = "searching …"
         elif not item.detected:
             found = f"not searched, {found} marked"
-        held = f"Hold {shown_key(self.window.keys[HOLD.name])} for the original."
-        return "\n".join([f"{item.key}: {found}", *((", ".join(item.reasons),) if item.reasons else ()), held])
+        look = f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""
+        help_ = f"Click a mark to pull its corners; S moves and resizes. Hold {shown_key(self.window.keys[HOLD.name])}"
+        return f"{item.key}: {found}.{look}\n{help_} for the original."
 
 
 def total_done(counts: Any) -> int:
@@ -263,9 +277,3 @@ def audit_panel(viewer: Any) -> AuditWidget:
 
 def _reviewer() -> str:
     return str(plugin_option("audit", "reviewer", "")) or getpass.getuser()
-
-
-def _labelled(*fields: Any) -> Container[Any]:
-    made = Container(widgets=fields, layout="horizontal", labels=True)
-    made.margins = (0, 0, 0, 0)
-    return made

@@ -13,7 +13,7 @@ from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import save, search
 from blur_tools.napari._keys import plugin_option
-from blur_tools.napari._panel import JobBar, action_buttons, button, row, status_line
+from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line
 from blur_tools.napari._settings_form import SettingsForm
 from blur_tools.napari._stage import PREVIEW
 from blur_tools.napari._window import ADDRESS, ENGINES, window_of
@@ -31,7 +31,7 @@ class BlurWidget(Container[Any]):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(labels=True)
+        super().__init__(labels=False)
         self.window = window_of(napari_viewer)
         self.image = ComboBox(label="picture", choices=self._pictures, nullable=True)
         self.engine = ComboBox(label="engine", choices=ENGINES, value=self.window.engine_name)
@@ -44,10 +44,9 @@ class BlurWidget(Container[Any]):
         self.status, self.bar = status_line(), JobBar(self.window)
         areas = button("Draw excluded areas", "Rectangles in which nothing is searched", self.window.draw_excluded)
         edit = [action_buttons(self.window, names) for names in (("add_plate", "add_face"), ("undo", "redo"))]
-        self.extend(
-            [self.image, self.engine, self.address, self.form, areas, row(self.detect, self.preview, self.save), *edit,
-             self.bar, self.status]
-        )  # fmt: skip
+        top = fields(self.image, self.engine, self.address, layout="vertical")
+        work = row(self.detect, self.preview, self.save)
+        self.extend([top, self.form, areas, work, *edit, self.bar, self.status])
         self._connect(napari_viewer)
         intensity = plugin_option("blur", "intensity", None)
         if intensity is not None:

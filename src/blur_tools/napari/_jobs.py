@@ -13,6 +13,7 @@ from blur_tools.batch.rows import Given, Job, Row, message, redact_rows
 from blur_tools.engines import Engine
 from blur_tools.errors import BlurError, PictureError
 from blur_tools.napari._desk import Desk
+from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._window import Window
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
@@ -103,7 +104,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
             window.warn(f"{reason}. Nothing is lost; Detect tries again.")
         else:
             lost = f"; {found['failed']} cannot be read" if found["failed"] else ""
-            window.say(f"Found {found['plate']} plates and {found['face']} faces{lost}.")
+            window.say(f"Found {counted(found['plate'], 'plate')} and {counted(found['face'], 'face')}{lost}.")
 
     work = list(items)
     window.jobs.start("Searching", len(work), lambda: search_items(work, desk.load, finder, settings), step, end)
@@ -142,7 +143,7 @@ def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
             window.warn(f"Nothing more is saved: {reason}")
             return
         left = f"; {of - len(items)} are not accepted and were left out" if of > len(items) else ""
-        text = f"{len(items) - len(failed)} of {len(items)} pictures saved in {out}{left}."
+        text = f"{len(items) - len(failed)} of {counted(len(items), 'picture')} saved in {out}{left}."
         if failed:
             window.warn(f"{text} Not saved: {'; '.join(failed[:3])}{' …' if len(failed) > 3 else ''}")
         else:
@@ -168,7 +169,7 @@ def export_session(window: Window, path: Path) -> None:
     except (BlurError, OSError) as error:
         window.warn(f"not exported: {message(error)}")
     else:
-        text = f"Exported {len(session) - len(left)} pictures to {path}."
+        text = f"Exported {counted(len(session) - len(left), 'picture')} to {path}."
         for key, reason in list(left.items())[:1]:
             text += f" {len(left)} are not in it; {key}: {reason}"
         window.say(text)

@@ -45,9 +45,9 @@ FEATURES = ("kind", "score", "text", "source", "keep", "mark", "label")
 
 NEW = 0
 
-COLOURS = {"plate": "#ffb000", "face": "#4cc9f0", "doubtful": "#ff5fa2", "keep": "#8bd17c"}
-"""By state: hidden plate, hidden face, either with a border score, either left visible. Told apart by colour-blind eyes
-as well: they differ in lightness, and the label says the same in words."""
+COLOURS = {"plate": "#ff4fd8", "face": "#22d3ee", "doubtful": "#ffd60a", "keep": "#7bd88f"}
+"""By state: hidden plate, hidden face, either with a border score, either left visible. Streets have few of these
+colours; the label says the same in words, for eyes that cannot tell them apart."""
 
 BORDER_SCORE = 0.5
 """A score below this is shown as doubtful."""
@@ -118,7 +118,7 @@ def colours(features: pd.DataFrame, hidden: Iterable[str] = ()) -> npt.NDArray[n
 
 def edge_width(size: tuple[int, int]) -> float:
     """Width of outlines in pixels, so that they look alike in pictures of any size."""
-    return max(1.0, max(size) / 700)
+    return max(1.0, max(size) / 500)
 
 
 def text_options() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QSizePolicy
 from blur_tools.napari._keys import ACTIONS
 from blur_tools.napari._window import Window
 
-__all__ = ["JobBar", "action_buttons", "button", "row", "status_line"]
+__all__ = ["JobBar", "action_buttons", "button", "counted", "fields", "row", "status_line"]
 
 SHORT = {"Control-": "Ctrl+", "Shift-": "Shift+", "Delete": "Del"}
 
@@ -50,6 +50,13 @@ def action_buttons(window: Window, names: Iterable[str]) -> Container[Any]:
     return row(*made)
 
 
+def fields(*widgets: Any, layout: str = "horizontal") -> Container[Any]:
+    """Widgets with their labels."""
+    made = Container(widgets=widgets, layout=layout, labels=True)
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
 def status_line(text: str = "") -> Label:
     """A line of text that wraps, so that long paths do not widen the panel."""
     made = Label(value=text)
@@ -57,6 +64,11 @@ def status_line(text: str = "") -> Label:
     made.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return made
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its word, in the singular or plural."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 class JobBar(Container[Any]):
