@@ -359,6 +359,7 @@ def test_a_search_is_cancelled(hands, folder, monkeypatch):
     assert panel.bar.visible
     panel.bar.cancel.native.click()
     assert hands.window.jobs.current is None
+    hands.rest()
     assert not panel.bar.visible
     assert "Cancelled" in hands.window.status
     go_on.set()

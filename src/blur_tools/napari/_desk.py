@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
+from qtpy.QtCore import QTimer
+
 from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.batch.rows import message
 from blur_tools.engines import Answer
@@ -18,6 +20,9 @@ from blur_tools.napari._work import Lane
 __all__ = ["Desk"]
 
 logger = logging.getLogger("blur_tools")
+
+AFTER_PAINT = 40
+"""Milliseconds after which the next pictures are decoded: the one that was asked for is drawn first."""
 
 
 class Desk:
@@ -117,7 +122,11 @@ class Desk:
             self.stage.wait(item.key)
         if tell:
             self._say_where(item)
-        self.prepare()
+        QTimer.singleShot(AFTER_PAINT, self._prepare_later)
+
+    def _prepare_later(self) -> None:
+        if self.window.alive and self in self.window.desks:
+            self.prepare()
 
     def _skip(self, item: Item) -> None:
         """Say why a picture cannot be shown, and go on in the direction in which the person went."""
@@ -362,7 +371,7 @@ class Desk:
 
     def toggle_labels(self) -> None:
         """Hide the words at the marks, or show them."""
-        self.stage.marks.layer.text.visible = not self.stage.marks.layer.text.visible
+        self.stage.marks.toggle_words()
 
     def toggle_preview(self) -> None:
         """Show the picture as it will be saved, or as it is."""

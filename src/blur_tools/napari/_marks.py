@@ -37,6 +37,9 @@ Points = npt.NDArray[np.float64]
 EDITING, DRAWING = "direct", "add_rectangle"
 """Modes of the layer: pulling corners, which also chooses marks by a click; and dragging a new box."""
 
+CROWD = 200
+"""Marks of which no words are shown unless they are asked for: they would cover each other, and take long to place."""
+
 SLIP = 4.0
 """Pixels of the screen: a new box no longer than that on any side was a click."""
 
@@ -49,6 +52,20 @@ def marks_layer(name: str) -> Any:
         None, ndim=2, name=name, features=features_of([]), text=text_options(), face_color="transparent",
         edge_color="white", opacity=1.0,
     )  # fmt: skip
+
+
+@contextmanager
+def drawn_once(layer: Any, words: bool) -> Iterator[None]:
+    """Draw a layer once behind a series of changes instead of at each, which takes seconds with 1,000 words.
+
+    napari 0.9 places all words anew at every change, in a time that grows with the square of their number.
+    """
+    layer.text.visible = False
+    with layer.events.blocker_all(), layer.block_thumbnail_update():
+        yield
+    layer.refresh(thumbnail=False)
+    layer.events.features()
+    layer.text.visible = words
 
 
 class MarksLayer:
@@ -76,6 +93,7 @@ class MarksLayer:
         self.session = session
         self.key: str | None = None
         self.hidden_kinds: set[str] = set()
+        self.words = True
         self._say = say
         self._zoom = zoom
         self._shown: Shown | None = None
@@ -132,27 +150,31 @@ class MarksLayer:
         """Whether a mark is half drawn: napari holds the layer then."""
         return bool(getattr(self.layer, "_is_creating", False))
 
+    def toggle_words(self) -> None:
+        """Hide the words at the marks, or show them."""
+        self.words = self.layer.text.visible = not self.layer.text.visible
+
     def recolour(self) -> None:
         """Set the outlines' colours: by state, and none for kinds that are hidden."""
         if len(self.layer.data):
             self.layer.edge_color = self.layer.text.color = colours(self.layer.features, self.hidden_kinds)
 
     def _write(self, marks: tuple[Mark, ...]) -> None:
-        with self._silence():
-            layer = self.layer
+        layer, shown = self.layer, self._shown
+        points, types, features = layer_values(marks, shown) if shown else ([], [], features_of([]))
+        width = edge_width(shown.size) if shown else 1.0
+        with self._silence(), drawn_once(layer, self.words and len(marks) <= CROWD):
             layer.selected_data = set()
-            points, types, features = layer_values(marks, self._shown) if self._shown else ([], [], features_of([]))
             # in this order: new data keep old features, and new features keep old colours
             layer.data = []
             if points:
-                layer.add(points, shape_type=types, edge_width=edge_width(self._shown.size) if self._shown else 1)
+                layer.add(points, shape_type=types, edge_width=width)
             layer.features = features
-            if self._shown:
-                layer.current_edge_width = edge_width(self._shown.size)
-                facts = facts_of(self.key or "", self._shown.size, self._shown.turn, marks)
+            if shown:
+                layer.current_edge_width = width
+                facts = facts_of(self.key or "", shown.size, shown.turn, marks)
                 layer.metadata = {**layer.metadata, "blur_tools": facts}
             self.recolour()
-            layer.refresh_text()
         self._given = {mark.id: data for mark, data in zip(marks, points, strict=True)}
         self._written, self._stale = marks, False
 

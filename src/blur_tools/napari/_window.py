@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from blur_tools.engines import Engine, engine
 from blur_tools.errors import SettingsError
@@ -85,15 +86,16 @@ class Window:
         return lambda: self._observers.remove(callback) if callback in self._observers else None
 
     def changed(self) -> None:
-        """Let the panels show what is now."""
-        if self._telling:
-            return
-        self._telling = True
-        try:
+        """Let the panels show what is now, once, as soon as what is going on is done."""
+        if not self._telling:
+            self._telling = True
+            QTimer.singleShot(0, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        if self.alive:
             for callback in list(self._observers):
                 callback()
-        finally:
-            self._telling = False
 
     def say(self, text: str) -> None:
         """Say something that needs no notice elsewhere: it stands in the panel and in the window's last line."""
