@@ -1,7 +1,7 @@
 """How long the napari window stands still: ``xvfb-run -a python benchmarks/napari_latency.py``.
 
-Everything is measured in the event loop of a real window, drawing included; with a screen it draws on the graphics card,
-under Xvfb in software. A figure is the median of the rounds, and in brackets the longest.
+Everything is measured in the event loop of a real window, drawing included; with a screen it draws on the graphics
+card, under Xvfb in software. A figure is the median of the rounds, and in brackets the longest.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import napari
 import numpy as np
 from _results import machine, table, write_section
+from napari.layers.base import ActionType
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
@@ -98,18 +99,17 @@ class Bench:
         """Wait until the picture is shown and its neighbours are decoded."""
         calm(lambda: self.desk.is_shown and len(self.desk._ready) == len(self.desk.neighbours()))
 
-    def swap(self, preview: bool = False) -> list[tuple[float, float]]:
+    def swap(self) -> list[tuple[float, float]]:
         """Go to the next picture, which is decoded already, and back."""
-        if preview:
-            self.window.act("toggle_preview")
-            self.ready()
         taken = []
         for number in range(ROUNDS):
-            taken.append(
-                blocked(lambda n=number: self.window.act("previous" if n % 2 else "next"), lambda: self.desk.is_shown)
-            )
+            taken.append(self._go(number))
             self.ready()
         return taken
+
+    def _go(self, number: int) -> tuple[float, float]:
+        step = "previous" if number % 2 else "next"
+        return blocked(lambda: self.window.act(step), lambda: self.desk.is_shown)
 
     def unprepared(self) -> list[tuple[float, float]]:
         """Go to a picture that is not decoded."""
@@ -117,9 +117,7 @@ class Bench:
         for number in range(ROUNDS):
             calm(lambda: not self.desk._loading.busy)
             self.desk._ready.clear()
-            taken.append(
-                blocked(lambda n=number: self.window.act("previous" if n % 2 else "next"), lambda: self.desk.is_shown)
-            )
+            taken.append(self._go(number))
             self.ready()
         return taken
 
@@ -136,7 +134,9 @@ class Bench:
 
             def drop(moved: np.ndarray = data[4]) -> None:
                 layer._data_view.edit(4, moved)
-                layer.events.data(value=layer.data, action="changed", data_indices=(4,), vertex_indices=((0, 1, 2, 3),))
+                layer.events.data(
+                    value=layer.data, action=ActionType.CHANGED, data_indices=(4,), vertex_indices=((0, 1, 2, 3),)
+                )
 
             taken.append(blocked(drop))
         return taken
@@ -154,15 +154,18 @@ class Bench:
 
     def search(self) -> list[tuple[float, float]]:
         """Search a picture with the local engine while the window goes on."""
-        taken = []
-        for item in self.session.items[:3]:
-            finder, settings, shown = self.window.engine(), self.window.asked(), self.desk.load(item)
-            done: list[Any] = []
-            lane = self.desk._searching
-            start = lambda f=finder, s=settings, p=shown: lane.start(  # noqa: E731
-                lambda: f.detect(p.picture, s(p)), lambda value, error: done.append((value, error))
-            )
-            taken.append(blocked(start, lambda: bool(done)))
+        return [self._search_one(item) for item in self.session.items[:3]]
+
+    def _search_one(self, item: Any) -> tuple[float, float]:
+        finder, shown = self.window.engine(), self.desk.load(item)
+        settings = self.window.asked()(shown)
+        answers: list[Any] = []
+        lane = self.desk._searching
+        taken = blocked(
+            lambda: lane.start(lambda: finder.detect(shown.picture, settings), lambda *answer: answers.append(answer)),
+            lambda: bool(answers),
+        )
+        assert answers[0][0] is not None, answers
         return taken
 
     def close(self) -> None:
@@ -197,8 +200,8 @@ def main() -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("napari", "vispy", "pyqt6"))
     text = f"""## The napari window: `xvfb-run -a python benchmarks/napari_latency.py`
 
-Drawing included, in software (llvmpipe under Xvfb) and so slower than on a screen; {ROUNDS} rounds, other programs share
-the machine. The wish for the next picture and for the preview holds at 12 MP.
+Drawing included, in software (llvmpipe under Xvfb) and so slower than on a screen; {ROUNDS} rounds, other programs
+share the machine. The wish for the next picture and for the preview holds at 12 MP.
 
 {page}
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 
 import pytest
+from napari.layers.base import ActionType
 from napari_hands import Hands, hands, viewer  # noqa: F401
 from qtpy.QtWidgets import QPushButton
 
@@ -17,6 +18,7 @@ from blur_tools.engines import Answer
 from blur_tools.napari import open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search_rest
+from blur_tools.napari._layers import COLOURS
 
 PLATE, FACE = box_polygon(60, 200, 160, 240), box_polygon(300, 60, 360, 130)
 TOLERANCE = 2.5
@@ -50,6 +52,10 @@ def audit(hands: Hands, session):
 
 def polygons(session: AuditSession, key: str) -> list[tuple[str, list[list[float]]]]:
     return [(m.detection.kind, [list(point) for point in m.detection.polygon]) for m in session[key].marks]
+
+
+def to_hex(colour) -> str:
+    return "#" + "".join(f"{round(255 * value):02x}" for value in colour[:3])
 
 
 def about(points) -> list:
@@ -149,6 +155,7 @@ def test_keep_kind_and_what_is_seen(hands, audit, session):
     hands.key("K")
     assert [m.detection.keep for m in session["a.png"].marks] == [False, True]
     hands.wait(lambda: "kept" in layer.features["label"][1])
+    assert [to_hex(colour) for colour in layer.edge_color] == [COLOURS["plate"], COLOURS["keep"]]
     hands.key("K")
     hands.key("C")
     assert [(m.detection.kind, m.detection.keep) for m in session["a.png"].marks] == [("plate", False)] * 2
@@ -210,7 +217,7 @@ def test_slips_and_odd_shapes(hands, audit, session):
     flat = [data.copy() for data in layer.data]
     flat[0][:] = flat[0][0]
     layer.data = flat
-    layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((),))
+    layer.events.data(value=layer.data, action=ActionType.CHANGED, data_indices=(0,), vertex_indices=((),))
     hands.rest()
     assert session["a.png"].marks == before
     hands.wait(lambda: not (layer.data[0] == layer.data[0][0]).all())

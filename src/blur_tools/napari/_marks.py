@@ -142,7 +142,7 @@ class MarksLayer:
         marks = self.session[self.key].marks
         if self._stale or marks != self._written:
             chosen = self.selected
-            self._write(marks)
+            self._write(marks, always=False)
             self.select(chosen)
 
     @property
@@ -159,24 +159,44 @@ class MarksLayer:
         if len(self.layer.data):
             self.layer.edge_color = self.layer.text.color = colours(self.layer.features, self.hidden_kinds)
 
-    def _write(self, marks: tuple[Mark, ...]) -> None:
+    def _shows(self, points: list[Points], types: list[str], features: Any) -> bool:
+        """Whether the layer is as it would be written: after a corner was pulled, it mostly is."""
+        data, layer = self.layer.data, self.layer
+        return (
+            len(data) == len(points)
+            and list(layer.shape_type) == types
+            and all(a.shape == b.shape and np.allclose(a, b, atol=1e-3) for a, b in zip(data, points, strict=True))
+            and layer.features.equals(features)
+        )
+
+    def _write(self, marks: tuple[Mark, ...], always: bool = True) -> None:
         layer, shown = self.layer, self._shown
         points, types, features = layer_values(marks, shown) if shown else ([], [], features_of([]))
+        if not always and self._shows(points, types, features):
+            self._written, self._stale = marks, False
+            self._note(marks)
+            return
         width = edge_width(shown.size) if shown else 1.0
         with self._silence(), drawn_once(layer, self.words and len(marks) <= CROWD):
             layer.selected_data = set()
             # in this order: new data keep old features, and new features keep old colours
             layer.data = []
             if points:
-                layer.add(points, shape_type=types, edge_width=width)
+                shades = colours(features, self.hidden_kinds)
+                layer.add(points, shape_type=types, edge_width=width, edge_color=shades)
+                layer.text.color = shades
             layer.features = features
             if shown:
                 layer.current_edge_width = width
-                facts = facts_of(self.key or "", shown.size, shown.turn, marks)
-                layer.metadata = {**layer.metadata, "blur_tools": facts}
-            self.recolour()
         self._given = {mark.id: data for mark, data in zip(marks, points, strict=True)}
         self._written, self._stale = marks, False
+        self._note(marks)
+
+    def _note(self, marks: tuple[Mark, ...]) -> None:
+        """Let the layer know what its features cannot hold, for who saves it."""
+        if self._shown is not None:
+            facts = facts_of(self.key or "", self._shown.size, self._shown.turn, marks)
+            self.layer.metadata = {**self.layer.metadata, "blur_tools": facts}
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
