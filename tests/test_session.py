@@ -110,7 +110,7 @@ boxes = st.builds(
 class Review(RuleBasedStateMachine):
     """A session with a journal and a model of each picture; now and then the process is thought to die."""
 
-    @initialize(found=st.lists(st.tuples(kinds, boxes), max_size=4))
+    @initialize(found=st.lists(st.tuples(kinds, boxes), min_size=2, max_size=4))
     def begin(self, found) -> None:
         self.folder = Path(tempfile.mkdtemp())
         for name in NAMES:
@@ -122,18 +122,20 @@ class Review(RuleBasedStateMachine):
         self.position = 0
         self.order = list(NAMES)
         detections = [Detection(kind, box, 0.5, "local") for kind, box in found]
-        self.session.set_detections("a.png", detections, engine="local")
-        model = self.models["a.png"]
-        model.states = [dict(enumerate(detections, start=1))]
-        model.first = dict(model.states[0])
-        model.used = len(detections)
+        for name in NAMES[:2]:
+            self.session.set_detections(name, detections, engine="local")
+            model = self.models[name]
+            model.states = [dict(enumerate(detections, start=1))]
+            model.first = dict(model.states[0])
+            model.used = len(detections)
 
     def teardown(self) -> None:
         if hasattr(self, "session"):
             self.session.close()
             shutil.rmtree(self.folder)
 
-    names = st.sampled_from(NAMES)
+    # mostly one picture: long histories find more than many short ones
+    names = st.sampled_from([*NAMES, *["a.png"] * 5])
 
     def some(self, data, key: str) -> list[int]:
         ids = list(self.models[key].marks)
@@ -147,6 +149,7 @@ class Review(RuleBasedStateMachine):
         assert mark.detection == Detection(kind, polygon, source="person:Ann")
         model.step({**model.marks, mark.id: mark.detection})
 
+    @precondition(lambda self: any(model.marks for model in self.models.values()))
     @rule(key=names, data=st.data())
     def delete(self, key, data) -> None:
         ids, model = self.some(data, key), self.models[key]
@@ -171,13 +174,20 @@ class Review(RuleBasedStateMachine):
         self.session.set_keep(key, ids, keep)
         model.step({n: replace(mark, keep=keep) if n in ids else mark for n, mark in model.marks.items()})
 
-    @rule(key=names)
-    def undo(self, key) -> None:
-        assert (self.session.undo(key) is not None) == self.models[key].move(-1)
+    @rule(key=names, steps=st.integers(1, 3))
+    def undo(self, key, steps) -> None:
+        for _ in range(steps):
+            assert (self.session.undo(key) is not None) == self.models[key].move(-1)
 
-    @rule(key=names)
-    def redo(self, key) -> None:
-        assert (self.session.redo(key) is not None) == self.models[key].move(1)
+    @rule(key=names, steps=st.integers(1, 3))
+    def redo(self, key, steps) -> None:
+        for _ in range(steps):
+            assert (self.session.redo(key) is not None) == self.models[key].move(1)
+
+    @rule(key=names, data=st.data())
+    def delete_and_undo(self, key, data) -> None:
+        self.delete(key, data)
+        self.undo(key, 1)
 
     @rule(key=names, decision=st.sampled_from(["unreviewed", "accepted", "edited", "flagged"]))
     def decide(self, key, decision) -> None:
@@ -193,22 +203,16 @@ class Review(RuleBasedStateMachine):
         self.session.set_error(key, text)
         self.models[key].error = text
 
-    @rule(key=names)
-    def go(self, key) -> None:
-        assert self.session.go(key).key == key
-        self.position = self.order.index(key)
-
-    @rule()
-    def next(self) -> None:
-        moved = self.session.next()
-        assert (moved is not None) == (self.position + 1 < len(NAMES))
-        self.position += moved is not None
-
-    @rule()
-    def previous(self) -> None:
-        moved = self.session.previous()
-        assert (moved is not None) == (self.position > 0)
-        self.position -= moved is not None
+    @rule(key=names, how=st.sampled_from(["go", "next", "previous"]))
+    def walk(self, key, how) -> None:
+        if how == "go":
+            assert self.session.go(key).key == key
+            self.position = self.order.index(key)
+            return
+        moved = self.session.next() if how == "next" else self.session.previous()
+        there = self.position + (1 if how == "next" else -1)
+        assert (moved is not None) == (0 <= there < len(NAMES))
+        self.position = there if moved else self.position
 
     @rule(order=st.sampled_from(["path", "risk", "random"]), seed=st.integers(0, 3))
     def reorder(self, order, seed) -> None:
@@ -248,7 +252,7 @@ class Review(RuleBasedStateMachine):
         assert self.session.counts() == {d: decisions.count(d) for d in ("unreviewed", "accepted", "edited", "flagged")}
 
 
-Review.TestCase.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True, deadline=None)
+Review.TestCase.settings = settings(max_examples=80, stateful_step_count=50, derandomize=True, deadline=None)
 TestReview = Review.TestCase
 
 
@@ -308,6 +312,14 @@ def test_where_a_person_moved_a_mark_away_the_engine_does_not_put_it_back(sessio
     session.set_detections("a.png", [FACE])
     session.reshape("a.png", {1: box_polygon(0, 0, 20, 30)})
     assert shapes(session.set_detections("a.png", [FACE])) == [("face", (0, 0, 20, 30))]
+
+
+def test_where_a_mark_was_deleted_it_stays_deleted_though_the_engine_had_it_elsewhere(session):
+    session.set_detections("a.png", [FACE])
+    moved = replace(FACE, polygon=box_polygon(0, 0, 30, 40))
+    session.reshape("a.png", {1: moved.polygon})
+    session.delete("a.png", [1])
+    assert session.set_detections("a.png", [FACE, moved]).marks == ()
 
 
 def test_an_undone_edit_is_no_edit_for_a_second_answer(session):
@@ -429,6 +441,22 @@ def test_undo_belongs_to_its_picture(session):
     assert session.undo("a.png") is None
     assert len(session["b.png"].marks) == 1
     assert session.current.key == "a.png"
+
+
+def test_a_number_is_never_used_again(folder):
+    with AuditSession.open(folder) as session:
+        numbers = [session.add("a.png", "plate", PLATE.polygon).id for _ in range(3)]
+        session.delete("a.png", numbers[1:])
+        session.reshape("a.png", {numbers[0]: FACE.polygon})
+        numbers.append(session.add("a.png", "plate", PLATE.polygon).id)
+        session.undo("a.png")
+        numbers.append(session.add("a.png", "plate", PLATE.polygon).id)
+    with AuditSession.open(folder) as session:
+        session.undo("a.png")
+        numbers.append(session.add("a.png", "plate", PLATE.polygon).id)
+        session.delete("a.png", numbers[-1:])
+        numbers += [mark.id for mark in session.set_detections("a.png", [FACE, FACE]).marks if mark.id not in numbers]
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_step_that_changes_nothing_is_none(session):

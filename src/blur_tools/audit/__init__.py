@@ -1,1 +1,1 @@
-"""What was hidden, and how sure one can be of it."""
+"""Review by a person, and how sure one can be of what was hidden."""

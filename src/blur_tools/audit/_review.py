@@ -43,6 +43,7 @@ class Review:
         self._counts = Counter(item.decision for item in self._items.values())
         self._queue = Queue(self._items, opened.order.order, opened.order.seed)
         self._queue.position = self._queue.first(range(len(self._items)), self._among(("unreviewed",))) or 0
+        self._row = [self._items[key] for key in self._queue.keys]
         self._shown: tuple[Item, ...] | None = None
         self._observers: list[Observer] = []
         self._open = True
@@ -61,7 +62,7 @@ class Review:
     def items(self) -> tuple[Item, ...]:
         """All pictures in the order of the queue."""
         if self._shown is None:
-            self._shown = tuple(self._items[key] for key in self._queue.keys)
+            self._shown = tuple(self._row)
         return self._shown
 
     def __len__(self) -> int:
@@ -111,6 +112,7 @@ class Review:
             raise AuditError(f"seed {seed} is below 0")
         self._write(record)
         self._queue.sort(self._items, order, record.seed)
+        self._row = [self._items[key] for key in self._queue.keys]
         self._shown = None
         self._tell(self._queue.current or "", "order")
 
@@ -174,7 +176,7 @@ class Review:
         key = record.key
         self._states.setdefault(key, PictureState()).apply(record)
         before, item = self._items[key], self._states[key].item(self._entries[key])
-        self._items[key] = item
+        self._items[key] = self._row[self._queue.place(key)] = item
         self._counts[before.decision] -= 1
         self._counts[item.decision] += 1
         self._shown = None

@@ -103,7 +103,8 @@ class PictureState:
         claims = [*kept.values(), *self._deleted(origins)]
         claims += [first for first in origins.values() if first is not None and not is_persons(first)]
         found = list(detections)
-        known = overlapping([area_of(item) for item in found], map(area_of, claims))
+        areas = [area_of(item) for item in found] if claims else []
+        known = overlapping(areas, map(area_of, claims)) if claims else [False] * len(found)
         numbers: dict[tuple[Any, ...], list[int]] = {}
         for number, mark in self.marks.items():
             if number not in kept:
