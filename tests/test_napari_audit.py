@@ -149,6 +149,17 @@ def test_undo_stays_with_its_picture_and_zoom_stays_with_the_person(hands, audit
     assert len(session["a.png"].marks) == 2
 
 
+def test_marks_are_mended_without_a_mouse(hands, audit, session):
+    hands.key("M")
+    hands.key("M")
+    hands.key("K")
+    assert [m.detection.keep for m in session["a.png"].marks] == [False, True]
+    hands.rest()
+    hands.key("M")
+    hands.key("Delete")
+    assert [m.detection.kind for m in session["a.png"].marks] == ["face"]
+
+
 def test_keep_kind_and_what_is_seen(hands, audit, session):
     layer = hands.window.desk.stage.marks.layer
     hands.click(330, 90)

@@ -92,7 +92,8 @@ class AuditWidget(Container[Any]):
             action_buttons(act, ("accept", "flag")),
             action_buttons(act, ("previous", "next")),
             action_buttons(act, ("add_plate", "add_face")),
-            action_buttons(act, ("toggle_keep", "change_kind", "delete")),
+            action_buttons(act, ("next_mark", "toggle_keep")),
+            action_buttons(act, ("change_kind", "delete")),
             action_buttons(act, ("undo", "redo")),
             action_buttons(act, ("toggle_marks", "toggle_labels", "toggle_preview")),
             row(

@@ -12,6 +12,7 @@ from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.batch.rows import message
 from blur_tools.engines import Answer
 from blur_tools.errors import BlurError, PictureError
+from blur_tools.napari._edits import Edits
 from blur_tools.napari._pictures import Shown, load_shown
 from blur_tools.napari._stage import Stage
 from blur_tools.napari._window import Window
@@ -25,7 +26,7 @@ AFTER_PAINT = 40
 """Milliseconds after which the next pictures are decoded: the one that was asked for is drawn first."""
 
 
-class Desk:
+class Desk(Edits):
     """The pictures of a session, one at a time.
 
     Parameters
@@ -72,16 +73,6 @@ class Desk:
         self._unsubscribe = session.subscribe(self._on_session)
 
     # -- showing ---------------------------------------------------------------------------------------------------
-
-    @property
-    def item(self) -> Item | None:
-        """The picture under the cursor."""
-        return self.session.current
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the picture under the cursor is on the canvas, so that it can be edited."""
-        return self.stage.shown is not None and self.item is not None and self.stage.marks.key == self.item.key
 
     @property
     def in_work(self) -> list[Item]:
@@ -257,7 +248,8 @@ class Desk:
         item = self.item
         if item is None or not self._may_decide(item):
             return
-        self.safely(lambda: self.session.decide(item.key, "accepted"))
+        if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:
+            return  # it could not be written down, so the person stays here
         if not self._go(1):
             left = self.session.counts()["unreviewed"]
             self.window.say(f"Accepted. This was the last picture; {left} are not reviewed.")
@@ -268,8 +260,8 @@ class Desk:
         if item is None or not self._may_decide(item):
             return
         flagged = item.decision == "flagged"
-        self.safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged"))
-        self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
+        if self.safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged")) is not None:
+            self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
 
     def _may_decide(self, item: Item) -> bool:
         self.stage.marks.settle()
@@ -280,88 +272,6 @@ class Desk:
             self.window.say("The picture is still being searched.")
             return False
         return True
-
-    # -- editing ---------------------------------------------------------------------------------------------------
-
-    def add_plate(self) -> None:
-        """Let the next drag mark a plate."""
-        self._draw("plate")
-
-    def add_face(self) -> None:
-        """Let the next drag mark a face."""
-        self._draw("face")
-
-    def _draw(self, kind: Any) -> None:
-        if self.is_shown:
-            self._focus()
-            self.stage.marks.draw(kind)
-            self.window.say(f"Drag a box around the {kind}; its corners can be pulled afterwards.")
-
-    def toggle_keep(self) -> None:
-        """Leave the chosen marks visible, or hide them again."""
-        chosen = self._chosen()
-        if chosen:
-            kept = {m.id: m.detection.keep for m in self._marks()}
-            keep = not all(kept[number] for number in chosen)
-            self._edit(lambda key: self.session.set_keep(key, chosen, keep))
-
-    def change_kind(self) -> None:
-        """Make plates of the chosen faces, and faces of plates; all become what the first one becomes."""
-        chosen = self._chosen()
-        if chosen:
-            first = next(m for m in self._marks() if m.id == chosen[0])
-            kind: Any = "face" if first.detection.kind == "plate" else "plate"
-            self._edit(lambda key: self.session.set_kind(key, chosen, kind))
-
-    def delete(self) -> None:
-        """Remove the chosen marks."""
-        chosen = self._chosen()
-        if chosen:
-            self._edit(lambda key: self.session.delete(key, chosen))
-
-    def undo(self) -> None:
-        """Take back the last change of this picture."""
-        self._step_back(self.session.undo, "Undone: {}.", "There is nothing to take back.")
-
-    def redo(self) -> None:
-        """Do again what was taken back."""
-        self._step_back(self.session.redo, "Done again: {}.", "There is nothing to do again.")
-
-    def _step_back(self, step: Callable[[str], str | None], said: str, nothing: str) -> None:
-        if not self.is_shown or self.stage.marks.is_drawing or self.item is None:
-            return
-        key = self.item.key
-        self.stage.marks.settle()
-        done = self.safely(lambda: step(key))
-        self.stage.refresh()
-        self.window.say(said.format(done) if done else nothing)
-
-    def _marks(self) -> Any:
-        return self.item.marks if self.item is not None else ()
-
-    def _chosen(self) -> list[int]:
-        if not self.is_shown or self.stage.marks.is_drawing:
-            return []
-        self.stage.marks.settle()
-        known = {mark.id for mark in self._marks()}
-        chosen = [number for number in self.stage.marks.selected if number in known]
-        if not chosen:
-            self.window.say("Click a mark first.")
-        return chosen
-
-    def _edit(self, change: Callable[[str], Any]) -> None:
-        item = self.item
-        if item is not None:
-            self.safely(lambda: change(item.key))
-            self.stage.refresh()
-
-    def safely(self, change: Callable[[], Any]) -> Any:
-        """Do something that is journalled; what goes wrong is said, and the layer shows what the session has."""
-        try:
-            return change()
-        except BlurError as error:
-            self.window.warn(str(error))
-            return None
 
     # -- seeing ----------------------------------------------------------------------------------------------------
 
@@ -378,11 +288,6 @@ class Desk:
         self.stage.settings = self.window.settings
         self.stage.set_preview(not self.stage.preview_on)
         self.window.bind_keys()
-
-    def _focus(self) -> None:
-        viewer = self.window.viewer
-        viewer.layers.selection.active = self.stage.marks.layer
-        self.stage.marks.layer.visible = True
 
     def close(self) -> None:
         """Take our layers away; the session stays open."""

@@ -45,6 +45,7 @@ ACTIONS = (
     Action("flag", "Flag", "G", "Note that somebody must look again; once more takes it back"),
     Action("add_plate", "Add plate", "P", "Drag a box around a plate, then pull its corners"),
     Action("add_face", "Add face", "F", "Drag a box around a face"),
+    Action("next_mark", "Next mark", "M", "Choose the next mark, so that no mouse is needed"),
     Action("toggle_keep", "Keep", "K", "Leave the chosen marks visible in the result, or hide them again"),
     Action("change_kind", "Kind", "C", "Make plates of the chosen faces, and faces of plates"),
     Action("delete", "Delete", "Delete", "Remove the chosen marks"),

@@ -18,10 +18,10 @@ SHORT = {"Control-": "Ctrl+", "Shift-": "Shift+", "Delete": "Del"}
 
 
 def button(text: str, tooltip: str, call: Callable[[], Any]) -> PushButton:
-    """A button that leaves the keyboard to the picture."""
+    """A button that leaves the keyboard to the picture when it is clicked; the Tab key reaches it."""
     made = PushButton(text=text, tooltip=tooltip)
     made.changed.connect(lambda: call())
-    made.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
 
 
