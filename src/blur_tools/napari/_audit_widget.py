@@ -91,9 +91,8 @@ class AuditWidget(Container[Any]):
             self.about,
             action_buttons(act, ("accept", "flag")),
             action_buttons(act, ("previous", "next")),
-            action_buttons(act, ("add_plate", "add_face")),
-            action_buttons(act, ("next_mark", "toggle_keep")),
-            action_buttons(act, ("change_kind", "delete")),
+            action_buttons(act, ("add_plate", "add_face", "next_mark")),
+            action_buttons(act, ("toggle_keep", "change_kind", "delete")),
             action_buttons(act, ("undo", "redo")),
             action_buttons(act, ("toggle_marks", "toggle_labels", "toggle_preview")),
             row(
@@ -103,6 +102,7 @@ class AuditWidget(Container[Any]):
             ),
             self.bar,
             self.status,
+            status_line(f"D pulls corners, S moves. Hold {shown_key(self.window.keys[HOLD.name])}: original."),
         ]
 
     @property
@@ -256,8 +256,7 @@ class AuditWidget(Container[Any]):
         elif not item.detected:
             found = f"not searched, {found} marked"
         look = f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""
-        help_ = f"Click a mark to pull its corners; S moves and resizes. Hold {shown_key(self.window.keys[HOLD.name])}"
-        return f"{item.key}: {found}.{look}\n{help_} for the original."
+        return f"{item.key}: {found}.{look}"
 
 
 def total_done(counts: Any) -> int:
