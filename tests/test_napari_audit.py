@@ -346,7 +346,7 @@ def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):
     hands.wait(lambda: hands.window.jobs.current is None)
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png")) == ["a.png", "b/c.png"]
     assert "2 of 2 pictures saved" in hands.window.status
-    assert "1 are not accepted" in hands.window.status
+    assert "left out as not accepted: 1" in hands.window.status
     export_session(hands.window, tmp_path / "all.blur.json")
     assert set(json.loads((tmp_path / "all.blur.json").read_text())["pictures"]) == {"a.png", "b/c.png", "d.png"}
     session.close()

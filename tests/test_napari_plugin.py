@@ -17,10 +17,10 @@ from npe2 import PluginManifest
 
 from blur_tools import Detection, Detections
 from blur_tools.detections import box_polygon
-from blur_tools.errors import DetectionsError
+from blur_tools.errors import DetectionsError, ExtraMissingError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import read_coco
-from blur_tools.napari import _io
+from blur_tools.napari import _io, open_audit
 from blur_tools.napari._audit_widget import PANEL
 from blur_tools.napari._keys import ACTIONS, HOLD
 from blur_tools.napari._window import ENGINES
@@ -250,6 +250,12 @@ def test_a_window_is_not_needed_to_import_what_knows_none():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_napari_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "napari", None)
+    with pytest.raises(ExtraMissingError, match=r"blur-tools\[napari\]"):
+        open_audit(None)
 
 
 def test_hands_are_where_they_say(hands: Hands):

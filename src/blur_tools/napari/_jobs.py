@@ -142,7 +142,7 @@ def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
         if reason:
             window.warn(f"Nothing more is saved: {reason}")
             return
-        left = f"; {of - len(items)} are not accepted and were left out" if of > len(items) else ""
+        left = f"; left out as not accepted: {of - len(items)}" if of > len(items) else ""
         text = f"{len(items) - len(failed)} of {counted(len(items), 'picture')} saved in {out}{left}."
         if failed:
             window.warn(f"{text} Not saved: {'; '.join(failed[:3])}{' …' if len(failed) > 3 else ''}")
