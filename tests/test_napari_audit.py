@@ -277,6 +277,35 @@ def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):
     session.close()
 
 
+def test_many_bad_pictures_are_said_once_and_skipped_together(hands, folder, monkeypatch):
+    told = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", told.append)
+    for number in range(1200):
+        (folder / "b" / f"{number:04d}.png").write_bytes(b"no picture")
+    session = AuditSession.open(folder)
+    for item in session.items:
+        if item.key.startswith("b/0") or item.key.startswith("b/1"):
+            session.set_error(item.key, "is not a picture")
+    panel = open_audit(session, hands.viewer)
+    panel.search.value = False
+    hands.shown("a.png")
+    hands.key("N")
+    hands.shown("b/c.png")
+    assert told == ["b/0000.png is skipped: is not a picture, and 1199 more pictures with it"]
+    session.close()
+
+
+def test_a_layer_that_was_thrown_away_comes_back(hands, audit, session):
+    hands.viewer.layers.remove(hands.window.desk.stage.marks.layer)
+    hands.key("P")
+    hands.drag([(200, 300), (290, 340)])
+    assert len(session["a.png"].marks) == 3
+    hands.viewer.layers.clear()
+    hands.key("N")
+    hands.shown("b/c.png")
+    assert [layer.name for layer in hands.viewer.layers] == ["Picture", "Plates and faces"]
+
+
 def test_a_newer_journal_is_said_and_left_alone(hands, folder):
     AuditSession.open(folder).close()
     journal = folder / ".blur-audit.jsonl"

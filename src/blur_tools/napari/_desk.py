@@ -13,6 +13,7 @@ from blur_tools.batch.rows import message
 from blur_tools.engines import Answer
 from blur_tools.errors import BlurError, PictureError
 from blur_tools.napari._edits import Edits
+from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown, load_shown
 from blur_tools.napari._stage import Stage
 from blur_tools.napari._window import Window
@@ -121,12 +122,16 @@ class Desk(Edits):
 
     def _skip(self, item: Item) -> None:
         """Say why a picture cannot be shown, and go on in the direction in which the person went."""
-        self.window.warn(f"{item.key} is skipped: {item.error}")
-        if self._move(self._step) is None:
-            self.stage.show(item.key, None)
-            self.window.say(f"{item.key} cannot be shown: {item.error}")
-        else:
+        skipped = 1
+        while (after := self._move(self._step)) is not None and after.error:
+            skipped += 1
+        more = f", and {counted(skipped - 1, 'more picture')} with it" if skipped > 1 else ""
+        self.window.warn(f"{item.key} is skipped: {item.error}{more}")
+        if after is not None:
             self.show()
+        elif self.item is not None:
+            self.stage.show(self.item.key, None)
+            self.window.say(f"{self.item.key} cannot be shown: {self.item.error}")
 
     def _say_where(self, item: Item) -> None:
         self.window.say(f"{self.session.position + 1} of {len(self.session)}: {item.key}")
@@ -136,9 +141,12 @@ class Desk(Edits):
     def neighbours(self) -> list[Item]:
         """The picture under the cursor, those after it that come next, and the one before."""
         items, position = self.session.items, self.session.position
-        wanted = [item for item in items[position + 1 :] if self.only is None or item.decision in self.only][:1]
-        before = [item for item in items[:position] if self.only is None or item.decision in self.only][-1:]
-        return [*items[position : position + 1], *wanted, *before]
+        after, before = range(position + 1, len(items)), range(position - 1, -1, -1)
+        near = [next((items[place] for place in way if self._is_listed(items[place])), None) for way in (after, before)]
+        return [*items[position : position + 1], *(item for item in near if item is not None)]
+
+    def _is_listed(self, item: Item) -> bool:
+        return self.only is None or item.decision in self.only
 
     def prepare(self) -> None:
         """Decode, and search, what is needed next: the current picture, then the next, then the one before."""

@@ -41,7 +41,7 @@ class Edits:
 
     def _draw(self, kind: Kind) -> None:
         if self.is_shown:
-            self._focus()
+            self.stage.focus()
             self.stage.marks.draw(kind)
             self.window.say(f"Drag a box around the {kind}; its corners can be pulled afterwards.")
 
@@ -95,12 +95,8 @@ class Edits:
             return
         chosen = self.stage.marks.selected
         after = ids.index(chosen[-1]) + 1 if chosen and chosen[-1] in ids else 0
-        self._focus()
+        self.stage.focus()
         self.stage.marks.select([ids[after % len(ids)]])
-
-    def _focus(self) -> None:
-        self.window.viewer.layers.selection.active = self.stage.marks.layer
-        self.stage.marks.layer.visible = True
 
     def _marks(self) -> tuple[Mark, ...]:
         return self.item.marks if self.item is not None else ()

@@ -72,6 +72,12 @@ class Stage:
         self.update_preview()
         self.viewer.layers.selection.active = self.marks.layer
 
+    def focus(self) -> None:
+        """Put the marks in front of the person: chosen in the layer list, visible, and there if they were removed."""
+        self._add_marks()
+        self.viewer.layers.selection.active = self.marks.layer
+        self.marks.layer.visible = True
+
     def wait(self, key: str) -> None:
         """Another picture is on its way: what is still seen can no longer be edited."""
         self.marks.settle()
