@@ -6,6 +6,7 @@ card, under Xvfb in software. A figure is the median of the rounds, and in brack
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -201,7 +202,7 @@ def main() -> None:
     text = f"""## The napari window: `xvfb-run -a python benchmarks/napari_latency.py`
 
 Drawing included, in software (llvmpipe under Xvfb) and so slower than on a screen; {ROUNDS} rounds, other programs
-share the machine. The wish for the next picture and for the preview holds at 12 MP.
+share the machine (load {os.getloadavg()[0]:.1f} at the end). The wish for the next picture and for the preview holds at 12 MP.
 
 {page}
 

@@ -276,4 +276,8 @@ def audit_panel(viewer: Any) -> AuditWidget:
 
 
 def _reviewer() -> str:
-    return str(plugin_option("audit", "reviewer", "")) or getpass.getuser()
+    """Who decides, until the person says it: by the plugin settings, else the account's name."""
+    try:
+        return str(plugin_option("audit", "reviewer", "")) or getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name, as in containers
+        return ""

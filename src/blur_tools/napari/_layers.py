@@ -122,7 +122,7 @@ def edge_width(size: tuple[int, int]) -> float:
 
 
 def text_options() -> dict[str, Any]:
-    """How labels are written: above the mark, in its colour's place."""
+    """How labels are written: above the mark."""
     return {"string": "{label}", "size": 9, "color": "white", "anchor": "upper_left", "translation": [-4, 0]}
 
 
