@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +18,7 @@ from napari_hands import Hands, hands, viewer  # noqa: F401
 from npe2 import PluginManifest
 
 from blur_tools import Detection, Detections
+from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
 from blur_tools.errors import DetectionsError, ExtraMissingError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
@@ -265,3 +268,20 @@ def test_hands_are_where_they_say(hands: Hands):
     hands.rest()
     hands.drag([(20, 30), (60, 70)])
     assert layer.data[0].min(axis=0) == pytest.approx([29.5, 19.5], abs=1)
+
+
+def test_a_viewer_that_is_closed_is_let_go(make_napari_viewer, encode, noise, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode(noise(60, 80)))
+    viewer = make_napari_viewer()
+    with AuditSession.open(tmp_path) as session:
+        panel = open_audit(session, viewer)
+        panel.search.value = False
+        window = panel.window
+        gone = weakref.ref(viewer)
+        assert window.alive
+        viewer.close()
+        assert not window.alive
+        window.desk.next()  # a key that is still on its way does no harm
+    del viewer, panel
+    gc.collect()
+    assert gone() is None

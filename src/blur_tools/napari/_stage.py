@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,8 @@ class Stage:
     """
 
     def __init__(self, viewer: Any, session: AuditSession, say: Callable[[str], None], image: Any = None) -> None:
-        self.viewer = viewer
+        # weakly: what belongs to a viewer must not keep it alive
+        self._viewer = weakref.ref(viewer)
         self.session = session
         self.image = image
         self.owns_image = image is None
@@ -52,8 +54,13 @@ class Stage:
         self._say = say
         self._views: dict[tuple[int, ...], tuple[Any, float]] = {}
         name = MARKS if image is None else f"{MARKS}: {image.name}"
-        self.marks = MarksLayer(marks_layer(name), session, say, lambda: float(viewer.scene.camera.zoom))
+        self.marks = MarksLayer(marks_layer(name), session, say, lambda: float(self.viewer.scene.camera.zoom))
         self._held: tuple[bool, bool] | None = None
+
+    @property
+    def viewer(self) -> Any:
+        """Where the layers are."""
+        return self._viewer()
 
     @property
     def layers(self) -> list[Any]:
