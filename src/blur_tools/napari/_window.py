@@ -89,7 +89,11 @@ class Window:
         """Let the panels show what is now, once, as soon as what is going on is done."""
         if not self._telling:
             self._telling = True
-            QTimer.singleShot(0, self._tell)
+            QTimer.singleShot(0, self._tell_later)
+
+    def _tell_later(self) -> None:
+        if self._telling:
+            self._tell()
 
     def _tell(self) -> None:
         self._telling = False
@@ -195,7 +199,8 @@ class Window:
             self.say("Open a folder, or detect in a picture, first.")
             return
         getattr(self.desk, name)()
-        self.changed()
+        # at once: drawing the window is what takes longest, and panels that follow later would draw it again
+        self._tell()
 
     def hold(self, on: bool) -> None:
         """A person holds the key that shows the original, or lets it go."""
