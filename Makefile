@@ -29,6 +29,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/picture.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/redact.py
+	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python benchmarks/napari_latency.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

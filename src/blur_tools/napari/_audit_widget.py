@@ -1,0 +1,283 @@
+"""The Audit panel: a queue of pictures that a person goes through with the keyboard."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar
+from qtpy.QtWidgets import QFileDialog
+
+from blur_tools.audit.session import AuditSession, Decision, Order
+from blur_tools.detections import Kind
+from blur_tools.errors import BlurError
+from blur_tools.napari._desk import Desk
+from blur_tools.napari._jobs import export_session, save_session, search_rest
+from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
+from blur_tools.napari._panel import JobBar, action_buttons, button, counted, fields, row, shown_key, status_line
+from blur_tools.napari._queue import SIGNS, QueueView
+from blur_tools.napari._window import window_of
+
+__all__ = ["PANEL", "AuditWidget", "audit_panel"]
+
+PANEL = "Audit"
+
+QUEUE_AT = 4
+"""Row of the panel that the list stands in."""
+
+FILTERS: dict[str, tuple[Decision, ...] | None] = {
+    "all": None,
+    "to do": ("unreviewed",),
+    "flagged": ("flagged",),
+    "accepted": ("accepted", "edited"),
+}
+"""What the list shows and what Next and Back stop at."""
+
+KINDS_SHOWN: dict[str, tuple[Kind, ...]] = {"all": (), "plates": ("face",), "faces": ("plate",)}
+"""Which marks are seen: by name, the kinds that are not."""
+
+ORDERS: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
+
+
+class AuditWidget(Container[Any]):
+    """The panel.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where pictures are shown.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(labels=False)
+        self.window = window_of(napari_viewer)
+        self._own: AuditSession | None = None
+        self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
+        self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
+        self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
+        self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
+        self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
+        self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
+        self.search = CheckBox(text="find plates and faces on the way", value=plugin_option("audit", "search", True))
+        self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
+        self.queue = QueueView(self._on_chosen)
+        self.progress = ProgressBar(min=0, max=1, value=0)
+        self.counts, self.about, self.status = status_line(), status_line(), status_line()
+        self.bar = JobBar(self.window)
+        self.extend(self._rows())
+        self.native.layout().insertWidget(QUEUE_AT, self.queue, 1)
+        self.order.changed.connect(self._on_order)
+        self.filter.changed.connect(self._on_filter)
+        self.kinds.changed.connect(self._on_kinds)
+        self.reviewer.changed.connect(self._on_reviewer)
+        self.search.changed.connect(self._on_search)
+        for field in (self.order, self.filter, self.kinds):
+            field.changed.connect(self._back_to_picture)
+        self.window.observe(self.show_state)
+        self.show_state()
+
+    def _rows(self) -> list[Any]:
+        act = self.window
+        return [
+            row(self.folder, self.saved),
+            fields(self.reviewer, self.kinds),
+            fields(self.order, self.filter),
+            self.search,
+            self.progress,
+            self.counts,
+            self.about,
+            action_buttons(act, ("accept", "flag")),
+            action_buttons(act, ("previous", "next")),
+            action_buttons(act, ("add_plate", "add_face", "next_mark")),
+            action_buttons(act, ("toggle_keep", "change_kind", "delete")),
+            action_buttons(act, ("undo", "redo")),
+            action_buttons(act, ("toggle_marks", "toggle_labels", "toggle_preview")),
+            row(
+                button("Find in the rest", "Search every picture that was not searched yet", lambda: search_rest(act)),
+                button("Save results…", "Write the accepted pictures, redacted", self._choose_out),
+                button("Export…", "Write all detections as .blur.json or COCO", self._choose_export),
+            ),
+            self.bar,
+            self.status,
+            status_line(f"D pulls corners, S moves. Hold {shown_key(self.window.keys[HOLD.name])}: original."),
+        ]
+
+    @property
+    def session(self) -> AuditSession | None:
+        """What is gone through."""
+        return None if self.window.desk is None else self.window.desk.session
+
+    @property
+    def viewer(self) -> Any:
+        """The window that shows it."""
+        return self.window.viewer
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    def open(self, session: AuditSession) -> None:
+        """Go through a session; the one before is no longer shown, and stays as it is."""
+        for desk in [desk for desk in self.window.desks if not desk.frames]:
+            self.window.drop(desk)
+        if session.reviewer:
+            self.reviewer.value = session.reviewer
+        else:
+            session.reviewer = self.reviewer.value
+        desk = Desk(self.window, session, auto=self.search.value)
+        desk.only = FILTERS[self.filter.value]
+        desk.stage.marks.hidden_kinds = set(KINDS_SHOWN[self.kinds.value])
+        self.window.put(desk)
+        desk.show()
+        self.window.bind_keys()
+
+    def open_folder(self, folder: str | os.PathLike[str]) -> None:
+        """Review a folder; what is wrong with it is said."""
+        self.open_session(lambda: AuditSession.open(folder, reviewer=self.reviewer.value))
+
+    def open_journal(self, path: str | os.PathLike[str]) -> None:
+        """Go on with a review that was begun; what is wrong with it is said."""
+        self.open_session(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
+
+    def open_session(self, make: Callable[[], AuditSession]) -> None:
+        """Make a session and go through it; the one that this panel made before is closed.
+
+        A journal has one writer, and it may be the same.
+        """
+        own, self._own = self._own, None
+        if own is not None:
+            for desk in [desk for desk in self.window.desks if desk.session is own]:
+                self.window.drop(desk)
+            own.close()
+        try:
+            self._own = make()
+        except BlurError as error:
+            self.window.warn(str(error))
+        else:
+            self.open(self._own)
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Folder of pictures to review")
+        if folder:
+            self.open_folder(folder)
+
+    def _choose_journal(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.native, "A review that was begun", "", "Reviews (*.jsonl)")
+        if path:
+            self.open_journal(path)
+
+    def _choose_out(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Folder for the redacted pictures")
+        if folder:
+            save_session(self.window, Path(folder))
+
+    def _choose_export(self) -> None:
+        kinds = "Lossless (*.blur.json);;COCO (*.json)"
+        path, _ = QFileDialog.getSaveFileName(self.native, "Export all detections", "detections.blur.json", kinds)
+        if path:
+            export_session(self.window, Path(path))
+
+    # -- what the person chose -------------------------------------------------------------------------------------
+
+    def _on_chosen(self, key: str) -> None:
+        if self.window.desk is not None:
+            self.window.desk.go(key)
+
+    def _on_order(self, name: str) -> None:
+        if self.session is not None:
+            self.session.reorder(ORDERS[name])
+            self._prepare()
+
+    def _on_filter(self, name: str) -> None:
+        if self.window.desk is not None:
+            self.window.desk.only = FILTERS[name]
+            self._prepare()
+        self.show_state()
+
+    def _on_kinds(self, name: str) -> None:
+        if self.window.desk is not None:
+            marks = self.window.desk.stage.marks
+            marks.hidden_kinds = set(KINDS_SHOWN[name])
+            marks.recolour()
+
+    def _on_reviewer(self, name: str) -> None:
+        if self.session is not None:
+            self.session.reviewer = name
+
+    def _on_search(self, on: bool) -> None:
+        if self.window.desk is not None:
+            self.window.desk.auto = on
+            self._prepare()
+
+    def _prepare(self) -> None:
+        if self.window.desk is not None:
+            self.window.desk.prepare()
+
+    def _back_to_picture(self) -> None:
+        self.native.setFocus()
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def show_state(self) -> None:
+        """Show what the session says now."""
+        self.bar.show_job()
+        self.status.value = self.window.status
+        session, desk = self.session, self.window.desk
+        if session is None or desk is None:
+            self.counts.value = "Open a folder of pictures, or a review that was begun."
+            self.about.value = ""
+            self.queue.show_items((), None)
+            return
+        counts = session.counts()
+        done, total = total_done(counts), len(session)
+        self.progress.native.setRange(0, max(total, 1))
+        self.progress.native.setFormat(f"{done} of {total} reviewed")
+        self.progress.native.setValue(done)
+        items = session.items
+        unseen = sum(bool(item.error) for item in items)
+        words = [f"{SIGNS[name]} {count} {name}" for name, count in counts.items()]
+        self.counts.value = "   ".join([*words, *([f"✕ {unseen} not readable"] if unseen else [])])
+        self.about.value = self._about()
+        only, current = desk.only, session.current
+        listed = tuple(item for item in items if only is None or item.decision in only or item is current)
+        self.queue.show_items(listed, current.key if current else None)
+
+    def _about(self) -> str:
+        desk = self.window.desk
+        if desk is None or desk.item is None:
+            return ""
+        item = desk.item
+        if item.error:
+            return f"{item.key}: {item.error}"
+        found = counted(len(item.detections.plates), "plate") + ", " + counted(len(item.detections.faces), "face")
+        if desk.searched_key == item.key:
+            found = "searching …"
+        elif not item.detected:
+            found = f"not searched, {found} marked"
+        look = f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""
+        return f"{item.key}: {found}.{look}"
+
+
+def total_done(counts: Any) -> int:
+    """How many pictures are decided on."""
+    return sum(count for name, count in counts.items() if name != "unreviewed")
+
+
+def audit_panel(viewer: Any) -> AuditWidget:
+    """The Audit panel of a viewer; docked when it is not there yet."""
+    window = window_of(viewer)
+    docked = viewer.window.dock_widgets
+    panel = next((widget for widget in docked.values() if isinstance(widget, AuditWidget)), None)
+    if panel is None:
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, PANEL)
+    assert panel.window is window
+    return panel
+
+
+def _reviewer() -> str:
+    """Who decides, until the person says it: by the plugin settings, else the account's name."""
+    try:
+        return str(plugin_option("audit", "reviewer", "")) or getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name, as in containers
+        return ""

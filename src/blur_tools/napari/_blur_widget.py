@@ -1,0 +1,176 @@
+"""The Blur panel: who finds, what is hidden and how; made from `BlurSettings`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
+from qtpy.QtWidgets import QFileDialog
+
+from blur_tools.batch.rows import message
+from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
+from blur_tools.napari._desk import Desk
+from blur_tools.napari._jobs import save, search
+from blur_tools.napari._keys import plugin_option
+from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line
+from blur_tools.napari._settings_form import SettingsForm
+from blur_tools.napari._stage import PREVIEW
+from blur_tools.napari._window import ADDRESS, ENGINES, window_of
+
+__all__ = ["BlurWidget"]
+
+
+class BlurWidget(Container[Any]):
+    """The panel.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Whose pictures are worked on.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(labels=False)
+        self.window = window_of(napari_viewer)
+        self.image = ComboBox(label="picture", choices=self._pictures, nullable=True)
+        self.engine = ComboBox(label="engine", choices=ENGINES, value=self.window.engine_name)
+        self.engine.tooltip = "local: this machine, nothing leaves it; the others are sent each picture"
+        self.address = LineEdit(label="address", value=self.window.address, visible=False)
+        self.form = SettingsForm(self._on_settings)
+        self.preview = CheckBox(label="", text="preview", tooltip="Show the picture as it will be saved")
+        self.detect = button("Detect", "Find plates and faces; marks that a person made stay", self.start_detection)
+        self.save = button("Save…", "Write the picture redacted; an original is never replaced", self._choose_out)
+        self.status, self.bar = status_line(), JobBar(self.window)
+        areas = button("Draw excluded areas", "Rectangles in which nothing is searched", self.window.draw_excluded)
+        edit = [action_buttons(self.window, names) for names in (("add_plate", "add_face"), ("undo", "redo"))]
+        top = fields(self.image, self.engine, self.address, layout="vertical")
+        work = row(self.detect, self.preview, self.save)
+        self.extend([top, self.form, areas, work, *edit, self.bar, self.status])
+        self._connect(napari_viewer)
+        intensity = plugin_option("blur", "intensity", None)
+        if intensity is not None:
+            for name in ("plates", "faces"):
+                self.form.fields[name].value = intensity
+        self._on_engine()
+        self._on_settings()
+        self.show_state()
+
+    def _connect(self, viewer: Any) -> None:
+        self.engine.changed.connect(self._on_engine)
+        self.address.changed.connect(self._on_engine)
+        self.preview.changed.connect(self._on_preview)
+        self.window.observe(self.show_state)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self._on_layers)
+        viewer.dims.events.current_step.connect(self._on_frame)
+
+    def _pictures(self, *_: Any) -> list[Any]:
+        from napari.layers import Image
+
+        viewer = self.window.viewer
+        layers = viewer.layers if viewer is not None else ()
+        return [layer for layer in layers if isinstance(layer, Image) and not layer.name.startswith(PREVIEW)]
+
+    # -- what the person chose -------------------------------------------------------------------------------------
+
+    def _on_layers(self, event: Any) -> None:
+        before, pictures = self.image.value, self._pictures()
+        self.image.reset_choices()
+        if event.type == "inserted" and event.value in pictures:
+            self.image.value = event.value  # what was just opened is what is meant
+        else:
+            self.image.value = before if before in pictures else pictures[-1] if pictures else None
+
+    def _on_engine(self, _: Any = None) -> None:
+        self.window.engine_name, self.window.address = self.engine.value, self.address.value
+        self.address.visible = self.engine.value == ADDRESS
+
+    def _on_settings(self) -> None:
+        settings = self.form.check()
+        if settings is None:
+            return
+        self.window.settings = settings
+        desk = self.window.desk
+        if desk is not None:
+            desk.stage.settings = settings
+            desk.stage.update_preview()
+
+    def _on_preview(self, on: bool) -> None:
+        desk = self.window.desk
+        if desk is not None and desk.stage.preview_on != on:
+            desk.toggle_preview()
+
+    def _on_frame(self, event: Any = None) -> None:
+        desk = self.window.desk
+        if desk is not None:
+            desk.follow_frame()
+
+    def _choose_out(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Folder for the redacted picture")
+        if folder:
+            self.save_into(Path(folder))
+
+    # -- working -----------------------------------------------------------------------------------------------------
+
+    def start_detection(self) -> None:
+        """Find plates and faces in the chosen picture, or in each frame of a stack."""
+        if self.form.check() is None:
+            self.window.warn(f"Nothing is searched: {self.form.problem.value}")
+            return
+        self._with_desk(lambda desk: search(self.window, desk.in_work))
+
+    def save_into(self, folder: Path) -> None:
+        """Write the chosen picture, or each frame of a stack, into a folder."""
+        if self.form.check() is None:
+            self.window.warn(f"Nothing is saved: {self.form.problem.value}")
+            return
+        self._with_desk(lambda desk: save(self.window, desk.in_work, folder, len(desk.in_work)))
+
+    def _with_desk(self, then: Any) -> None:
+        """Put the chosen layer on the desk, which takes a thread, and go on."""
+        layer = self.image.value
+        if layer is None:
+            self.window.say("Open a picture first: File, Open; or drag one into the window.")
+            return
+        known = self.window.desk_of(layer)
+        if known is not None:
+            self.window.put(known)
+            then(known)
+            return
+
+        def step(pictures: Adopted) -> None:
+            self._put(desk_for(self.window, layer, pictures))
+
+        def end(reason: str) -> None:
+            desk = self.window.desk_of(layer)
+            if desk is None:
+                self.window.warn(f"{layer.name}: {reason}")
+            else:
+                then(desk)
+
+        self.window.jobs.start(f"Reading {layer.name}", 1, lambda: _one(layer), step, end)
+
+    def _put(self, desk: Desk) -> None:
+        self.window.put(desk)
+        desk.show()
+        if self.preview.value and not desk.stage.preview_on:
+            desk.toggle_preview()
+        self.window.bind_keys()
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    def show_state(self) -> None:
+        """Show what is going on."""
+        self.bar.show_job()
+        self.status.value = self.window.status
+        desk = self.window.desk
+        with self.preview.changed.blocked():
+            self.preview.value = desk.stage.preview_on if desk is not None else self.preview.value
+
+
+def _one(layer: Any) -> Any:
+    try:
+        yield adopted_pictures(layer)
+    except (ValueError, TypeError, MemoryError) as error:  # a layer can hold anything
+        raise RuntimeError(f"cannot be used as a picture: {message(error)}") from error

@@ -1,0 +1,310 @@
+"""A session on a viewer: shows its pictures, prepares the next ones, and does what keys and buttons ask for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+from blur_tools.audit.session import AuditSession, Decision, Item
+from blur_tools.batch.rows import message
+from blur_tools.engines import Answer
+from blur_tools.errors import BlurError, PictureError
+from blur_tools.napari._edits import Edits
+from blur_tools.napari._panel import counted
+from blur_tools.napari._pictures import Shown, load_shown
+from blur_tools.napari._stage import Stage
+from blur_tools.napari._window import Window
+from blur_tools.napari._work import Lane
+
+__all__ = ["Desk"]
+
+logger = logging.getLogger("blur_tools")
+
+AFTER_PAINT = 40
+"""Milliseconds after which the next pictures are decoded: the one that was asked for is drawn first."""
+
+
+class Desk(Edits):
+    """The pictures of a session, one at a time.
+
+    Parameters
+    ----------
+    window : Window
+        What the panels share.
+    session : AuditSession
+        The queue and what is decided.
+    image : napari.layers.Image, optional
+        Somebody else's layer that shows the pictures already.
+    load : callable
+        Gives what is shown of an item; runs in a thread.
+    auto : bool
+        Search each picture as it comes, and the next one before it comes.
+
+    Attributes
+    ----------
+    only : collection of decisions or None
+        Next and Back skip all others.
+    frames : mapping of key to int
+        Of a layer of somebody else's: which of its frames a picture is.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        session: AuditSession,
+        *,
+        image: Any = None,
+        load: Callable[[Item], Shown] = lambda item: load_shown(item.source),
+        auto: bool = True,
+    ) -> None:
+        self.window = window
+        self.session = session
+        self.load = load
+        self.auto = auto
+        self.only: Collection[Decision] | None = None
+        self.frames: dict[str, int] = {}
+        self.stage = Stage(window.viewer, session, window.say, image)
+        self._ready: dict[str, Shown] = {}
+        self._loading, self._searching = Lane(lambda: window.alive), Lane(lambda: window.alive)
+        self.searched_key: str | None = None
+        self._step = 1
+        self._unsubscribe = session.subscribe(self._on_session)
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def in_work(self) -> list[Item]:
+        """What Detect and Save of the Blur panel mean: all frames of a layer; of a queue the picture that is seen."""
+        return list(self.session.items) if self.frames else [] if self.item is None else [self.item]
+
+    def follow_frame(self) -> None:
+        """Show the frame that a person moved to with napari's slider."""
+        image = self.stage.image
+        if not self.frames or image not in self.window.viewer.layers or image.ndim < 3:
+            return
+        frame = int(self.window.viewer.dims.current_step[-3])
+        key = next((key for key, number in self.frames.items() if number == frame), None)
+        if key is not None and (self.item is None or self.item.key != key):
+            self.stage.marks.settle()
+            self.session.go(key)
+            if self in self.window.desks:
+                self.show()
+
+    def show(self, tell: bool = True) -> None:
+        """Show the picture under the cursor, at once if it is prepared, and prepare its neighbours."""
+        item = self.item
+        if item is None:
+            self.window.say("There is no picture to look at.")
+            return
+        self.stage.settings = self.window.settings
+        if self.frames and self.stage.image.ndim == 3:
+            self.window.viewer.dims.set_current_step(self.window.viewer.dims.ndim - 3, self.frames[item.key])
+        shown = self._ready.get(item.key)
+        if shown is not None:
+            if not (self.is_shown and self.stage.shown is shown):
+                self.stage.show(item.key, shown)
+                self.window.bind_keys()
+        elif item.error:
+            self._skip(item)
+            return
+        else:
+            self.stage.wait(item.key)
+        if tell:
+            self._say_where(item)
+        QTimer.singleShot(AFTER_PAINT, self._prepare_later)
+
+    def _prepare_later(self) -> None:
+        if self.window.alive and self in self.window.desks:
+            self.prepare()
+
+    def _skip(self, item: Item) -> None:
+        """Say why a picture cannot be shown, and go on in the direction in which the person went."""
+        skipped = 1
+        while (after := self._move(self._step)) is not None and after.error:
+            skipped += 1
+        more = f", and {counted(skipped - 1, 'more picture')} with it" if skipped > 1 else ""
+        self.window.warn(f"{item.key} is skipped: {item.error}{more}")
+        if after is not None:
+            self.show()
+        elif self.item is not None:
+            self.stage.show(self.item.key, None)
+            self.window.say(f"{self.item.key} cannot be shown: {self.item.error}")
+
+    def _say_where(self, item: Item) -> None:
+        self.window.say(f"{self.session.position + 1} of {len(self.session)}: {item.key}")
+
+    # -- preparing what comes next ---------------------------------------------------------------------------------
+
+    def neighbours(self) -> list[Item]:
+        """The picture under the cursor, those after it that come next, and the one before."""
+        items, position = self.session.items, self.session.position
+        after, before = range(position + 1, len(items)), range(position - 1, -1, -1)
+        near = [next((items[place] for place in way if self._is_listed(items[place])), None) for way in (after, before)]
+        return [*items[position : position + 1], *(item for item in near if item is not None)]
+
+    def _is_listed(self, item: Item) -> bool:
+        return self.only is None or item.decision in self.only
+
+    def prepare(self) -> None:
+        """Decode, and search, what is needed next: the current picture, then the next, then the one before."""
+        near = self.neighbours()
+        keys = {item.key for item in near}
+        self._ready = {key: shown for key, shown in self._ready.items() if key in keys}
+        if not self._loading.busy:
+            item = next((item for item in near if item.key not in self._ready and not item.error), None)
+            if item is not None:
+                self._start_loading(item)
+        if self.auto and not self._searching.busy:
+            item = next((i for i in near[:2] if i.key in self._ready and not i.detected and not i.error), None)
+            if item is not None:
+                self._start_search(item)
+
+    def _start_loading(self, item: Item) -> None:
+        load = self.load
+
+        def done(shown: Shown | None, error: Exception | None) -> None:
+            if shown is not None:
+                self._ready[item.key] = shown
+            elif self.safely(lambda: self.session.set_error(item.key, _reason(error))) is None:
+                return  # the review cannot be written: asking again would not end
+            if self.item is not None and self.item.key == item.key:
+                self.show(tell=False)
+            else:
+                self.prepare()
+
+        self._loading.start(lambda: load(item), done)
+
+    def _start_search(self, item: Item) -> None:
+        shown = self._ready[item.key]
+        try:
+            finder, settings = self.window.engine(), self.window.asked()(shown)
+        except BlurError as error:
+            self.auto = False
+            self.window.warn(f"nothing is searched for: {error}")
+            return
+
+        def done(answer: Answer | None, error: Exception | None) -> None:
+            self.searched_key = None
+            if answer is not None:
+                found, said = answer.detections, answer.warnings
+                self._take(lambda: self.session.set_detections(item.key, found, engine=finder.name, warnings=said))
+            elif isinstance(error, PictureError):
+                self._take(lambda: self.session.set_error(item.key, _reason(error)))
+            else:
+                # the service fails for the next one as well: wait until a person asks again
+                self.auto = False
+                self.window.warn(f"{message(error) if error else 'no answer'}. Nothing is lost; Detect tries again.")
+            self.window.changed()
+            self.prepare()
+
+        self.searched_key = item.key
+        self._searching.start(lambda: finder.detect(shown.picture, settings), done)
+
+    def _take(self, change: Callable[[], Any]) -> None:
+        if self.safely(change) is None:  # closed, or the disk is full: the next one would be lost as well
+            self.auto = False
+
+    def _on_session(self, key: str, what: str) -> None:
+        if key == self.stage.marks.key and what in ("detections", "edit", "undo", "redo"):
+            # an edit comes out of the layer itself, which is written anew when napari is done with it
+            if what == "edit":
+                self.stage.update_preview()
+            else:
+                self.stage.refresh()
+        self.window.changed()
+
+    # -- going -----------------------------------------------------------------------------------------------------
+
+    def _move(self, step: int) -> Item | None:
+        return self.session.next(self.only) if step > 0 else self.session.previous(self.only)
+
+    def _go(self, step: int) -> bool:
+        self.stage.marks.settle()
+        self._step = step
+        if self._move(step) is None:
+            end = "last" if step > 0 else "first"
+            self.window.say(f"This is the {end} picture{'' if self.only is None else ' of those that are listed'}.")
+            return False
+        self.show()
+        return True
+
+    def next(self) -> None:
+        """Go to the next picture."""
+        self._go(1)
+
+    def previous(self) -> None:
+        """Go to the picture before."""
+        self._go(-1)
+
+    def go(self, key: str) -> None:
+        """Go to a picture that was clicked in the list."""
+        self.stage.marks.settle()
+        self._step = 1
+        self.session.go(key)
+        item = self.session[key]
+        if item.error:
+            self.safely(lambda: self.session.set_error(key, ""))  # it may be there by now
+        self.show()
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Note that all is marked, and go on."""
+        item = self.item
+        if item is None or not self._may_decide(item):
+            return
+        if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:
+            return  # it could not be written down, so the person stays here
+        if not self._go(1):
+            left = self.session.counts()["unreviewed"]
+            self.window.say(f"Accepted. This was the last picture; {left} are not reviewed.")
+
+    def flag(self) -> None:
+        """Note that somebody must look again; once more takes it back."""
+        item = self.item
+        if item is None or not self._may_decide(item):
+            return
+        flagged = item.decision == "flagged"
+        if self.safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged")) is not None:
+            self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
+
+    def _may_decide(self, item: Item) -> bool:
+        self.stage.marks.settle()
+        if not self.is_shown:
+            self.window.say("The picture is not shown yet.")
+            return False
+        if self.searched_key == item.key:
+            self.window.say("The picture is still being searched.")
+            return False
+        return True
+
+    # -- seeing ----------------------------------------------------------------------------------------------------
+
+    def toggle_marks(self) -> None:
+        """Hide the marks, or show them."""
+        self.stage.marks.layer.visible = not self.stage.marks.layer.visible
+
+    def toggle_labels(self) -> None:
+        """Hide the words at the marks, or show them."""
+        self.stage.marks.toggle_words()
+
+    def toggle_preview(self) -> None:
+        """Show the picture as it will be saved, or as it is."""
+        self.stage.settings = self.window.settings
+        self.stage.set_preview(not self.stage.preview_on)
+        self.window.bind_keys()
+
+    def close(self) -> None:
+        """Take our layers away; the session stays open."""
+        self._unsubscribe()
+        self._loading.forget()
+        self._searching.forget()
+        self.stage.close()
+
+
+def _reason(error: Exception | None) -> str:
+    """Why, without the path: the person sees which picture it is."""
+    return error.reason if isinstance(error, PictureError) else message(error) if error else "cannot be read"

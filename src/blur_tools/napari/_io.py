@@ -1,0 +1,271 @@
+"""napari's way to our files: readers, writers, and the commands of the menus."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blur_tools.audit._items import Mark
+from blur_tools.detections import Detection, Detections, Kind
+from blur_tools.errors import BlurError, DetectionsError
+from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
+from blur_tools.formats.coco import PictureLabels, read_coco
+from blur_tools.formats.coco_writer import write_coco
+from blur_tools.napari._layers import edge_width, facts_of, layer_values, mended, text_options
+from blur_tools.napari._pictures import HALF, load_shown
+from blur_tools.orientation import polygon_to_stored, polygon_to_upright
+from blur_tools.samples import write_scenes
+
+__all__ = [
+    "audit_folder",
+    "get_reader",
+    "open_folder",
+    "open_review",
+    "open_samples",
+    "open_saved",
+    "read_detections",
+    "read_pictures",
+    "write_detections",
+    "write_labels",
+]
+
+LayerData = tuple[Any, ...]
+NO_LAYERS: list[LayerData] = [(None,)]
+"""What a reader answers that opened something by itself."""
+
+REVIEW = ".blur-audit.jsonl"
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """The reader for a path, or None when it is not ours."""
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    first = os.fspath(paths[0])
+    if os.path.isdir(first):
+        return audit_folder
+    if first.lower().endswith(REVIEW):
+        return open_review
+    if first.lower().endswith(".blur.json") or _is_coco(first):
+        return read_detections
+    return None if first.lower().endswith(".json") else read_pictures
+
+
+def _is_coco(path: str) -> bool:
+    if not path.lower().endswith(".json"):
+        return False
+    try:
+        form = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(form, dict) and {"images", "annotations", "categories"} <= form.keys()
+
+
+# ---- pictures and reviews
+
+
+def read_pictures(path: str | Sequence[str]) -> list[LayerData]:
+    """Pictures as layers, upright whatever their orientation tag says.
+
+    Raises
+    ------
+    PictureError
+        One cannot be read.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    return [(load_shown(os.fspath(place)).pixels, {"name": Path(place).name, "rgb": True}, "image") for place in paths]
+
+
+def audit_folder(path: Any) -> list[LayerData]:
+    """Open a folder in the Audit panel of the current viewer."""
+    folder = path if isinstance(path, str | os.PathLike) else path[0]
+    _panel().open_folder(folder)
+    return NO_LAYERS
+
+
+def open_review(path: Any) -> list[LayerData]:
+    """Go on with a review, by its journal, in the Audit panel of the current viewer."""
+    journal = path if isinstance(path, str | os.PathLike) else path[0]
+    _panel().open_journal(journal)
+    return NO_LAYERS
+
+
+def open_folder() -> None:
+    """Menu: choose a folder to review."""
+    _panel().folder.native.click()
+
+
+def open_samples() -> None:
+    """Menu: write our sample scenes into a new folder and review them."""
+    folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
+    write_scenes(folder)
+    _panel().open_folder(folder)
+
+
+def open_saved() -> None:
+    """Menu: choose a review that was begun."""
+    _panel().saved.native.click()
+
+
+def _panel() -> Any:
+    import napari
+
+    from blur_tools.napari._audit_widget import audit_panel
+
+    return audit_panel(napari.current_viewer() or napari.Viewer())
+
+
+# ---- detections
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """What a file says of one picture: enough of `Shown` to place its marks without the pixels."""
+
+    key: str
+    size: tuple[int, int]
+    turn: int
+    detections: Detections
+
+    def to_canvas(self, polygon: Any) -> Any:
+        points = polygon_to_upright(polygon, self.size, self.turn)
+        return np.array([(y - HALF, x - HALF) for x, y in points], dtype=np.float64)
+
+
+def read_detections(path: Any) -> list[LayerData]:
+    """Detections of a ``.blur.json`` or COCO file.
+
+    One picture becomes its layers: the picture, where it is found beside the file, and its marks. Several pictures are
+    opened in the Audit panel, which shows them one at a time.
+
+    Raises
+    ------
+    DetectionsError
+        The file cannot be read, or is newer than this version.
+    """
+    place = Path(path if isinstance(path, str | os.PathLike) else path[0])
+    records = _records(place)
+    if not records:
+        raise DetectionsError(f"{place}: there is no picture in it")
+    if len(records) > 1 and _opened_in_panel(place, records):
+        return NO_LAYERS
+    return [layer for key, record in records.items() for layer in _picture_layers(place, key, record)]
+
+
+def _records(place: Path) -> Mapping[str, PictureRecord]:
+    if place.name.lower().endswith(".blur.json"):
+        return read_blur_json(place)
+    labels = read_coco(place)
+    return {key: PictureRecord(found.objects, found.size) for key, found in labels.pictures.items()}
+
+
+def _picture_layers(place: Path, key: str, record: PictureRecord) -> list[LayerData]:
+    layers: list[LayerData] = []
+    size, turn = record.size or (0, 0), 1
+    try:
+        shown = load_shown(place.parent / key)
+    except BlurError:
+        pass  # the marks are worth seeing without it
+    else:
+        size, turn = shown.size, shown.turn
+        layers.append((shown.pixels, {"name": Path(key).name, "rgb": True}, "image"))
+    labelled = _Labelled(key, size, turn, record.detections or Detections())
+    return [*layers, _marks_layer(labelled)]
+
+
+def _marks_layer(labelled: _Labelled) -> LayerData:
+    marks = [Mark(number, item) for number, item in enumerate(labelled.detections, start=1)]
+    points, types, features = layer_values(marks, labelled)  # type: ignore[arg-type]
+    facts = {
+        "name": f"Plates and faces: {Path(labelled.key).name}",
+        "shape_type": types,
+        "features": features,
+        "text": text_options(),
+        "face_color": "transparent",
+        "edge_color": "white",
+        "edge_width": edge_width(labelled.size),
+        "metadata": {"blur_tools": facts_of(labelled.key, labelled.size, labelled.turn, marks)},
+    }
+    return points, facts, "shapes"
+
+
+def _opened_in_panel(place: Path, records: Mapping[str, PictureRecord]) -> bool:
+    import napari
+
+    if napari.current_viewer() is None:
+        return False
+    import pandas as pd
+
+    from blur_tools.audit.session import AuditSession
+
+    rows = [
+        (str(place.parent / key), None if record.detections is None else record.detections.to_json())
+        for key, record in records.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["image", "detections"], dtype=object)
+    _panel().open_session(lambda: AuditSession.open(frame, journal=place.with_name(f".{place.name}{REVIEW}")))
+    return True
+
+
+def write_detections(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
+    """A layer's marks as ``.blur.json``.
+
+    Raises
+    ------
+    DetectionsError
+        A shape has no area.
+    """
+    labelled = _labelled(data, meta)
+    write_blur_json(path, {labelled.key: PictureRecord(labelled.detections, _known(labelled.size))})
+    return [path]
+
+
+def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
+    """A layer's marks as COCO.
+
+    Raises
+    ------
+    DetectionsError
+        A shape has no area, or the picture's size is not known.
+    """
+    labelled = _labelled(data, meta)
+    if _known(labelled.size) is None:
+        raise DetectionsError(f"{labelled.key}: COCO needs the picture's size; open the picture with Blur Tools")
+    write_coco(path, {labelled.key: PictureLabels(labelled.size, labelled.detections)})
+    return [path]
+
+
+def _known(size: tuple[int, int]) -> tuple[int, int] | None:
+    return size if min(size) > 0 else None
+
+
+def _labelled(data: Any, meta: Mapping[str, Any]) -> _Labelled:
+    facts = meta.get("metadata", {}).get("blur_tools", {})
+    size, turn = tuple(facts.get("size", (0, 0))), facts.get("turn", 1)
+    features = meta.get("features")
+    known = facts.get("marks", {})
+    found = []
+    for row, points in enumerate(data):
+        said = {} if features is None else features.iloc[row].to_dict()
+        kind: Kind = "face" if said.get("kind") == "face" else "plate"
+        corners = mended(np.asarray(points), kind)
+        a, b, c, d = ((float(x) + HALF, float(y) + HALF) for y, x in corners)
+        polygon = polygon_to_stored((a, b, c, d), size, turn)
+        drawn = Detection(kind, polygon, _score(said.get("score")), _text(said.get("source")))
+        base = known.get(int(said.get("mark") or 0), drawn)
+        keep = bool(said.get("keep", False))
+        found.append(replace(base, kind=kind, polygon=polygon, keep=keep))
+    return _Labelled(str(facts.get("key") or meta.get("name") or "picture"), size, turn, Detections(found))
+
+
+def _score(value: Any) -> float | None:
+    return float(value) if isinstance(value, float) and 0 <= value <= 1 else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,127 @@
+"""A picture as the window shows it: upright pixels in colour, and the way back to the stored picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from blur_tools.detections import Box, Polygon
+from blur_tools.errors import PictureError
+from blur_tools.orientation import box_to_stored, box_to_upright, polygon_to_stored, polygon_to_upright, turn_upright
+from blur_tools.picture import Picture, load_picture
+
+__all__ = ["Shown", "as_pixels", "colour", "frames_of", "load_shown", "shown_in_layer"]
+
+Pixels = npt.NDArray[np.uint8]
+
+HALF = 0.5
+"""napari puts the middle of the first pixel at 0; in `Detection` a picture covers ``[0, width] x [0, height]``."""
+
+PROBE = 97
+"""Every so many rows and columns are compared to tell whether a layer shows a file as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A decoded picture and its pixels as they are shown.
+
+    Attributes
+    ----------
+    picture : Picture
+        What engines and the renderer work on; its pixels are never changed here.
+    pixels : array of uint8, (height, width, 3)
+        Without alpha: what is transparent hides nothing from a program, so it is shown.
+    turn : int
+        Orientation by which the shown pixels are turned against the stored ones, 1 to 8; 1 where a layer of somebody
+        else's shows them as they are stored.
+    """
+
+    picture: Picture
+    pixels: Pixels
+    turn: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Stored ``(width, height)`` in pixels."""
+        return self.picture.size
+
+    def to_canvas(self, polygon: Polygon) -> npt.NDArray[np.float64]:
+        """Stored ``(x, y)`` corners as rows of ``(y, x)`` in the layer, clockwise as they are seen."""
+        points = polygon_to_upright(polygon, self.size, self.turn)
+        return np.array([(y - HALF, x - HALF) for x, y in points], dtype=np.float64)
+
+    def to_stored(self, points: Sequence[Sequence[float]] | npt.NDArray[np.float64]) -> Polygon:
+        """The way back: four rows of ``(y, x)`` as stored ``(x, y)`` corners, clockwise."""
+        a, b, c, d = ((float(x) + HALF, float(y) + HALF) for y, x in points)
+        return polygon_to_stored((a, b, c, d), self.size, self.turn)
+
+    def box_to_stored(self, points: npt.NDArray[np.float64]) -> Box:
+        """The upright box around rows of ``(y, x)`` in the layer, as ``(xmin, ymin, xmax, ymax)`` of the stored."""
+        (top, left), (bottom, right) = points.min(axis=0) + HALF, points.max(axis=0) + HALF
+        return box_to_stored((float(left), float(top), float(right), float(bottom)), self.size, self.turn)
+
+    def box_to_canvas(self, box: Box) -> Box:
+        """A stored box as it lies in `pixels`."""
+        return box_to_upright(box, self.size, self.turn)
+
+
+def load_shown(source: Any) -> Shown:
+    """Read, check, decode and turn a picture; errors are those of `load_picture`."""
+    picture = load_picture(source)
+    return Shown(picture, colour(picture.image, picture.orientation), picture.orientation)
+
+
+def colour(image: Image.Image, turn: int) -> Pixels:
+    """Stored pixels of any mode as an upright array ``(height, width, 3)``."""
+    if image.mode in ("RGBA", "LA"):
+        # not convert(): for LA it would be the same, but for both this says that alpha is dropped, not applied
+        image = image.convert({"RGBA": "RGB", "LA": "L"}[image.mode])
+    return np.array(turn_upright(image if image.mode == "RGB" else image.convert("RGB"), turn))
+
+
+def frames_of(layer: Any) -> int:
+    """How many pictures an image layer holds: 1, or the length of a stack ``(t, y, x[, c])``.
+
+    Raises
+    ------
+    PictureError
+        It has more axes than that.
+    """
+    if layer.ndim > 3:
+        raise PictureError(layer.name, f"has {layer.ndim} axes; a picture or a stack (t, y, x) is needed")
+    return 1 if layer.ndim == 2 else int(layer.data.shape[0])
+
+
+def as_pixels(layer: Any, frame: int = 0) -> Pixels:
+    """One picture of an image layer as uint8; other numbers are scaled as the layer shows them."""
+    values = np.asarray(layer.data[frame] if layer.ndim == 3 else layer.data)
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == bool:
+        return values.astype(np.uint8) * np.uint8(255)
+    if layer.rgb:
+        low, high = 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    else:
+        low, high = map(float, layer.contrast_limits)
+    scaled = (values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-12))
+    pixels: Pixels = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return pixels
+
+
+def shown_in_layer(source: Any, pixels: Pixels) -> Shown:
+    """The picture behind a layer of somebody else's, where `pixels` are what the layer shows.
+
+    napari's own reader shows stored pixels, whatever the orientation tag says; detection must be upright all the same,
+    and what is saved comes from the file.
+    """
+    picture = load_picture(source)
+    whole = colour(Image.fromarray(pixels), 1)
+    for turn in dict.fromkeys((1, picture.orientation)):
+        if np.array_equal(colour(picture.image, turn)[::PROBE, ::PROBE], whole[::PROBE, ::PROBE]):
+            return Shown(picture, whole, turn)
+    raise PictureError(picture.source.origin, "the layer no longer shows this file")

@@ -1,0 +1,88 @@
+"""The list of pictures in the Audit panel: what is decided of each, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QListView
+
+from blur_tools.audit.session import Item
+
+__all__ = ["SIGNS", "QueueView", "told"]
+
+SIGNS = {"unreviewed": "○", "accepted": "✓", "edited": "✎", "flagged": "⚑"}
+"""What stands before a picture's name, by its decision."""
+
+UNSHOWN = "✕"
+COLOURS = {"accepted": "#8bd17c", "edited": "#8bd17c", "flagged": "#ffb000"}
+NO_INDEX = QModelIndex()
+
+
+def told(item: Item) -> str:
+    """A picture's line in the list."""
+    sign = UNSHOWN if item.error else SIGNS[item.decision]
+    plates, faces = len(item.detections.plates), len(item.detections.faces)
+    found = f"  ({plates} + {faces})" if item.detected or item.marks else ""
+    return f"{sign}  {item.key}{found}"
+
+
+class _Queue(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: tuple[Item, ...] = ()
+
+    def rowCount(self, parent: Any = NO_INDEX) -> int:
+        return 0 if parent.isValid() else len(self.items)
+
+    def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self.items):
+            return None
+        item = self.items[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return told(item)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "\n".join([item.key, *(filter(None, (item.error, *item.reasons, *item.warnings)))])
+        if role == Qt.ItemDataRole.ForegroundRole and (item.error or item.decision in COLOURS):
+            return QColor("#ff6b6b" if item.error else COLOURS[item.decision])
+        return None
+
+    def show(self, items: tuple[Item, ...]) -> None:
+        """Take over a new list; only rows that differ are drawn again when it is as long as before."""
+        before, self.items = self.items, items
+        if len(before) != len(items):
+            self.beginResetModel()
+            self.endResetModel()
+            return
+        for row, (old, new) in enumerate(zip(before, items, strict=True)):
+            if old is not new and old != new:
+                index = self.index(row)
+                self.dataChanged.emit(index, index)
+
+
+class QueueView(QListView):
+    """The list; `chosen` is told the key of a picture that was clicked."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        super().__init__()
+        self._queue = _Queue()
+        self.setModel(self._queue)
+        self.setUniformItemSizes(True)
+        self.setMinimumHeight(80)
+        # keys belong to the picture
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.clicked.connect(lambda index: chosen(self._queue.items[index.row()].key))
+
+    def show_items(self, items: tuple[Item, ...], current: str | None) -> None:
+        """Show these pictures with the current one marked and in sight."""
+        self._queue.show(items)
+        row = next((row for row, item in enumerate(items) if item.key == current), None)
+        if row is None:
+            self.clearSelection()
+        elif self.currentIndex().row() != row or not self.selectedIndexes():
+            self.setCurrentIndex(self._queue.index(row))
+            self.scrollTo(self._queue.index(row))

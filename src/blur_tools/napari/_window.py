@@ -1,0 +1,220 @@
+"""What the panels of one viewer share: who is asked, with which settings, and which pictures are on the desk."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from blur_tools.engines import Engine, engine
+from blur_tools.errors import SettingsError
+from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
+from blur_tools.napari._pictures import Shown
+from blur_tools.napari._settings_form import DRAWN
+from blur_tools.napari._work import Jobs
+from blur_tools.settings import BlurSettings
+from blur_tools.sources import is_url
+
+if TYPE_CHECKING:
+    from blur_tools.napari._desk import Desk
+
+__all__ = ["ADDRESS", "ENGINES", "EXCLUDED", "Window", "window_of"]
+
+logger = logging.getLogger("blur_tools")
+
+ADDRESS = "address"
+ENGINES = ("local", "cloud", "onpremise", ADDRESS)
+"""What can be chosen; the last is a service at an address that is typed."""
+
+EXCLUDED = "Excluded areas"
+"""Layer of rectangles in which nothing is searched."""
+
+
+class Window:
+    """State that belongs to a viewer and to no single panel.
+
+    Attributes
+    ----------
+    settings : BlurSettings
+        What the Blur panel says.
+    engine_name, address : str
+        One of `ENGINES`, and the service's address.
+    desk : Desk or None
+        The pictures that keys and buttons act on.
+    desks : list of Desk
+        These, and those of other layers that a person may come back to.
+    status : str
+        The last sentence for the person.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+        self.settings = BlurSettings()
+        self.engine_name: str = plugin_option("engine", "name", ENGINES[0])
+        self.address: str = plugin_option("engine", "address", "")
+        self.desk: Desk | None = None
+        self.desks: list[Desk] = []
+        self.status = ""
+        self.jobs = Jobs(self.changed, lambda: self.alive)
+        self._observers: list[Callable[[], None]] = []
+        self._engine: tuple[tuple[str, str], Engine] | None = None
+        self._telling = False
+        self.keys, self._key_problems = checked_keys(chosen_keys())
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer; None once it is gone."""
+        return self._viewer()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the window is still there: a thread may end after it."""
+        try:
+            return self.viewer is not None and bool(self.viewer.window.geometry())
+        except (AttributeError, RuntimeError):  # napari, or Qt, has taken it down
+            return False
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def observe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after each change of what panels show; the answer ends that."""
+        self._observers.append(callback)
+        return lambda: self._observers.remove(callback) if callback in self._observers else None
+
+    def changed(self) -> None:
+        """Let the panels show what is now, once, as soon as what is going on is done."""
+        if not self._telling:
+            self._telling = True
+            QTimer.singleShot(0, self._tell_later)
+
+    def _tell_later(self) -> None:
+        if self._telling:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._telling = False
+        if self.alive:
+            for callback in list(self._observers):
+                callback()
+
+    def say(self, text: str) -> None:
+        """Say something that needs no notice elsewhere: it stands in the panel and in the window's last line."""
+        self.status = text
+        if self.viewer is not None:
+            self.viewer.status = text
+        self.changed()
+
+    def warn(self, text: str) -> None:
+        """Say something that a person must not miss: as a notification as well."""
+        from napari.utils.notifications import show_warning
+
+        self.say(text)
+        show_warning(text)
+
+    # -- who is asked, and what ------------------------------------------------------------------------------------
+
+    def engine(self) -> Engine:
+        """The engine that is chosen; made once.
+
+        Raises
+        ------
+        SettingsError
+            It cannot be made: no token, no address.
+        """
+        name = self.engine_name
+        if name == ADDRESS:
+            name = self.address.strip()
+            if not is_url(name):
+                raise SettingsError("engine", "type the service's address, such as http://localhost:8001")
+        chosen = (self.engine_name, name)
+        if self._engine is None or self._engine[0] != chosen:
+            self._engine = (chosen, engine(name))
+        return self._engine[1]
+
+    def asked(self) -> Callable[[Shown], BlurSettings]:
+        """What gives the settings for a picture as they are now: with the excluded rectangles, in its stored pixels."""
+        layer, settings = self.excluded, self.settings
+        areas = [] if layer is None else [np.array(data)[:, -2:] for data in layer.data]
+
+        def settings_for(shown: Shown) -> BlurSettings:
+            boxes = [shown.box_to_stored(area) for area in areas]
+            corners = dict(zip(DRAWN, zip(*boxes, strict=True), strict=True)) if boxes else {}
+            return BlurSettings.of(settings, **corners)
+
+        return settings_for
+
+    @property
+    def excluded(self) -> Any:
+        """The layer of excluded rectangles; None when there is none."""
+        return next((layer for layer in self.viewer.layers if layer.name == EXCLUDED), None)
+
+    def draw_excluded(self) -> Any:
+        """Let the person drag rectangles in which nothing is searched."""
+        layer = self.excluded
+        if layer is None:
+            layer = self.viewer.add_shapes(
+                None, ndim=2, name=EXCLUDED, edge_color="#ff4040", face_color="#ff404040", edge_width=2
+            )
+        self.viewer.layers.selection.active = layer
+        layer.mode = "add_rectangle"
+        self.say("Drag rectangles; nothing that lies wholly inside one is searched for.")
+        return layer
+
+    # -- the desk --------------------------------------------------------------------------------------------------
+
+    def put(self, desk: Desk | None) -> None:
+        """Let keys and buttons act on these pictures."""
+        self.desk = desk
+        if desk is not None and desk not in self.desks:
+            self.desks.append(desk)
+        self.bind_keys()
+        self.changed()
+
+    def drop(self, desk: Desk) -> None:
+        """Take pictures off the desk, and their layers out of the viewer."""
+        desk.close()
+        self.desks.remove(desk)
+        if self.desk is desk:
+            self.desk = None
+
+    def desk_of(self, layer: Any) -> Desk | None:
+        """The pictures that a layer shows, if they are on a desk."""
+        return next((desk for desk in self.desks if desk.stage.image is layer), None)
+
+    def bind_keys(self) -> None:
+        """Bind the keys in the viewer and in our layers."""
+        if self.desk is None or self.viewer is None:
+            return
+        bind([self.viewer, *self.desk.stage.layers], self.keys, self.act, self.hold)
+        while self._key_problems:
+            self.warn(self._key_problems.pop())
+
+    def act(self, name: str) -> None:
+        """Do one of `ACTIONS`."""
+        if self.desk is None:
+            self.say("Open a folder, or detect in a picture, first.")
+            return
+        getattr(self.desk, name)()
+        # at once: drawing the window is what takes longest, and panels that follow later would draw it again
+        self._tell()
+
+    def hold(self, on: bool) -> None:
+        """A person holds the key that shows the original, or lets it go."""
+        if self.desk is not None:
+            self.desk.stage.hold_original(on)
+
+
+_windows: weakref.WeakKeyDictionary[Any, Window] = weakref.WeakKeyDictionary()
+
+
+def window_of(viewer: Any) -> Window:
+    """The shared state of a viewer; made when it is first asked for."""
+    # napari hands plugins a proxy of the viewer, which is not the same key
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _windows:
+        _windows[viewer] = Window(viewer)
+    return _windows[viewer]

@@ -1,0 +1,158 @@
+"""Long work beside the window: one job with progress and Cancel, and quiet lanes that prepare what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from blur_tools.batch.rows import message
+
+__all__ = ["Job", "Jobs", "Lane"]
+
+
+@dataclass
+class Job:
+    """What a person started and may cancel.
+
+    Attributes
+    ----------
+    title : str
+        What is being done.
+    total : int
+        Steps; 0 when they are not known.
+    done : int
+        Steps that are done.
+    """
+
+    title: str
+    total: int
+    worker: Any = None
+    done: int = 0
+
+
+class Jobs:
+    """Runs one job at a time in napari's ``thread_worker``.
+
+    Parameters
+    ----------
+    changed : callable
+        Told when a job begins, steps on or ends.
+    alive : callable
+        Whether there still is a window; without it nothing is told.
+    """
+
+    def __init__(self, changed: Callable[[], None], alive: Callable[[], bool]) -> None:
+        self._changed = changed
+        self._alive = alive
+        self.current: Job | None = None
+
+    def start(
+        self,
+        title: str,
+        total: int,
+        work: Callable[[], Iterator[Any]],
+        on_step: Callable[[Any], None],
+        on_end: Callable[[str], None],
+    ) -> Job:
+        """Run a generator in a thread.
+
+        Parameters
+        ----------
+        title, total
+            See `Job`.
+        work : callable
+            Gives the generator; what it yields is one step.
+        on_step : callable
+            Gets each step's value, in the window's thread.
+        on_end : callable
+            Gets ``""`` at the end, or why it ended early, in words for a person.
+        """
+        from napari.qt.threading import create_worker
+
+        self.cancel()
+        job = Job(title, total)
+        facts = {"desc": title, "total": total}
+        worker = create_worker(_generator(work), _start_thread=False, _progress=facts, _ignore_errors=True)
+        job.worker, self.current = worker, job
+
+        def step(value: Any) -> None:
+            if self.current is job and self._alive():  # nothing of a cancelled job is taken over
+                job.done += 1
+                on_step(value)
+                self._changed()
+
+        def end(reason: str) -> None:
+            if self.current is job and self._alive():
+                self.current = None
+                on_end(reason)
+                self._changed()
+
+        worker.yielded.connect(step)
+        worker.errored.connect(lambda error: end(message(error)))
+        worker.finished.connect(lambda: end(""))
+        worker.start()
+        self._changed()
+        return job
+
+    def cancel(self) -> str:
+        """End the job now as far as the window is concerned; its thread ends behind the step that it is in.
+
+        Returns
+        -------
+        str
+            Title of what was cancelled; ``""`` when nothing ran.
+        """
+        job, self.current = self.current, None
+        if job is None:
+            return ""
+        job.worker.quit()
+        self._changed()
+        return job.title
+
+
+class Lane:
+    """Does small pieces of work in a thread, one at a time, without a word to the user.
+
+    Parameters
+    ----------
+    alive : callable
+        Whether there still is a window; without it nothing is told.
+    """
+
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self._alive = alive
+        self._worker: Any = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return self._worker is not None
+
+    def start(self, work: Callable[[], Any], on_done: Callable[[Any, Exception | None], None]) -> None:
+        """Do `work`; `on_done` gets its value, or the error that it raised, in the window's thread."""
+        from superqt.utils import create_worker
+
+        worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+
+        def end(value: Any, error: Exception | None) -> None:
+            if self._worker is worker and self._alive():
+                self._worker = None
+                on_done(value, error)
+
+        worker.returned.connect(lambda value: end(value, None))
+        worker.errored.connect(lambda error: end(None, error))
+        self._worker = worker
+        worker.start()
+
+    def forget(self) -> None:
+        """Take no notice of what is under way."""
+        self._worker = None
+
+
+def _generator(work: Callable[[], Iterator[Any]]) -> Callable[[], Iterator[Any]]:
+    # napari tells a generator function by looking at it, which a lambda or a partial would hide
+    def steps() -> Iterator[Any]:
+        yield from work()
+
+    return steps

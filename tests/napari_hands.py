@@ -1,0 +1,113 @@
+"""A person's hands for the tests of the plugin: real mouse drags and key presses on napari's canvas."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+pytest.importorskip("napari", reason="the extra [napari] is not installed")
+pytest.importorskip("qtpy", reason="no Qt binding is installed")
+pytest.importorskip("pytestqt", reason="pytest-qt is not installed")
+
+if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or shutil.which("Xvfb")) and os.name == "posix":
+    pytest.skip("there is no screen, and no Xvfb to stand in for one", allow_module_level=True)
+
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from blur_tools.napari._window import window_of
+
+__all__ = ["Hands", "hands", "viewer"]
+
+PATIENCE = 20_000
+"""Milliseconds that a test waits for what must happen; it goes on as soon as it has."""
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Any], tmp_path, monkeypatch):
+    """A napari window on a screen, with settings of its own."""
+    from napari import settings
+
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "config" / "settings.yaml"))
+    settings._clear_plugin_settings_cache()
+    made = make_napari_viewer(show=True)
+    made.window.resize(1200, 900)
+    yield made
+    for desk in list(window_of(made).desks):
+        window_of(made).drop(desk)
+    settings._clear_plugin_settings_cache()
+
+
+class Hands:
+    """What a person does at the window."""
+
+    def __init__(self, viewer: Any, qtbot: Any) -> None:
+        self.viewer = viewer
+        self.qtbot = qtbot
+        self.canvas = viewer.window._qt_viewer.canvas.native
+
+    @property
+    def window(self) -> Any:
+        """What the panels share."""
+        return window_of(self.viewer)
+
+    def wait(self, until: Callable[[], Any]) -> None:
+        """Let the event loop run until something holds."""
+        self.qtbot.waitUntil(lambda: bool(until()), timeout=PATIENCE)
+
+    def rest(self) -> None:
+        """Let everything happen that is due."""
+        for _ in range(5):
+            QApplication.processEvents()
+
+    def at(self, x: float, y: float) -> QPoint:
+        """Where a point of the shown picture is on the canvas; ``(0, 0)`` is the picture's own corner."""
+        camera, (height, width) = self.viewer.scene.camera, self.viewer.canvas.size
+        middle_y, middle_x = camera.center[-2:]
+        return QPoint(
+            round(width / 2 + (x - 0.5 - middle_x) * camera.zoom),
+            round(height / 2 + (y - 0.5 - middle_y) * camera.zoom),
+        )
+
+    def click(self, x: float, y: float) -> None:
+        """Click at a point of the picture."""
+        self.drag([(x, y)])
+
+    def drag(self, points: Sequence[tuple[float, float]], steps: int = 5) -> None:
+        """Press at the first point, move over the others, let go at the last."""
+        places = [self.at(*point) for point in points]
+        QTest.mouseMove(self.canvas, places[0])
+        self.rest()
+        QTest.mousePress(self.canvas, Qt.LeftButton, pos=places[0])
+        self.rest()
+        for a, b in itertools.pairwise(places):
+            for step in range(1, steps + 1):
+                QTest.mouseMove(self.canvas, a + (b - a) * step / steps)
+                self.rest()
+        QTest.mouseRelease(self.canvas, Qt.LeftButton, pos=places[-1])
+        self.rest()
+
+    def key(self, name: str) -> None:
+        """Press and release a key, such as ``"N"`` or ``"Control-Shift-Z"``."""
+        *modifiers, key = name.split("-")
+        held = Qt.NoModifier
+        for modifier in modifiers:
+            held |= getattr(Qt, f"{modifier}Modifier")
+        QTest.keyClick(self.canvas, getattr(Qt, f"Key_{key}"), held)
+        self.rest()
+
+    def shown(self, key: str) -> None:
+        """Wait until a picture is on the canvas and can be edited."""
+        self.wait(lambda: self.window.desk.item.key == key and self.window.desk.is_shown)
+
+
+@pytest.fixture
+def hands(viewer, qtbot):
+    """Hands at the window."""
+    return Hands(viewer, qtbot)
