@@ -136,7 +136,7 @@ def main() -> None:
 and the six other characters, from one picture: rendered plates with noise, a shift by part of a pixel, unknown light,
 JPEG quality {QUALITY}, through `blur_tools.redact`. {plates(options.plates)}
 
-Intensities up to 7 are **cosmetic**. Many pictures of one plate help against a Gaussian, hardly against blocks.
+Intensities up to 7 are **cosmetic**.
 
 **Faces.** How often an embedder (dlib's ResNet, 128 values) that sees the hidden face, at its known place, finds the
 same photograph's original in a gallery. It was not trained on hidden faces; one that is gets further (McPherson et al.

@@ -15,6 +15,7 @@ from blur_tools import __version__
 from blur_tools._later import not_yet
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
+from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 LATER: dict[str, tuple[str, str, str]] = {
-    "audit": ("review results by a person, in napari", "napari", "napari"),
     "report": ("report on a run", "", ""),
     "export": ("write detections in other formats", "", ""),
 }
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_detect(verbs)
     _add_redact(verbs)
     add_serve(verbs, _add_parameter)
+    add_audit(verbs)
     add_verify(verbs)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
