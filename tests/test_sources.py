@@ -328,7 +328,7 @@ class Interface:
         np.uint8(3),
         Interface,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,  # the same in every process
 )
 def test_what_holds_no_picture_is_refused(value):
     with pytest.raises(PictureError):

@@ -65,6 +65,8 @@ class AuditWidget(Container[Any]):
         self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
         self.queue = QueueView(self._on_chosen)
         self.progress = ProgressBar(min=0, max=1, value=0)
+        # magicgui lets it be squeezed to nothing in a low window
+        self.progress.native.setMinimumHeight(self.progress.native.sizeHint().height())
         self.counts, self.about, self.status = status_line(), status_line(), status_line()
         self.bar = JobBar(self.window)
         self.extend(self._rows())

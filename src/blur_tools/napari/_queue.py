@@ -70,7 +70,7 @@ class QueueView(QListView):
         self._queue = _Queue()
         self.setModel(self._queue)
         self.setUniformItemSizes(True)
-        self.setMinimumHeight(80)
+        self.setMinimumHeight(60)
         # keys belong to the picture
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
