@@ -15,7 +15,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 
 import blur_tools
-from blur_tools import BlurSettings
+from blur_tools import BlurSettings, PictureError
 from blur_tools.detections import Detection, box_polygon
 from blur_tools.picture import load_picture
 from blur_tools.redaction.metadata import clean_exif, clean_jpeg
@@ -849,3 +849,91 @@ def entropy(data: bytes) -> bytes:
 
 def plain_jpeg(data: bytes) -> Image.Image:
     return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+
+
+def spread(secret: bytes, marker: int, size: int, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """JPEG segments that carry something piece by piece."""
+    pieces = [secret[start : start + size].ljust(size, b"\0") for start in range(0, len(secret), size)]
+    bodies = [head + piece + tail for piece in pieces]
+    return b"".join(bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("marker", "size", "head", "tail"),
+    [(0xEE, 6, b"Adobe", b"\1"), (0xDD, 2, b"", b""), (0xCC, 2, b"", b"")],
+    ids=["Adobe", "DRI", "DAC"],
+)
+@pytest.mark.parametrize("detections", [[], [Detection("plate", box_polygon(8, 8, 40, 20))]], ids=["none", "one"])
+def test_segments_that_repeat_carry_nothing_out(encode, noise, marker, size, head, tail, detections):
+    secret = bytes(range(1, 241))
+    data = encode(noise(64, 96), "JPEG")
+    planted = data[:2] + spread(secret, marker, size, head, tail) + data[2:]
+    assert any(finding.severity == "leak" for finding in blur_tools.scan(planted))
+    try:
+        result = blur_tools.redact(planted, detections).data
+    except PictureError:  # refused, so nothing leaves
+        return
+    assert not any(secret[start : start + 6] in result for start in range(0, len(secret), 6))
+    assert result.count(b"Adobe") <= 1
+    assert not [finding for finding in blur_tools.scan(result) if finding.severity == "leak"]
+
+
+def profile(*tags: tuple[bytes, bytes], more: bytes = b"") -> bytes:
+    """A colour profile with these tags."""
+    table, body, place = len(tags).to_bytes(4, "big"), b"", 132 + 12 * len(tags)
+    for name, content in tags:
+        table += name + (place + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += content
+    whole = bytearray(bytes(128) + table + body + more)
+    whole[:4], whole[36:40] = len(whole).to_bytes(4, "big"), b"acsp"
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        (profile((b"rTRC", b"curv\0\0\0\0\0\0\0\x04\xff\xd8\xff\xe0\1\2\3\4")), True),  # numbers that look like a JPEG
+        (profile((b"desc", b"desc\0\0\0\0a camera's colours")), True),
+        (profile((b"desc", b"desc\0\0\0\0\xff\xd8\xff\xe0" + bytes(50))), False),
+        (profile((b"xxxx", b"xxxx" + bytes(range(256)) * 100)), False),
+        (profile((b"desc", b"desc\0\0\0\0a"), more=bytes(range(1, 250)) * 20), False),
+    ],
+    ids=["numbers", "words", "a JPEG", "a large private tag", "unused bytes"],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_of_a_colour_profile_only_colours_leave(encode, noise, kind, made, kept):
+    data = encode(noise(64, 96), kind, icc_profile=made)
+    assert any(finding.severity == "leak" for finding in blur_tools.scan(data)) is not kept
+    result = blur_tools.redact(data, [Detection("plate", box_polygon(8, 8, 40, 20))]).data
+    assert ("icc_profile" in Image.open(io.BytesIO(result)).info) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["ภาพถ่ายบนถนนในกรุงเทพ " * 12, "ქართული ტექსტი " * 20, "Tiếng Việt đường phố " * 14, "🚗🙂 " * 80]
+)
+def test_descriptions_of_every_script_are_texts(encode, noise, text):
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'
+        f'<rdf:li xml:lang="x-default">{text} SerialNumber, exif:GPS</rdf:li></rdf:Alt></dc:description>'
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+    data = encode(noise(64, 96), "JPEG", xmp=packet)
+    result = blur_tools.redact(data, [], copy_metadata=True).data
+    assert text.strip().encode() in result
+
+
+def test_a_packed_text_hides_nothing_behind_its_end(encode, noise):
+    data = encode(noise(64, 96), "PNG")
+    body = b"Comment\0\0" + zlib.compress(b"hi") + encode(noise(8, 8), "JPEG")
+    chunk = len(body).to_bytes(4, "big") + b"zTXt" + body + zlib.crc32(b"zTXt" + body).to_bytes(4, "big")
+    planted = data[:33] + chunk + data[33:]
+    assert [finding.where for finding in blur_tools.scan(planted) if finding.severity == "leak"] == ["PNG/zTXt"]
+
+
+def test_one_odd_tag_is_no_reason_to_refuse(encode, noise):
+    exif = Image.Exif()
+    exif[0x0131], exif[0x010F] = "a\x01\x02 program with \x03", "Maker"
+    data = encode(noise(64, 96), "JPEG", exif=exif)
+    result = blur_tools.redact(data, [], copy_metadata=True).data
+    assert Image.open(io.BytesIO(result)).getexif()[0x010F] == "Maker"

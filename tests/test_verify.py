@@ -167,6 +167,33 @@ class TestInside:
         original = saved("PNG")
         assert checked(original, original, faces=-1, plates=-1).verdict == "ok"
 
+    def test_detections_that_hide_nothing_fail(self):
+        """Shares of the picture instead of pixels, or another picture's."""
+        original = saved("PNG")
+        for polygon in (box_polygon(0.1, 0.1, 0.6, 0.6), box_polygon(1000, 1000, 1100, 1050)):
+            verdict = verify_one(
+                Subject(original, original, Detections([Detection("plate", polygon)]).to_json()), BlurSettings(), None
+            )
+            assert verdict.verdict == "failed"
+            assert "a detection of the table hides nothing" in verdict.problems[0]
+
+    @pytest.mark.parametrize("quality", [75, 90])
+    def test_what_was_only_coded_anew_is_not_hidden(self, quality):
+        original = saved("JPEG", quality=95)
+        again = io.BytesIO()
+        Image.open(io.BytesIO(original)).save(again, "JPEG", quality=quality)
+        verdict = checked(again.getvalue(), original)
+        assert [text.split(":")[-1].strip() for text in verdict.problems][-2:] == ["plate", "face"]
+
+    @pytest.mark.parametrize("effect", ["gaussian", "pixelate", "fill"])
+    @pytest.mark.parametrize("name", KINDS)
+    def test_what_is_hidden_counts_as_hidden(self, name, effect):
+        kind, options = KINDS[name]
+        original = saved(kind, **options)
+        for intensity in (8, 9, 10):
+            params = {"plates": intensity, "faces": intensity, "effect": effect}
+            assert not checked(blur_tools.redact(original, FOUND, **params).data, original, **params).problems
+
     def test_flat_regions_look_the_same_when_hidden(self):
         flat = saved("PNG", Image.new("RGB", (192, 128), (90, 90, 90)))
         assert checked(blur_tools.redact(flat, FOUND).data, flat).verdict == "ok"

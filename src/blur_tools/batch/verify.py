@@ -14,7 +14,7 @@ from blur_tools.engines import Engine
 from blur_tools.errors import ExtraMissingError, ModelError, SettingsError
 from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction._scan_outside import Comparison, compare
-from blur_tools.redaction.masks import regions
+from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.scan import LEAK, WARNING, Finding, scan_bytes
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import Source, load_source
@@ -27,6 +27,9 @@ COLUMNS = ("verdict", "outside", "leaks", "missed", "problems", "doubts")
 _EXACT = ("jpeg-lossless", "jpeg-transcode", "lossless")
 _LOSSY = ("reencode-keep", "reencode", "server")
 _FATAL = (SettingsError, ModelError, ExtraMissingError)  # wrong for every file alike
+LEAST_PIXELS = 9
+"""A region with fewer hides nothing that could be seen."""
+
 _COVERED = 0.5
 """Share of a detection's box that must lie in hidden boxes for it not to count as missed."""
 
@@ -208,11 +211,24 @@ class _Check:
         if found is None:
             self.doubts.append("what was to be hidden is not known, so all of it was compared with its original")
         hidden = regions(found or (), self.settings, before.size)
+        self._reach([item for item in found or () if not item.keep], hidden)
         compared = compare(before, after, hidden)
+        if hidden and not compared.bare and before.source.data == after.source.data:
+            self.problems.append("it is its original, byte for byte: nothing is hidden, or it was compared with itself")
         self.outside = self._outside(compared, known=found is not None)
         for number in compared.bare:
             left, top, right, bottom = hidden[number].box
             self.problems.append(f"nothing is hidden at ({left}, {top}) to ({right}, {bottom}): {hidden[number].kind}")
+
+    def _reach(self, wanted: Sequence[Detection], hidden: Sequence[Region]) -> None:
+        """What the table wants hidden and the settings, or its own coordinates, do not hide."""
+        for kind in {item.kind for item in wanted if self.settings.intensity(item.kind) == 0}:
+            self.doubts.append(f"the table has a {kind}, and an intensity of 1 or more is not said for it")
+        count = sum(self.settings.intensity(item.kind) >= 1 for item in wanted)
+        small = sum(region.mask.width * region.mask.height < LEAST_PIXELS for region in hidden)
+        if len(hidden) - small < count:
+            self.problems.append("a detection of the table hides nothing: it lies outside the picture, or is no larger "
+                                 "than a few pixels; coordinates are pixels of the stored picture")  # fmt: skip
 
     def _outside(self, compared: Comparison, known: bool) -> str:
         if compared.same:

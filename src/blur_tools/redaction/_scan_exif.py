@@ -6,6 +6,7 @@ Directories are walked from a list, never by recursion, each offset once; entrie
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -189,10 +190,10 @@ def scan_directories(
     if not block.sound:
         found.unknown(where, "no EXIF, where it should be", start, stop)
         return
-    waiting = [(block.first(), "IFD0")]
+    waiting = deque([(block.first(), "IFD0")])
     seen: set[int] = set()
     while waiting:
-        offset, name = waiting.pop(0)
+        offset, name = waiting.popleft()
         if offset in seen:
             found.add(f"{where}/{name}", "a directory that was there before", start, start, "technical", NOTE)
             continue
@@ -206,6 +207,9 @@ def scan_directories(
             continue
         entries, following = read
         waiting += _entries(block, f"{where}/{name}", name, entries, is_file, depth)
+        if len(waiting) > MOST_DIRECTORIES:
+            found.broken(where, "more directories than are looked at", start, stop)
+            break
         if following and name.startswith("IFD"):
             waiting.append((following, f"IFD{int(name[3:]) + 1}"))
     _report_gaps(block, where, is_file)

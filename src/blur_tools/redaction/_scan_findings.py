@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import category
 
 __all__ = ["LEAK", "MOST_LOOKED_AT", "MOST_PARTS", "NOTE", "WARNING", "Finding", "FindingKind", "Findings", "Severity",
            "TooOften", "can_be_picture", "embedded_picture", "is_readable"]  # fmt: skip
@@ -102,10 +104,14 @@ class Findings:
             The file refers to the same bytes so often that looking would not end.
         """
         part = self.data[start:stop]
-        self._budget -= len(part)
+        self.spend(len(part))
+        return part
+
+    def spend(self, size: int) -> None:
+        """Count bytes that are looked at; `TooOften` when they are too many for the size of the file."""
+        self._budget -= size
         if self._budget < 0:
             raise TooOften
-        return part
 
     def add(self, where: str, what: str, start: int, stop: int, kind: FindingKind, severity: Severity) -> None:
         """Add a finding in ``data[start:stop]``, as far as there is that much."""
@@ -211,11 +217,16 @@ def _is_script(content: bytes, encoding: str) -> bool:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         return False
-    # random bytes are often valid UTF-16, of all scripts at once
-    usual = sum(any(first <= ord(character) <= last for first, last in _SCRIPTS) for character in text)
+    counts = Counter(text)  # so that a long text costs no more than its alphabet
+    if encoding == "utf-8":  # which other bytes hardly ever are
+        usual = sum(n for sign, n in counts.items() if sign in "\0\t\n\r" or category(sign) not in _NO_SIGNS)
+    else:  # random bytes are often valid UTF-16, of all scripts at once
+        usual = sum(n for sign, n in counts.items() if any(first <= ord(sign) <= last for first, last in _SCRIPTS))
     return usual * 20 >= 19 * len(text)
 
 
+# control characters, halves of others, private and unassigned ones
+_NO_SIGNS = ("Cc", "Cs", "Co", "Cn")
 # Western to Arabic and Indic; punctuation; Chinese, Japanese; Korean; wide forms
 _SCRIPTS = ((0, 0), (9, 13), (32, 0x0DFF), (0x2000, 0x206F), (0x3000, 0x9FFF), (0xAC00, 0xD7AF), (0xFE00, 0xFFEF))
 

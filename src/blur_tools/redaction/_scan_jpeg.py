@@ -32,6 +32,7 @@ MOST_CONDITIONED = 8
 DQT, DRI, DAC, COM = 0xDB, 0xDD, 0xCC, 0xFE
 APP1, APP2, APP11, APP13, APP15 = 0xE1, 0xE2, 0xEB, 0xED, 0xEF
 _FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, DAC}
+_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _TRAILERS = (
     (b"MotionPhoto_Data", "a film (Motion Photo)"),
     (b"SEFT", "Samsung's block"),
@@ -45,6 +46,7 @@ def scan_jpeg(found: Findings) -> None:
     data = found.data
     profile: list[tuple[int, int, bytes]] = []
     jumbf: list[tuple[int, int]] = []
+    told: set[int] = set()
     position, scans, frames, tables = 2, 0, 0, {DQT: 0, DHT: 0}
     try:
         for number, segment in enumerate(segments(data)):
@@ -60,6 +62,7 @@ def scan_jpeg(found: Findings) -> None:
             frames += segment.marker in _FRAMES
             if segment.marker in tables:
                 tables[segment.marker] += _tables_in(found, segment)
+            _repeated(found, segment, told)
             _segment(found, segment, profile, jumbf)
         else:
             _behind(found, position)
@@ -107,6 +110,22 @@ def _segment(
         found.hidden("JPEG/DAC", "more than an arithmetic coder is told", min(start + 2 * MOST_CONDITIONED, stop), stop)
     elif marker not in (DHT, DQT):
         found.unknown(f"JPEG/0x{marker:02X}", "a segment that no picture needs", start, stop)
+
+
+def _repeated(found: Findings, segment: Segment, told: set[int]) -> None:
+    """Segments of which one has a meaning, or none: others can carry something."""
+    marker = segment.marker
+    if marker == SOS:
+        told.discard(DRI)
+    elif marker in _FRAMES and marker in _ARITHMETIC:
+        told.add(DAC)
+    elif marker == DAC and DAC not in told:
+        found.hidden("JPEG/DAC", "conditions of a coding that is not used", segment.start + 4, segment.end)
+    elif marker in (DRI, APP14) and marker in told:
+        name = "Adobe" if marker == APP14 else "JPEG/DRI"
+        found.hidden(name, "a second one, which has no meaning", segment.start + 4, segment.end)
+    elif marker in (DRI, APP14):
+        told.add(marker)
 
 
 def _exact(found: Findings, marker: int, start: int, stop: int) -> None:

@@ -21,6 +21,10 @@ BAND_UNITS = 1 << 18
 """Data units that are held at once, of each file."""
 BAND_ROWS = 256
 
+FLAT, ALIKE = 8, 0.8
+"""Grey levels in which there is nothing to see; correlation of details above which the same is still seen: what was
+only coded anew lies above, what was blurred or covered far below."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -74,11 +78,24 @@ def compare(before: Picture, after: Picture, regions: Sequence[Region]) -> Compa
 
 
 def _is_bare(before: Picture, after: Picture, region: Region) -> bool:
+    """Whether what a region had is still there: its detail, or what is left of it, follows the original's."""
     hard = np.asarray(region.mask) == 255
-    old, new = (np.asarray(picture.image.crop(region.box).convert("RGB")) for picture in (before, after))
     if hard.sum() < 2:
         return False
-    return bool((old[hard] == new[hard]).all() and np.ptp(old[hard].astype(int), axis=0).max() > 2)
+    old, new = (np.asarray(p.image.crop(region.box).convert("L")).astype(np.float64) for p in (before, after))
+    spread = np.ptp(old[hard])
+    if (old[hard] == new[hard]).all():
+        return bool(spread > 2)
+    if spread <= FLAT:
+        return False
+    details = [_detail(pixels)[hard[1:, 1:]] for pixels in (old, new)]
+    lengths = [float(np.linalg.norm(detail)) for detail in details]
+    return float(details[0] @ details[1]) > ALIKE * max(lengths[0] * lengths[1], 1e-9)
+
+
+def _detail(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Differences to the neighbours above and left; what changes slowly cancels out."""
+    return 2 * pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]
 
 
 def _differing_mcus(before: bytes, after: bytes, frame: Frame, regions: Sequence[Region]) -> int:

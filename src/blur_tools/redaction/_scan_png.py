@@ -94,6 +94,8 @@ def _text(found: Findings, where: str, name: bytes, start: int, stop: int) -> No
             found.broken(where, "a packed text that cannot be unpacked", start, stop)
             return
         rest = plain
+        if len(plain) <= MOST_LOOKED_AT:
+            found.spend(len(plain))
     if keyword == b"XML:com.adobe.xmp":
         scan_xmp(found, "XMP", start, stop, rest)
     elif keyword.startswith(b"Raw profile type"):

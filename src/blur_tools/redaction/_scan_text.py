@@ -6,6 +6,7 @@ import re
 import struct
 import zlib
 
+from blur_tools.redaction._profiles import profile_problem
 from blur_tools.redaction._scan_findings import (
     LEAK,
     MOST_LOOKED_AT,
@@ -16,20 +17,18 @@ from blur_tools.redaction._scan_findings import (
     Findings,
     Severity,
     embedded_picture,
+    is_padding,
 )
 
-__all__ = ["inflated", "scan_icc", "scan_iptc", "scan_jumbf", "scan_photoshop", "scan_xmp"]
-
-LARGEST_PROFILE = 1 << 20
-"""Bytes of a colour profile that are no wonder; printers' are larger than cameras'."""
+__all__ = ["EMBEDDED", "inflated", "scan_icc", "scan_iptc", "scan_jumbf", "scan_photoshop", "scan_xmp"]
 
 MOST_DEEP = 4
 """Blocks within blocks."""
 
 # what XMP can carry; names of elements or attributes, whatever prefix they have
+EMBEDDED = re.compile(rb"xmpGImg:image|:Thumbnails\b|GImage:Data|GDepth:Data|:RelitInputImageData|GAudio:Data")
 _XMP_SIGNS: tuple[tuple[re.Pattern[bytes], str, FindingKind, Severity], ...] = (
-    (re.compile(rb"xmpGImg:image|:Thumbnails\b|GImage:Data|GDepth:Data|:RelitInputImageData|GAudio:Data"),
-     "an embedded picture or sound", "picture", LEAK),
+    (EMBEDDED, "an embedded picture or sound", "picture", LEAK),
     (re.compile(rb"GImage:Mime|HasExtendedXMP"), "says that an extended part holds more", "technical", NOTE),
     (re.compile(rb"MotionPhoto|MicroVideo|Container:Directory"), "says that pictures or a film follow", "technical",
      NOTE),
@@ -48,11 +47,14 @@ _IPTC_KINDS: dict[int, tuple[str, FindingKind]] = {
 
 
 def inflated(data: bytes, most: int = MOST_LOOKED_AT) -> bytes | None:
-    """What zlib data holds, at most one byte more than `most` of it; None if it is broken."""
+    """What zlib data holds, at most one byte more than `most` of it; None if it is broken, or more stands behind it."""
+    unpacker = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(data, most + 1)
+        content = unpacker.decompress(data, most + 1)
     except zlib.error:
         return None
+    whole = unpacker.eof and is_padding(unpacker.unused_data)
+    return content if whole or len(content) > most else None
 
 
 def scan_xmp(found: Findings, where: str, start: int, stop: int, content: bytes | None = None) -> None:
@@ -131,15 +133,9 @@ def scan_iptc(found: Findings, where: str, start: int, stop: int) -> None:
 def scan_icc(found: Findings, where: str, start: int, stop: int, content: bytes | None = None) -> None:
     """Judge a colour profile: what it is, what is too large, what stands behind it (ICC.1:2022, 7.2)."""
     content = found.content(start, stop) if content is None else content
-    said = int.from_bytes(content[:4], "big")
-    if len(content) < 132 or content[36:40] != b"acsp":
-        found.broken(where, "no colour profile, where one should be", start, stop)
-    elif embedded_picture(content) is not None:
-        found.picture(where, f"a colour profile with {embedded_picture(content)} in it", start, stop)
-    elif len(content) > said:
-        found.broken(where, f"a colour profile with {len(content) - said:,} bytes behind it", start, stop)
-    elif len(content) > LARGEST_PROFILE:
-        found.broken(where, f"a colour profile of {len(content):,} bytes", start, stop)
+    problem = profile_problem(content)
+    if problem is not None:
+        found.broken(where, f"a colour profile {problem}", start, stop)
     else:
         found.add(where, "a colour profile; its description can name a device", start, stop, "technical", NOTE)
 

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
 from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
+from blur_tools.redaction._profiles import profile_problem
 from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
 from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
 from blur_tools.redaction.xmp import clean_xmp, has_xmp
@@ -52,11 +53,13 @@ def clean_exif(picture: Picture, settings: BlurSettings) -> bytes:
     exif = Image.Exif()
     if settings.copy_metadata:
         for tag, value in _allowed(dict(picture.exif), 0).items():
-            exif[tag] = value
+            if _can_be_written(0, tag, value):
+                exif[tag] = value
         for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             entries = _allowed(_directory(picture.exif, directory), directory)
             for tag in DEVICE_TAGS if not settings.copy_serials else ():
                 entries.pop(tag, None)
+            entries = {tag: value for tag, value in entries.items() if _can_be_written(directory, tag, value)}
             if entries and (settings.copy_gps or directory != ExifTags.IFD.GPSInfo):
                 exif[directory] = entries
     exif.pop(ORIENTATION_TAG, None)
@@ -108,9 +111,11 @@ def _permitted(finding: Finding, settings: BlurSettings) -> bool:
         return False
     if last == "ICC profile":
         return True
+    if block == "XMP":  # rebuilt from a list of properties; the words that were found stand in their values
+        return bool(settings.copy_metadata)
     wanted = {"text", "technical", "identity"}
     wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())
-    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF", "XMP") and finding.kind in wanted
+    return bool(settings.copy_metadata) and block in ("EXIF", "TIFF") and finding.kind in wanted
 
 
 def has_directories(exif: bytes) -> bool:
@@ -154,18 +159,36 @@ def _is_plausible(value: Any, most: int) -> bool:
     content = value.encode(errors="replace") if isinstance(value, str) else value
     if len(content) > most or can_be_picture(content):
         return False
+    if isinstance(value, str) and not is_readable(content + b"\0"):  # as the scan sees it, with its end
+        return False
     return len(content) <= LARGEST_NUMBER or is_readable(content)
 
 
+def _can_be_written(directory: int, tag: int, value: Any) -> bool:
+    """Whether a value is of a type that its tag can have: one odd tag is no reason to refuse a picture."""
+    alone = Image.Exif()
+    if directory:
+        alone[directory] = {tag: value}
+    else:
+        alone[tag] = value
+    try:
+        alone.tobytes()
+    except DECODER_ERRORS:
+        return False
+    return True
+
+
 def icc_profile(picture: Picture) -> bytes | None:
-    """The file's colour profile, cut to the size it says it has; None if it is none (ICC.1:2022, 7.2)."""
+    """The file's colour profile, cut to the size it says it has; None if it is none, or holds more than colours."""
     data = picture.info.get("icc_profile")
-    if not isinstance(data, bytes) or len(data) < 132 or data[36:40] != b"acsp":
+    if not isinstance(data, bytes):
         return None
-    size = int.from_bytes(data[:4], "big")
-    return data[:size] if 132 <= size <= len(data) else None
+    profile = data[: int.from_bytes(data[:4], "big")]
+    return profile if profile_problem(profile) is None else None
 
 
+DRI, DAC = 0xDD, 0xCC
+_ARITHMETIC = (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _CODING = {*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8}  # tables, frames, restart interval: what the pixels need
 
 
@@ -206,6 +229,7 @@ def clean_jpeg(
             kept.append((SOS, next(new)))
         elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
             kept.append((segment.marker, part))
+    kept = _without_repeats(kept)
     first = [part for marker, part in kept if marker == APP0][:1]
     # a JFIF header also says which colours the numbers mean, so it must not join what may say others
     if not first and dpi and not any(_says_colours(marker, part) for marker, part in kept):
@@ -216,6 +240,24 @@ def clean_jpeg(
         first.append(_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
     rest = [part for marker, part in kept if marker != APP0]
     return b"".join([b"\xff\xd8", *first, *_icc_segments(icc or b""), *rest, b"\xff\xd9"])
+
+
+def _without_repeats(kept: list[tuple[int, bytes | memoryview]]) -> list[tuple[int, bytes | memoryview]]:
+    """Without what only its last or first of a kind has a meaning of: others could carry something."""
+    arithmetic = any(marker in _ARITHMETIC for marker, _ in kept)
+    result: list[tuple[int, bytes | memoryview]] = []
+    place = -1  # of the restart interval for the scan to come
+    for marker, part in kept:
+        if marker == APP14 and any(other == APP14 for other, _ in result):
+            continue
+        if marker == DAC and not arithmetic:
+            continue
+        if marker == DRI and place >= 0:
+            result[place] = (marker, part)
+            continue
+        place = len(result) if marker == DRI else -1 if marker == SOS else place
+        result.append((marker, part))
+    return result
 
 
 def _says_colours(marker: int, segment: bytes | memoryview) -> bool:
@@ -246,10 +288,13 @@ def _icc_segments(icc: bytes) -> list[bytes]:
 
 def _kept_segment(marker: int, segment: bytes) -> bytes:
     body = segment[4:]
-    if marker in _CODING or marker == SOS:
+    if (marker != DRI and marker in _CODING) or marker == SOS:
         return segment
     if marker == APP0 and body[:5] == b"JFIF\0" and len(body) >= 14:
         return _segment(APP0, body[:12] + b"\0\0")  # its thumbnail goes
     if marker == APP14 and body[:5] == b"Adobe" and len(body) >= 12:
-        return _segment(APP14, body[:12])
+        # its flags are for PostScript
+        return _segment(APP14, body[:5] + b"\0\x64\0\0\0\0" + body[11:12])
+    if marker == DRI:
+        return _segment(DRI, body[:2])
     return b""

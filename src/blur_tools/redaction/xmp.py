@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from blur_tools.picture import Picture
 from blur_tools.redaction._scan_findings import can_be_picture
+from blur_tools.redaction._scan_text import EMBEDDED
 from blur_tools.settings import BlurSettings
 
 __all__ = ["LARGEST_PACKET", "clean_xmp", "has_xmp"]
@@ -20,7 +21,7 @@ __all__ = ["LARGEST_PACKET", "clean_xmp", "has_xmp"]
 LARGEST_PACKET = 65_000
 """Bytes of XMP that are read and written: more does not fit into a JPEG's segment, and is no description."""
 
-LONGEST_VALUE, MOST_VALUES = 1024, 50
+LONGEST_VALUE, MOST_VALUES = 2048, 50
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _PREFIXES = {
@@ -81,7 +82,8 @@ def clean_xmp(picture: Picture, settings: BlurSettings) -> bytes:
         f'<rdf:RDF xmlns:rdf="{RDF}"><rdf:Description rdf:about=""{spaces}>{"".join(map(_element, properties))}'
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
-    return written if len(written) <= LARGEST_PACKET and not can_be_picture(written) else b""
+    doubtful = len(written) > LARGEST_PACKET or can_be_picture(written) or EMBEDDED.search(written)
+    return b"" if doubtful else written
 
 
 def _text(packet: object) -> str:
@@ -110,7 +112,8 @@ def _properties(text: str, settings: BlurSettings) -> Iterator[Property]:
         found += [(child.tag, *_values(child)) for child in about]
         for tag, kind, values in found:
             prefix, name = _known(tag, settings)
-            if name and (prefix, name) not in seen and values and all(_is_short(value) for value, _ in values):
+            joined = "".join(value for value, _ in values)
+            if name and (prefix, name) not in seen and values and _is_short(joined):
                 seen.add((prefix, name))
                 yield prefix, name, kind, values
 
