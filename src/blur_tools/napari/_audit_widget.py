@@ -17,6 +17,7 @@ from blur_tools.errors import BlurError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import export_session, save_session, search_rest
 from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
+from blur_tools.napari._on_the_way import ON_THE_WAY
 from blur_tools.napari._panel import JobBar, action_buttons, button, counted, fields, row, shown_key, status_line
 from blur_tools.napari._queue import SIGNS, QueueView
 from blur_tools.napari._window import window_of
@@ -61,7 +62,7 @@ class AuditWidget(Container[Any]):
         self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
         self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
-        self.search = CheckBox(text="find plates and faces on the way", value=plugin_option("audit", "search", True))
+        self.search = CheckBox(text=ON_THE_WAY, value=plugin_option("audit", "search", True))
         self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
         self.queue = QueueView(self._on_chosen)
         self.progress = ProgressBar(min=0, max=1, value=0)
@@ -147,6 +148,9 @@ class AuditWidget(Container[Any]):
 
         A journal has one writer, and it may be the same.
         """
+        desk = self.window.desk
+        if desk is not None and not desk.settled():
+            return
         own, self._own = self._own, None
         if own is not None:
             for desk in [desk for desk in self.window.desks if desk.session is own]:
@@ -187,8 +191,9 @@ class AuditWidget(Container[Any]):
             self.window.desk.go(key)
 
     def _on_order(self, name: str) -> None:
-        if self.session is not None:
-            self.session.reorder(ORDERS[name])
+        desk = self.window.desk
+        if desk is not None:
+            desk.safely(lambda: desk.session.reorder(ORDERS[name]))
             self._prepare()
 
     def _on_filter(self, name: str) -> None:
@@ -209,8 +214,7 @@ class AuditWidget(Container[Any]):
 
     def _on_search(self, on: bool) -> None:
         if self.window.desk is not None:
-            self.window.desk.auto = on
-            self._prepare()
+            self.window.desk.set_auto(on)
 
     def _prepare(self) -> None:
         if self.window.desk is not None:
@@ -231,6 +235,9 @@ class AuditWidget(Container[Any]):
             self.about.value = ""
             self.queue.show_items((), None)
             return
+        if desk.stage.owns_image and self.search.value != desk.auto:
+            with self.search.changed.blocked():  # it stops by itself where a service fails
+                self.search.value = desk.auto
         counts = session.counts()
         done, total = total_done(counts), len(session)
         self.progress.native.setRange(0, max(total, 1))

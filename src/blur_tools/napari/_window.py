@@ -175,9 +175,10 @@ class Window:
         self.changed()
 
     def drop(self, desk: Desk) -> None:
-        """Take pictures off the desk, and their layers out of the viewer."""
-        desk.close()
+        """Take pictures off the desk, and their layers out of the viewer; a search of them ends."""
         self.desks.remove(desk)
+        self.jobs.cancel_of(desk)
+        desk.close()
         if self.desk is desk:
             self.desk = None
 
