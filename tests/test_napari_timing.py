@@ -194,7 +194,7 @@ def test_one_failure_is_that_pictures_and_the_search_goes_on(hands, folder, monk
         hands.wait(lambda: session["b/c.png"].detected)
         assert panel.search.value
         assert told == [
-            "a.png is not searched: RuntimeError: hiccup 1. The others are; click it in the list to try again."
+            "RuntimeError: hiccup 1. The others are searched all the same; click a.png in the list to try again."
         ]
         hands.window.desk.go("a.png")
         hands.wait(lambda: session["a.png"].detected)

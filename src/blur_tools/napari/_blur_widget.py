@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from qtpy.QtWidgets import QFileDialog
 
 from blur_tools.batch.rows import message
+from blur_tools.errors import BlurError
 from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import save, search
 from blur_tools.napari._keys import plugin_option
-from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line
+from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line, until_gone
+from blur_tools.napari._pictures import frames_of
 from blur_tools.napari._settings_form import SettingsForm
 from blur_tools.napari._stage import PREVIEW
 from blur_tools.napari._window import ADDRESS, ENGINES, window_of
@@ -60,10 +63,20 @@ class BlurWidget(Container[Any]):
         self.engine.changed.connect(self._on_engine)
         self.address.changed.connect(self._on_engine)
         self.preview.changed.connect(self._on_preview)
-        self.window.observe(self.show_state)
+        self.image.changed.connect(self._on_picture)
+        self._listen(viewer, "connect")
+        until_gone(self.native, self.window.observe(self.show_state), self._deafen)
+
+    def _listen(self, viewer: Any, how: str) -> None:
+        """Hear what happens to layers, or (``"disconnect"``) no longer."""
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
-            event.connect(self._on_layers)
-        viewer.dims.events.current_step.connect(self._on_frame)
+            getattr(event, how)(self._on_layers)
+        getattr(viewer.layers.selection.events.active, how)(self._on_active)
+        getattr(viewer.dims.events.current_step, how)(self._on_frame)
+
+    def _deafen(self) -> None:
+        if self.window.viewer is not None:
+            self._listen(self.window.viewer, "disconnect")
 
     def _pictures(self, *_: Any) -> list[Any]:
         from napari.layers import Image
@@ -76,11 +89,24 @@ class BlurWidget(Container[Any]):
 
     def _on_layers(self, event: Any) -> None:
         before, pictures = self.image.value, self._pictures()
-        self.image.reset_choices()
-        if event.type == "inserted" and event.value in pictures:
-            self.image.value = event.value  # what was just opened is what is meant
-        else:
-            self.image.value = before if before in pictures else pictures[-1] if pictures else None
+        with self.image.changed.blocked():
+            self.image.reset_choices()
+            if event.type == "inserted" and event.value in pictures:
+                self.image.value = event.value  # what was just opened is what is meant
+            else:
+                self.image.value = before if before in pictures else pictures[-1] if pictures else None
+
+    def _on_picture(self, layer: Any) -> None:
+        if layer is not None:
+            self.window.choose(layer)
+
+    def _on_active(self, event: Any) -> None:
+        """The picture that is chosen in the layer list, or whose marks are, is the one that is meant."""
+        desks = self.window.desks
+        layer = next((desk.stage.image for desk in desks if event.value in desk.stage.layers), event.value)
+        if layer in self.image.choices and layer is not self.image.value:
+            with self.image.changed.blocked():
+                self.image.value = layer
 
     def _on_engine(self, _: Any = None) -> None:
         self.window.engine_name, self.window.address = self.engine.value, self.address.value
@@ -139,8 +165,9 @@ class BlurWidget(Container[Any]):
             then(known)
             return
 
-        def step(pictures: Adopted) -> None:
-            self._put(desk_for(self.window, layer, pictures))
+        def step(pictures: Adopted | None) -> None:
+            if pictures is not None:
+                self._put(desk_for(self.window, layer, pictures))
 
         def end(reason: str) -> None:
             desk = self.window.desk_of(layer)
@@ -149,7 +176,7 @@ class BlurWidget(Container[Any]):
             else:
                 then(desk)
 
-        self.window.jobs.start(f"Reading {layer.name}", 1, lambda: _one(layer), step, end)
+        self.window.jobs.start(f"Reading {layer.name}", _steps(layer), lambda: _read(layer), step, end)
 
     def _put(self, desk: Desk) -> None:
         self.window.put(desk)
@@ -169,8 +196,15 @@ class BlurWidget(Container[Any]):
             self.preview.value = desk.stage.preview_on if desk is not None else self.preview.value
 
 
-def _one(layer: Any) -> Any:
+def _steps(layer: Any) -> int:
     try:
-        yield adopted_pictures(layer)
+        return frames_of(layer)
+    except BlurError:  # said when it is read
+        return 1
+
+
+def _read(layer: Any) -> Iterator[Adopted | None]:
+    try:
+        yield from adopted_pictures(layer)
     except (ValueError, TypeError, MemoryError) as error:  # a layer can hold anything
         raise RuntimeError(f"cannot be used as a picture: {message(error)}") from error

@@ -53,6 +53,8 @@ class Edits:
     def _draw(self, kind: Kind) -> None:
         if self.is_shown and self.settled():
             self.stage.focus()
+            self.stage.marks.hidden_kinds.discard(kind)  # what is drawn is seen
+            self.stage.marks.recolour()
             self.stage.marks.draw(kind)
             self.window.say(f"Drag a box around the {kind}; its corners can be pulled afterwards.")
 
@@ -98,7 +100,8 @@ class Edits:
         """Choose the next mark, so that everything can be done without a mouse."""
         if not self.is_shown or not self.settled():
             return
-        ids = [mark.id for mark in self._marks()]
+        hidden = self.stage.marks.hidden_kinds
+        ids = [mark.id for mark in self._marks() if mark.detection.kind not in hidden]
         if not ids:
             self.window.say("There is no mark.")
             return

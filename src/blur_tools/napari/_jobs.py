@@ -90,7 +90,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
         window.say("Every picture is searched already." if desk is not None else "There is no picture.")
         return
     try:
-        finder, settings = window.engine(), window.asked()
+        finder, settings = window.engine(), window.asked(desk.stage.image)
     except BlurError as error:
         window.warn(f"nothing is searched for: {error}")
         return

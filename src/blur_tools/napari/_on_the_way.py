@@ -96,7 +96,7 @@ class OnTheWay(Edits):
     def _start_search(self, item: Item, known: Shown | None) -> None:
         load = self.load
         try:
-            finder, settings = self.window.engine(), self.window.asked()
+            finder, settings = self.window.engine(), self.window.asked(self.stage.image)
         except BlurError as error:
             self._stop(f"nothing is searched for: {error}")
             return
@@ -125,7 +125,7 @@ class OnTheWay(Edits):
         self._failed.add(key)
         self._in_a_row += 1
         if self._in_a_row < PATIENCE:
-            self.window.warn(f"{key} is not searched: {reason}. The others are; click it in the list to try again.")
+            self.window.warn(f"{reason}. The others are searched all the same; click {key} in the list to try again.")
         else:  # the service fails for the next one as well: wait until a person asks again
             self._stop(reason)
 

@@ -69,6 +69,7 @@ class Stage:
 
     def show(self, key: str, shown: Shown | None) -> None:
         """Show a picture and its marks; None while there is nothing to see of it."""
+        self.hold_original(False)  # a key that is held is let go with the picture that it was pressed at
         self.marks.settle()
         self._keep_view()
         self.shown, self.redaction = shown, None
@@ -87,6 +88,7 @@ class Stage:
 
     def wait(self, key: str) -> None:
         """Another picture is on its way: what is still seen can no longer be edited."""
+        self.hold_original(False)
         self.marks.settle()
         self._keep_view()
         self.shown = self.redaction = None
