@@ -12,9 +12,10 @@ from blur_tools import Detection, Detections
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
-from blur_tools.napari import open_audit
+from blur_tools.napari import _stage, open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search, search_items, search_rest
+from blur_tools.napari._preview import Redaction
 
 TOLERANCE = 2.5
 """Pixels of the picture: a person hits a whole pixel of the screen."""
@@ -299,3 +300,68 @@ def test_the_order_of_a_closed_review_is_refused_with_a_word(hands, audit, sessi
     session.close()
     audit.order.value = "riskiest first"
     assert told == ["this review is closed; open it again to go on"]
+
+
+# ---- a preview that takes long
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Whole previews are rendered in a thread, which waits until it is let go."""
+    go_on, counted = threading.Event(), []
+    update = Redaction.update
+
+    def waiting(redaction, detections, settings):
+        if threading.current_thread() is not threading.main_thread():
+            counted.append(settings)
+            go_on.wait(20)
+        return update(redaction, detections, settings)
+
+    monkeypatch.setattr(_stage, "AT_ONCE", 0)
+    monkeypatch.setattr(Redaction, "update", waiting)
+    return go_on, counted
+
+
+def test_a_whole_preview_is_rendered_beside_the_window_and_edits_meanwhile_are_in_it(hands, audit, session, slow):
+    go_on, _ = slow
+    stage = hands.window.desk.stage
+    hands.key("R")
+    assert stage.preview is None
+    hands.key("P")
+    hands.drag([(200, 300), (290, 340)])
+    assert len(session["a.png"].marks) == 3
+    go_on.set()
+    hands.wait(lambda: stage.preview is not None and stage.preview.visible)
+    original = stage.shown.pixels
+    assert (stage.preview.data[310:330, 220:270] != original[310:330, 220:270]).any(axis=2).mean() > 0.9
+    # from here on only what changed is rendered, at once
+    hands.key("Control-Z")
+    assert (stage.preview.data[300:340, 200:290] == original[300:340, 200:290]).all()
+
+
+def test_a_preview_of_the_picture_before_is_not_shown(hands, audit, session, slow):
+    go_on, _ = slow
+    decoded(hands)
+    stage = hands.window.desk.stage
+    hands.key("R")
+    hands.key("N")
+    hands.shown("b/c.png")
+    go_on.set()
+    hands.wait(lambda: stage.preview is not None and stage.preview.visible)
+    assert stage.redaction.shown is stage.shown
+    assert stage.preview.data is stage.redaction.pixels
+
+
+def test_settings_that_change_quickly_are_rendered_once_or_twice(hands, audit, session, slow):
+    go_on, counted = slow
+    go_on.set()
+    _, panel = hands.viewer.window.add_plugin_dock_widget("blur-tools", "Blur")
+    hands.key("R")
+    stage = hands.window.desk.stage
+    hands.wait(lambda: stage.redaction is not None)
+    counted.clear()
+    for intensity in (9, 8, 7, 6, 5, 4, 3):
+        panel.form.fields["plates"].value = intensity
+    assert counted == []
+    hands.wait(lambda: stage.redaction.fits(hands.window.settings))
+    assert [settings.plates for settings in counted] == [3]

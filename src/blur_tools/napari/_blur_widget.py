@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from blur_tools.batch.rows import message
@@ -22,6 +23,9 @@ from blur_tools.napari._stage import PREVIEW
 from blur_tools.napari._window import ADDRESS, ENGINES, window_of
 
 __all__ = ["BlurWidget"]
+
+CALM = 100
+"""Milliseconds after the last change of the settings until the preview follows."""
 
 
 class BlurWidget(Container[Any]):
@@ -41,6 +45,10 @@ class BlurWidget(Container[Any]):
         self.engine.tooltip = "local: this machine, nothing leaves it; the others are sent each picture"
         self.address = LineEdit(label="address", value=self.window.address, visible=False)
         self.form = SettingsForm(self._on_settings)
+        self._calm = QTimer(self.native)
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(CALM)
+        self._calm.timeout.connect(self._on_calm)
         self.preview = CheckBox(label="", text="preview", tooltip="Show the picture as it will be saved")
         self.detect = button("Detect", "Find plates and faces; marks that a person made stay", self.start_detection)
         self.save = button("Save…", "Write the picture redacted; an original is never replaced", self._choose_out)
@@ -117,9 +125,13 @@ class BlurWidget(Container[Any]):
         if settings is None:
             return
         self.window.settings = settings
+        self._calm.start()
+
+    def _on_calm(self) -> None:
+        """Nothing was turned for a moment: the preview shows it once, not at each step of a slider."""
         desk = self.window.desk
         if desk is not None:
-            desk.stage.settings = settings
+            desk.stage.settings = self.window.settings
             desk.stage.update_preview()
 
     def _on_preview(self, on: bool) -> None:

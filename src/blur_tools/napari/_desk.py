@@ -62,7 +62,7 @@ class Desk(OnTheWay):
         self.load = load
         self.only: Collection[Decision] | None = None
         self.frames: dict[str, int] = {}
-        self.stage = Stage(window.viewer, session, window.say, image)
+        self.stage = Stage(window.viewer, session, window.say, image, alive=lambda: window.alive)
         self._ready: dict[str, Shown] = {}
         self._loading = Lane(lambda: window.alive)
         self.begin_search(auto)
