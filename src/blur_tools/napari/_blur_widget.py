@@ -112,7 +112,7 @@ class BlurWidget(Container[Any]):
         """The picture that is chosen in the layer list, or whose marks are, is the one that is meant."""
         desks = self.window.desks
         layer = next((desk.stage.image for desk in desks if event.value in desk.stage.layers), event.value)
-        if layer in self.image.choices and layer is not self.image.value:
+        if layer is not None and layer in self.image.choices and layer is not self.image.value:
             with self.image.changed.blocked():
                 self.image.value = layer
 
