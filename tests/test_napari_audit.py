@@ -235,7 +235,7 @@ def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):
     panel.search.value = False
     hands.shown("a.png")
     hands.key("N")
-    hands.wait(lambda: "d.png" in hands.window.status)
+    hands.wait(lambda: session["d.png"].error and "d.png" in hands.window.status)
     assert session["b/c.png"].error
     assert session["d.png"].error == "no such file"
     assert "not readable" in panel.counts.value
