@@ -21,9 +21,16 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from blur_tools import Detection
+from blur_tools.audit.session import AuditSession
+from blur_tools.detections import box_polygon
+from blur_tools.napari import open_audit
 from blur_tools.napari._window import window_of
 
-__all__ = ["Hands", "hands", "viewer"]
+__all__ = ["FACE", "PLATE", "Hands", "audit", "folder", "hands", "session", "viewer"]
+
+PLATE, FACE = box_polygon(60, 200, 160, 240), box_polygon(300, 60, 360, 130)
+"""What is marked in each picture of the fixture `session`."""
 
 PATIENCE = 20_000
 """Milliseconds that a test waits for what must happen; it goes on as soon as it has."""
@@ -81,16 +88,27 @@ class Hands:
 
     def drag(self, points: Sequence[tuple[float, float]], steps: int = 5) -> None:
         """Press at the first point, move over the others, let go at the last."""
-        places = [self.at(*point) for point in points]
-        QTest.mouseMove(self.canvas, places[0])
+        self.press(points[0])
+        self.pull(points, steps)
+        self.release(points[-1])
+
+    def press(self, point: tuple[float, float]) -> None:
+        """Press the mouse's button at a point, and hold it."""
+        QTest.mouseMove(self.canvas, self.at(*point))
         self.rest()
-        QTest.mousePress(self.canvas, Qt.LeftButton, pos=places[0])
+        QTest.mousePress(self.canvas, Qt.LeftButton, pos=self.at(*point))
         self.rest()
-        for a, b in itertools.pairwise(places):
+
+    def pull(self, points: Sequence[tuple[float, float]], steps: int = 5) -> None:
+        """Move the mouse from the first point over the others."""
+        for a, b in itertools.pairwise([self.at(*point) for point in points]):
             for step in range(1, steps + 1):
                 QTest.mouseMove(self.canvas, a + (b - a) * step / steps)
                 self.rest()
-        QTest.mouseRelease(self.canvas, Qt.LeftButton, pos=places[-1])
+
+    def release(self, point: tuple[float, float]) -> None:
+        """Let the mouse's button go at a point."""
+        QTest.mouseRelease(self.canvas, Qt.LeftButton, pos=self.at(*point))
         self.rest()
 
     def key(self, name: str) -> None:
@@ -111,3 +129,31 @@ class Hands:
 def hands(viewer, qtbot):
     """Hands at the window."""
     return Hands(viewer, qtbot)
+
+
+@pytest.fixture
+def folder(tmp_path, encode, noise):
+    """Three pictures, one of them further down."""
+    pictures = tmp_path / "pictures"
+    (pictures / "b").mkdir(parents=True)
+    for name in ("a.png", "b/c.png", "d.png"):
+        (pictures / name).write_bytes(encode(noise(400, 500)))
+    return pictures
+
+
+@pytest.fixture
+def session(folder):
+    """A review of these, each with a plate and a face."""
+    made = AuditSession.open(folder, reviewer="ada")
+    for item in made.items:
+        made.set_detections(item.key, [Detection("plate", PLATE, 0.9, "test"), Detection("face", FACE, 0.8, "test")])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def audit(hands: Hands, session):
+    """The Audit panel with that review."""
+    panel = open_audit(session, hands.viewer)
+    hands.shown("a.png")
+    return panel

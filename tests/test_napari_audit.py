@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from napari.layers.base import ActionType
-from napari_hands import Hands, hands, viewer  # noqa: F401
+from napari_hands import FACE, PLATE, Hands, audit, folder, hands, session, viewer  # noqa: F401
 from qtpy.QtWidgets import QPushButton
 
 from blur_tools import Detection, Detections
@@ -20,34 +20,8 @@ from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search_rest
 from blur_tools.napari._layers import COLOURS
 
-PLATE, FACE = box_polygon(60, 200, 160, 240), box_polygon(300, 60, 360, 130)
 TOLERANCE = 2.5
 """Pixels of the picture: a person hits a whole pixel of the screen."""
-
-
-@pytest.fixture
-def folder(tmp_path, encode, noise):
-    pictures = tmp_path / "pictures"
-    (pictures / "b").mkdir(parents=True)
-    for name in ("a.png", "b/c.png", "d.png"):
-        (pictures / name).write_bytes(encode(noise(400, 500)))
-    return pictures
-
-
-@pytest.fixture
-def session(folder):
-    made = AuditSession.open(folder, reviewer="ada")
-    for item in made.items:
-        made.set_detections(item.key, [Detection("plate", PLATE, 0.9, "test"), Detection("face", FACE, 0.8, "test")])
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def audit(hands: Hands, session):
-    panel = open_audit(session, hands.viewer)
-    hands.shown("a.png")
-    return panel
 
 
 def polygons(session: AuditSession, key: str) -> list[tuple[str, list[list[float]]]]:
@@ -261,7 +235,7 @@ def test_a_bad_and_a_vanished_picture_are_said_and_skipped(hands, folder):
     panel.search.value = False
     hands.shown("a.png")
     hands.key("N")
-    hands.wait(lambda: "d.png" in hands.window.status)
+    hands.wait(lambda: session["d.png"].error and "d.png" in hands.window.status)
     assert session["b/c.png"].error
     assert session["d.png"].error == "no such file"
     assert "not readable" in panel.counts.value

@@ -98,7 +98,7 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
     preview = hands.window.desk.stage.preview
     assert (preview.data[105:135, 205:275] != pixels[105:135, 205:275]).any(axis=2).mean() > 0.9
     panel.form.fields["effect"].value = "fill"
-    assert len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1
+    hands.wait(lambda: len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1)
     save(hands, panel, tmp_path / "out")
     (saved,) = (tmp_path / "out").iterdir()
     assert np.array_equal(opened(saved), preview.data)
@@ -235,7 +235,7 @@ def test_both_panels_share_engine_settings_and_keys(hands, panel, networks, enco
     panel.form.fields["plates"].value = 3
     open_audit(session, hands.viewer)
     hands.wait(lambda: session["a.png"].detected)
-    assert hands.window.desk.stage.settings.plates == 3
+    hands.wait(lambda: hands.window.desk.stage.settings.plates == 3)
     search(hands.window, [session["a.png"]])
     hands.wait(lambda: hands.window.jobs.current is None)
     # another picture, and back to the review

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,13 @@ class Adopted:
     pixels: Callable[[int], Pixels]
 
 
-def adopted_pictures(layer: Any) -> Adopted:
-    """Read a layer; slow, so it is done in a thread.
+def adopted_pictures(layer: Any) -> Iterator[Adopted | None]:
+    """Read a layer, one frame at each step; slow, so it is done in a thread.
+
+    Yields
+    ------
+    Adopted or None
+        None behind each frame but the last.
 
     Raises
     ------
@@ -41,13 +46,20 @@ def adopted_pictures(layer: Any) -> Adopted:
     if count == 1 and path is not None:
         try:
             shown_in_layer(path, as_pixels(layer))
-            return Adopted([path], lambda frame: as_pixels(layer))
+            known = Adopted([path], lambda frame: as_pixels(layer))
         except BlurError:
             pass  # it shows something else by now: its pixels are what counts
+        else:
+            yield known
+            return
     stem = Path(safe_name(layer.name)).stem
     names = [f"{stem}.png"] if count == 1 else [f"{stem}-{frame:05d}.png" for frame in range(count)]
-    sources = [{"bytes": _png(as_pixels(layer, frame)), "path": name} for frame, name in enumerate(names)]
-    return Adopted(sources, lambda frame: as_pixels(layer, frame))
+    sources = []
+    for frame, name in enumerate(names):
+        if frame:
+            yield None
+        sources.append({"bytes": _png(as_pixels(layer, frame)), "path": name})
+    yield Adopted(sources, lambda frame: as_pixels(layer, frame))
 
 
 def desk_for(window: Window, layer: Any, pictures: Adopted) -> Desk:

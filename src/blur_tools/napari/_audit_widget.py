@@ -13,13 +13,24 @@ from qtpy.QtWidgets import QFileDialog
 
 from blur_tools.audit.session import AuditSession, Decision, Order
 from blur_tools.detections import Kind
-from blur_tools.errors import BlurError
+from blur_tools.errors import BlurError, JournalError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import export_session, save_session, search_rest
 from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
-from blur_tools.napari._panel import JobBar, action_buttons, button, counted, fields, row, shown_key, status_line
+from blur_tools.napari._on_the_way import ON_THE_WAY
+from blur_tools.napari._panel import (
+    JobBar,
+    action_buttons,
+    button,
+    counted,
+    fields,
+    row,
+    shown_key,
+    status_line,
+    until_gone,
+)
 from blur_tools.napari._queue import SIGNS, QueueView
-from blur_tools.napari._window import window_of
+from blur_tools.napari._window import close_dead, window_of
 
 __all__ = ["PANEL", "AuditWidget", "audit_panel"]
 
@@ -54,14 +65,13 @@ class AuditWidget(Container[Any]):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(labels=False)
         self.window = window_of(napari_viewer)
-        self._own: AuditSession | None = None
         self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
         self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
         self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
         self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
         self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
-        self.search = CheckBox(text="find plates and faces on the way", value=plugin_option("audit", "search", True))
+        self.search = CheckBox(text=ON_THE_WAY, value=plugin_option("audit", "search", True))
         self.search.tooltip = "Search each picture before it comes, with the engine and settings of the Blur panel"
         self.queue = QueueView(self._on_chosen)
         self.progress = ProgressBar(min=0, max=1, value=0)
@@ -78,7 +88,7 @@ class AuditWidget(Container[Any]):
         self.search.changed.connect(self._on_search)
         for field in (self.order, self.filter, self.kinds):
             field.changed.connect(self._back_to_picture)
-        self.window.observe(self.show_state)
+        until_gone(self.native, self.window.observe(self.show_state))
         self.show_state()
 
     def _rows(self) -> list[Any]:
@@ -147,17 +157,30 @@ class AuditWidget(Container[Any]):
 
         A journal has one writer, and it may be the same.
         """
-        own, self._own = self._own, None
-        if own is not None:
-            for desk in [desk for desk in self.window.desks if desk.session is own]:
-                self.window.drop(desk)
-            own.close()
+        desk = self.window.desk
+        if desk is not None and not desk.settled():
+            return
+        for desk in [desk for desk in self.window.desks if desk.session is self.window.own]:
+            self.window.drop(desk)
+        self.window.close_own()
+        close_dead()
         try:
-            self._own = make()
+            self.window.own = make()
+        except JournalError as error:
+            known = self._open_already(error.journal)
+            if known is None:
+                self.window.warn(str(error))
+            else:
+                self.open(known)
         except BlurError as error:
             self.window.warn(str(error))
         else:
-            self.open(self._own)
+            self.open(self.window.own)
+
+    def _open_already(self, journal: str) -> AuditSession | None:
+        """The review with that journal, where it is the one of somebody's who gave it to this window."""
+        sessions = [desk.session for desk in self.window.desks]
+        return next((session for session in sessions if str(session.journal) == journal), None)
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.native, "Folder of pictures to review")
@@ -187,8 +210,9 @@ class AuditWidget(Container[Any]):
             self.window.desk.go(key)
 
     def _on_order(self, name: str) -> None:
-        if self.session is not None:
-            self.session.reorder(ORDERS[name])
+        desk = self.window.desk
+        if desk is not None:
+            desk.safely(lambda: desk.session.reorder(ORDERS[name]))
             self._prepare()
 
     def _on_filter(self, name: str) -> None:
@@ -209,8 +233,7 @@ class AuditWidget(Container[Any]):
 
     def _on_search(self, on: bool) -> None:
         if self.window.desk is not None:
-            self.window.desk.auto = on
-            self._prepare()
+            self.window.desk.set_auto(on)
 
     def _prepare(self) -> None:
         if self.window.desk is not None:
@@ -231,6 +254,14 @@ class AuditWidget(Container[Any]):
             self.about.value = ""
             self.queue.show_items((), None)
             return
+        if desk.stage.owns_image and self.search.value != desk.auto:
+            with self.search.changed.blocked():  # it stops by itself where a service fails
+                self.search.value = desk.auto
+        hidden = desk.stage.marks.hidden_kinds
+        seen = next((name for name, kinds in KINDS_SHOWN.items() if set(kinds) == hidden), self.kinds.value)
+        if self.kinds.value != seen:
+            with self.kinds.changed.blocked():  # a kind that is drawn is shown again
+                self.kinds.value = seen
         counts = session.counts()
         done, total = total_done(counts), len(session)
         self.progress.native.setRange(0, max(total, 1))

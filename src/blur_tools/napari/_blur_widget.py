@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from blur_tools.batch.rows import message
+from blur_tools.errors import BlurError
 from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import save, search
 from blur_tools.napari._keys import plugin_option
-from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line
+from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row, status_line, until_gone
+from blur_tools.napari._pictures import frames_of
 from blur_tools.napari._settings_form import SettingsForm
 from blur_tools.napari._stage import PREVIEW
 from blur_tools.napari._window import ADDRESS, ENGINES, window_of
 
 __all__ = ["BlurWidget"]
+
+CALM = 100
+"""Milliseconds after the last change of the settings until the preview follows."""
 
 
 class BlurWidget(Container[Any]):
@@ -38,6 +45,10 @@ class BlurWidget(Container[Any]):
         self.engine.tooltip = "local: this machine, nothing leaves it; the others are sent each picture"
         self.address = LineEdit(label="address", value=self.window.address, visible=False)
         self.form = SettingsForm(self._on_settings)
+        self._calm = QTimer(self.native)
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(CALM)
+        self._calm.timeout.connect(self._on_calm)
         self.preview = CheckBox(label="", text="preview", tooltip="Show the picture as it will be saved")
         self.detect = button("Detect", "Find plates and faces; marks that a person made stay", self.start_detection)
         self.save = button("Save…", "Write the picture redacted; an original is never replaced", self._choose_out)
@@ -60,10 +71,20 @@ class BlurWidget(Container[Any]):
         self.engine.changed.connect(self._on_engine)
         self.address.changed.connect(self._on_engine)
         self.preview.changed.connect(self._on_preview)
-        self.window.observe(self.show_state)
+        self.image.changed.connect(self._on_picture)
+        self._listen(viewer, "connect")
+        until_gone(self.native, self.window.observe(self.show_state), self._deafen)
+
+    def _listen(self, viewer: Any, how: str) -> None:
+        """Hear what happens to layers, or (``"disconnect"``) no longer."""
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
-            event.connect(self._on_layers)
-        viewer.dims.events.current_step.connect(self._on_frame)
+            getattr(event, how)(self._on_layers)
+        getattr(viewer.layers.selection.events.active, how)(self._on_active)
+        getattr(viewer.dims.events.current_step, how)(self._on_frame)
+
+    def _deafen(self) -> None:
+        if self.window.viewer is not None:
+            self._listen(self.window.viewer, "disconnect")
 
     def _pictures(self, *_: Any) -> list[Any]:
         from napari.layers import Image
@@ -76,11 +97,24 @@ class BlurWidget(Container[Any]):
 
     def _on_layers(self, event: Any) -> None:
         before, pictures = self.image.value, self._pictures()
-        self.image.reset_choices()
-        if event.type == "inserted" and event.value in pictures:
-            self.image.value = event.value  # what was just opened is what is meant
-        else:
-            self.image.value = before if before in pictures else pictures[-1] if pictures else None
+        with self.image.changed.blocked():
+            self.image.reset_choices()
+            if event.type == "inserted" and event.value in pictures:
+                self.image.value = event.value  # what was just opened is what is meant
+            else:
+                self.image.value = before if before in pictures else pictures[-1] if pictures else None
+
+    def _on_picture(self, layer: Any) -> None:
+        if layer is not None:
+            self.window.choose(layer)
+
+    def _on_active(self, event: Any) -> None:
+        """The picture that is chosen in the layer list, or whose marks are, is the one that is meant."""
+        desks = self.window.desks
+        layer = next((desk.stage.image for desk in desks if event.value in desk.stage.layers), event.value)
+        if layer is not None and layer in self.image.choices and layer is not self.image.value:
+            with self.image.changed.blocked():
+                self.image.value = layer
 
     def _on_engine(self, _: Any = None) -> None:
         self.window.engine_name, self.window.address = self.engine.value, self.address.value
@@ -91,9 +125,13 @@ class BlurWidget(Container[Any]):
         if settings is None:
             return
         self.window.settings = settings
+        self._calm.start()
+
+    def _on_calm(self) -> None:
+        """Nothing was turned for a moment: the preview shows it once, not at each step of a slider."""
         desk = self.window.desk
         if desk is not None:
-            desk.stage.settings = settings
+            desk.stage.settings = self.window.settings
             desk.stage.update_preview()
 
     def _on_preview(self, on: bool) -> None:
@@ -139,8 +177,9 @@ class BlurWidget(Container[Any]):
             then(known)
             return
 
-        def step(pictures: Adopted) -> None:
-            self._put(desk_for(self.window, layer, pictures))
+        def step(pictures: Adopted | None) -> None:
+            if pictures is not None:
+                self._put(desk_for(self.window, layer, pictures))
 
         def end(reason: str) -> None:
             desk = self.window.desk_of(layer)
@@ -149,7 +188,7 @@ class BlurWidget(Container[Any]):
             else:
                 then(desk)
 
-        self.window.jobs.start(f"Reading {layer.name}", 1, lambda: _one(layer), step, end)
+        self.window.jobs.start(f"Reading {layer.name}", _steps(layer), lambda: _read(layer), step, end)
 
     def _put(self, desk: Desk) -> None:
         self.window.put(desk)
@@ -169,8 +208,15 @@ class BlurWidget(Container[Any]):
             self.preview.value = desk.stage.preview_on if desk is not None else self.preview.value
 
 
-def _one(layer: Any) -> Any:
+def _steps(layer: Any) -> int:
     try:
-        yield adopted_pictures(layer)
+        return frames_of(layer)
+    except BlurError:  # said when it is read
+        return 1
+
+
+def _read(layer: Any) -> Iterator[Adopted | None]:
+    try:
+        yield from adopted_pictures(layer)
     except (ValueError, TypeError, MemoryError) as error:  # a layer can hold anything
         raise RuntimeError(f"cannot be used as a picture: {message(error)}") from error

@@ -9,10 +9,7 @@ from typing import Any
 from qtpy.QtCore import QTimer
 
 from blur_tools.audit.session import AuditSession, Decision, Item
-from blur_tools.batch.rows import message
-from blur_tools.engines import Answer
-from blur_tools.errors import BlurError, PictureError
-from blur_tools.napari._edits import Edits
+from blur_tools.napari._on_the_way import OnTheWay, reason_of
 from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown, load_shown
 from blur_tools.napari._stage import Stage
@@ -27,7 +24,7 @@ AFTER_PAINT = 40
 """Milliseconds after which the next pictures are decoded: the one that was asked for is drawn first."""
 
 
-class Desk(Edits):
+class Desk(OnTheWay):
     """The pictures of a session, one at a time.
 
     Parameters
@@ -63,13 +60,12 @@ class Desk(Edits):
         self.window = window
         self.session = session
         self.load = load
-        self.auto = auto
         self.only: Collection[Decision] | None = None
         self.frames: dict[str, int] = {}
-        self.stage = Stage(window.viewer, session, window.say, image)
+        self.stage = Stage(window.viewer, session, window.say, image, alive=lambda: window.alive)
         self._ready: dict[str, Shown] = {}
-        self._loading, self._searching = Lane(lambda: window.alive), Lane(lambda: window.alive)
-        self.searched_key: str | None = None
+        self._loading = Lane(lambda: window.alive)
+        self.begin_search(auto)
         self._step = 1
         self._unsubscribe = session.subscribe(self._on_session)
 
@@ -88,10 +84,17 @@ class Desk(Edits):
         frame = int(self.window.viewer.dims.current_step[-3])
         key = next((key for key, number in self.frames.items() if number == frame), None)
         if key is not None and (self.item is None or self.item.key != key):
-            self.stage.marks.settle()
+            if not self.settled():
+                # what is drawn belongs to the frame on which it was begun
+                QTimer.singleShot(AFTER_PAINT, self._follow_later)
+                return
             self.session.go(key)
             if self in self.window.desks:
                 self.show()
+
+    def _follow_later(self) -> None:
+        if self.window.alive and self in self.window.desks:
+            self.follow_frame()
 
     def show(self, tell: bool = True) -> None:
         """Show the picture under the cursor, at once if it is prepared, and prepare its neighbours."""
@@ -100,6 +103,7 @@ class Desk(Edits):
             self.window.say("There is no picture to look at.")
             return
         self.stage.settings = self.window.settings
+        self.pass_by(item)
         if self.frames and self.stage.image.ndim == 3:
             self.window.viewer.dims.set_current_step(self.window.viewer.dims.ndim - 3, self.frames[item.key])
         shown = self._ready.get(item.key)
@@ -157,10 +161,7 @@ class Desk(Edits):
             item = next((item for item in near if item.key not in self._ready and not item.error), None)
             if item is not None:
                 self._start_loading(item)
-        if self.auto and not self._searching.busy:
-            item = next((i for i in near[:2] if i.key in self._ready and not i.detected and not i.error), None)
-            if item is not None:
-                self._start_search(item)
+        self.search_next(near[:2], self._ready)
 
     def _start_loading(self, item: Item) -> None:
         load = self.load
@@ -168,7 +169,7 @@ class Desk(Edits):
         def done(shown: Shown | None, error: Exception | None) -> None:
             if shown is not None:
                 self._ready[item.key] = shown
-            elif self.safely(lambda: self.session.set_error(item.key, _reason(error))) is None:
+            elif self.safely(lambda: self.session.set_error(item.key, reason_of(error))) is None:
                 return  # the review cannot be written: asking again would not end
             if self.item is not None and self.item.key == item.key:
                 self.show(tell=False)
@@ -176,36 +177,6 @@ class Desk(Edits):
                 self.prepare()
 
         self._loading.start(lambda: load(item), done)
-
-    def _start_search(self, item: Item) -> None:
-        shown = self._ready[item.key]
-        try:
-            finder, settings = self.window.engine(), self.window.asked()(shown)
-        except BlurError as error:
-            self.auto = False
-            self.window.warn(f"nothing is searched for: {error}")
-            return
-
-        def done(answer: Answer | None, error: Exception | None) -> None:
-            self.searched_key = None
-            if answer is not None:
-                found, said = answer.detections, answer.warnings
-                self._take(lambda: self.session.set_detections(item.key, found, engine=finder.name, warnings=said))
-            elif isinstance(error, PictureError):
-                self._take(lambda: self.session.set_error(item.key, _reason(error)))
-            else:
-                # the service fails for the next one as well: wait until a person asks again
-                self.auto = False
-                self.window.warn(f"{message(error) if error else 'no answer'}. Nothing is lost; Detect tries again.")
-            self.window.changed()
-            self.prepare()
-
-        self.searched_key = item.key
-        self._searching.start(lambda: finder.detect(shown.picture, settings), done)
-
-    def _take(self, change: Callable[[], Any]) -> None:
-        if self.safely(change) is None:  # closed, or the disk is full: the next one would be lost as well
-            self.auto = False
 
     def _on_session(self, key: str, what: str) -> None:
         if key == self.stage.marks.key and what in ("detections", "edit", "undo", "redo"):
@@ -222,7 +193,8 @@ class Desk(Edits):
         return self.session.next(self.only) if step > 0 else self.session.previous(self.only)
 
     def _go(self, step: int) -> bool:
-        self.stage.marks.settle()
+        if not self.settled():
+            return False
         self._step = step
         if self._move(step) is None:
             end = "last" if step > 0 else "first"
@@ -241,8 +213,10 @@ class Desk(Edits):
 
     def go(self, key: str) -> None:
         """Go to a picture that was clicked in the list."""
-        self.stage.marks.settle()
+        if not self.settled():
+            return
         self._step = 1
+        self.try_again(key)
         self.session.go(key)
         item = self.session[key]
         if item.error:
@@ -254,32 +228,45 @@ class Desk(Edits):
     def accept(self) -> None:
         """Note that all is marked, and go on."""
         item = self.item
-        if item is None or not self._may_decide(item):
+        if item is None or not self._may_decide() or not self._is_searched(item):
             return
         if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:
             return  # it could not be written down, so the person stays here
+        unsearched = "" if item.detected else f"{item.key} was accepted, but nothing has searched it. "
         if not self._go(1):
             left = self.session.counts()["unreviewed"]
-            self.window.say(f"Accepted. This was the last picture; {left} are not reviewed.")
+            self.window.say(f"{unsearched or 'Accepted. '}This was the last picture; {left} are not reviewed.")
+        elif unsearched:
+            self.window.say(f"{unsearched}{self.window.status}")
 
     def flag(self) -> None:
         """Note that somebody must look again; once more takes it back."""
         item = self.item
-        if item is None or not self._may_decide(item):
+        if item is None or not self._may_decide():
             return
         flagged = item.decision == "flagged"
         if self.safely(lambda: self.session.decide(item.key, "unreviewed" if flagged else "flagged")) is not None:
             self.window.say(f"{item.key} is {'no longer flagged' if flagged else 'flagged'}.")
 
-    def _may_decide(self, item: Item) -> bool:
-        self.stage.marks.settle()
+    def _may_decide(self) -> bool:
+        if not self.settled():
+            return False
         if not self.is_shown:
             self.window.say("The picture is not shown yet.")
             return False
+        return True
+
+    def _is_searched(self, item: Item) -> bool:
+        """Whether what an answer that is still to come says can no longer take an acceptance back."""
         if self.searched_key == item.key:
             self.window.say("The picture is still being searched.")
-            return False
-        return True
+        elif item.key in self.window.jobs.left_of(self):
+            self.window.say("The picture is among those that are being searched; wait for it, or press Cancel.")
+        elif self.auto and not item.detected and not self.has_failed(item.key):
+            self.window.say("The picture is not searched yet; it is the next one.")
+        else:
+            return True
+        return False
 
     # -- seeing ----------------------------------------------------------------------------------------------------
 
@@ -303,8 +290,3 @@ class Desk(Edits):
         self._loading.forget()
         self._searching.forget()
         self.stage.close()
-
-
-def _reason(error: Exception | None) -> str:
-    """Why, without the path: the person sees which picture it is."""
-    return error.reason if isinstance(error, PictureError) else message(error) if error else "cannot be read"

@@ -39,9 +39,22 @@ class Edits:
         """Let the next drag mark a face."""
         self._draw("face")
 
+    def settled(self) -> bool:
+        """Bring the layer in step with the session; False, and said, while a person holds a mark.
+
+        What is half drawn or pulled is nowhere but in the layer: whatever leaves the picture would lose it.
+        """
+        if self.stage.marks.in_hand:
+            self.window.say(self.stage.marks.how_to_let_go)
+            return False
+        self.stage.marks.settle()
+        return True
+
     def _draw(self, kind: Kind) -> None:
-        if self.is_shown:
+        if self.is_shown and self.settled():
             self.stage.focus()
+            self.stage.marks.hidden_kinds.discard(kind)  # what is drawn is seen
+            self.stage.marks.recolour()
             self.stage.marks.draw(kind)
             self.window.say(f"Drag a box around the {kind}; its corners can be pulled afterwards.")
 
@@ -76,20 +89,19 @@ class Edits:
         self._step_back(self.session.redo, "Done again: {}.", "There is nothing to do again.")
 
     def _step_back(self, step: Callable[[str], str | None], said: str, nothing: str) -> None:
-        if not self.is_shown or self.stage.marks.is_drawing or self.item is None:
+        if not self.is_shown or self.item is None or not self.settled():
             return
         key = self.item.key
-        self.stage.marks.settle()
         done = self.safely(lambda: step(key))
         self.stage.refresh()
         self.window.say(said.format(done) if done else nothing)
 
     def next_mark(self) -> None:
         """Choose the next mark, so that everything can be done without a mouse."""
-        if not self.is_shown or self.stage.marks.is_drawing:
+        if not self.is_shown or not self.settled():
             return
-        self.stage.marks.settle()
-        ids = [mark.id for mark in self._marks()]
+        hidden = self.stage.marks.hidden_kinds
+        ids = [mark.id for mark in self._marks() if mark.detection.kind not in hidden]
         if not ids:
             self.window.say("There is no mark.")
             return
@@ -102,9 +114,8 @@ class Edits:
         return self.item.marks if self.item is not None else ()
 
     def _chosen(self) -> list[int]:
-        if not self.is_shown or self.stage.marks.is_drawing:
+        if not self.is_shown or not self.settled():
             return []
-        self.stage.marks.settle()
         known = {mark.id for mark in self._marks()}
         chosen = [number for number in self.stage.marks.selected if number in known]
         if not chosen:

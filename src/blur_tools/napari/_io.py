@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from blur_tools.audit._items import Mark
+from blur_tools.audit._state import persons_source
 from blur_tools.detections import Detection, Detections, Kind
 from blur_tools.errors import BlurError, DetectionsError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import PictureLabels, read_coco
 from blur_tools.formats.coco_writer import write_coco
-from blur_tools.napari._layers import edge_width, facts_of, layer_values, mended, text_options
+from blur_tools.napari._layers import NEW, edge_width, facts_of, layer_values, mended, text_options
 from blur_tools.napari._pictures import HALF, load_shown
 from blur_tools.orientation import polygon_to_stored, polygon_to_upright
 from blur_tools.samples import write_scenes
@@ -53,7 +56,16 @@ def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | 
         return open_review
     if first.lower().endswith(".blur.json") or _is_coco(first):
         return read_detections
-    return None if first.lower().endswith(".json") else read_pictures
+    return None if first.lower().endswith(".json") or any(map(_is_deep, paths)) else read_pictures
+
+
+def _is_deep(path: Any) -> bool:
+    """Whether a picture has more than eight bits: `load_picture` would make it white, napari shows it as it is."""
+    try:
+        with Image.open(os.fspath(path)) as image:
+            return image.mode.startswith(("I", "F"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # said by who reads it
 
 
 def _is_coco(path: str) -> bool:
@@ -185,6 +197,16 @@ def _marks_layer(labelled: _Labelled) -> LayerData:
         "name": f"Plates and faces: {Path(labelled.key).name}",
         "shape_type": types,
         "features": features,
+        # what is drawn in it later is a person's, and none of the marks that it came with
+        "feature_defaults": {
+            "kind": "plate",
+            "score": math.nan,
+            "text": "",
+            "source": persons_source(""),
+            "keep": False,
+            "mark": NEW,
+            "label": "drawn",
+        },
         "text": text_options(),
         "face_color": "transparent",
         "edge_color": "white",
@@ -250,14 +272,21 @@ def _labelled(data: Any, meta: Mapping[str, Any]) -> _Labelled:
     features = meta.get("features")
     known = facts.get("marks", {})
     found = []
+    written: set[int] = set()
     for row, points in enumerate(data):
         said = {} if features is None else features.iloc[row].to_dict()
         kind: Kind = "face" if said.get("kind") == "face" else "plate"
         corners = mended(np.asarray(points), kind)
         a, b, c, d = ((float(x) + HALF, float(y) + HALF) for y, x in corners)
         polygon = polygon_to_stored((a, b, c, d), size, turn)
-        drawn = Detection(kind, polygon, _score(said.get("score")), _text(said.get("source")))
-        base = known.get(int(said.get("mark") or 0), drawn)
+        number = int(said.get("mark") or NEW)
+        if number in known and number not in written:
+            written.add(number)
+            base = known[number]
+        elif number in written:  # a copy, which a person made
+            base = Detection(kind, polygon, None, persons_source(""))
+        else:
+            base = Detection(kind, polygon, _score(said.get("score")), _text(said.get("source")))
         keep = bool(said.get("keep", False))
         found.append(replace(base, kind=kind, polygon=polygon, keep=keep))
     return _Labelled(str(facts.get("key") or meta.get("name") or "picture"), size, turn, Detections(found))

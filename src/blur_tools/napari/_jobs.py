@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.batch.outputs import Outputs
 from blur_tools.batch.rows import Given, Job, Row, message, redact_rows
-from blur_tools.engines import Engine
-from blur_tools.errors import BlurError, PictureError
+from blur_tools.engines import Answer, Engine
+from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown
@@ -26,26 +25,36 @@ FINISHED: tuple[Decision, ...] = ("accepted", "edited")
 
 def search_items(
     items: Sequence[Item], load: Callable[[Item], Shown], finder: Engine, settings: Callable[[Shown], BlurSettings]
-) -> Iterator[tuple[str, Any, str]]:
+) -> Iterator[tuple[str, Answer | Exception]]:
     """Search pictures, one after the other.
 
     Yields
     ------
-    (key, Answer or None, reason)
-        None where the picture itself is at fault, with the reason why.
+    (key, Answer or Exception)
+        The error where the picture itself is at fault, or where the engine failed at this one alone.
 
     Raises
     ------
     EngineError, SettingsError
-        The engine cannot work; the pictures after it are not searched.
+        The engine cannot work, as it failed at two pictures one after the other, or at the only one; the pictures
+        after it are not searched.
     """
+    failed = len(items) == 1
     for item in items:
         try:
             answer = finder.detect((shown := load(item)).picture, settings(shown))
         except PictureError as error:
-            yield item.key, None, error.reason
+            yield item.key, error
+        except SettingsError:
+            raise
+        except Exception as error:
+            if failed:
+                raise
+            failed = True
+            yield item.key, error
         else:
-            yield item.key, answer, ""
+            failed = len(items) == 1
+            yield item.key, answer
 
 
 def save_items(items: Sequence[Item], outputs: Outputs, settings: BlurSettings) -> Iterator[Row]:
@@ -81,33 +90,71 @@ def search(window: Window, items: Sequence[Item]) -> None:
         window.say("Every picture is searched already." if desk is not None else "There is no picture.")
         return
     try:
-        finder, settings = window.engine(), window.asked()
+        finder, settings = window.engine(), window.asked(desk.stage.image)
     except BlurError as error:
         window.warn(f"nothing is searched for: {error}")
         return
+    again = "“Find in the rest” tries again" if desk.stage.owns_image else "Detect tries again"
     found: Counter[str] = Counter()
+    fallen: list[str] = []
+    failed: dict[str, str] = {}
 
-    def step(result: tuple[str, Any, str]) -> None:
-        key, answer, reason = result
-        if answer is None:
+    def step(result: tuple[str, Answer | Exception]) -> None:
+        key, answer = result
+        job.left.discard(key)
+        if isinstance(answer, PictureError):
             found["failed"] += 1
-            desk.safely(lambda: desk.session.set_error(key, reason))
+            reason = answer.reason
+            taken = desk.safely(lambda: desk.session.set_error(key, reason))
+        elif isinstance(answer, Exception):
+            failed[key] = message(answer)
+            return
         else:
             found.update(item.kind for item in answer.detections)
-            found_here, said = answer.detections, answer.warnings
-            desk.safely(lambda: desk.session.set_detections(key, found_here, engine=finder.name, warnings=said))
-            for text in answer.warnings:
-                window.say(text)
+            taken = _take_answer(desk, key, answer, finder.name, fallen)
+        if taken is None:  # closed, or the disk is full: the next one would be lost as well
+            window.jobs.cancel()
 
     def end(reason: str) -> None:
         if reason:
-            window.warn(f"{reason}. Nothing is lost; Detect tries again.")
-        else:
-            lost = f"; {found['failed']} cannot be read" if found["failed"] else ""
-            window.say(f"Found {counted(found['plate'], 'plate')} and {counted(found['face'], 'face')}{lost}.")
+            window.warn(f"{reason}. Nothing is lost; {again}.")
+            return
+        lost = f"; {found['failed']} cannot be read" if found["failed"] else ""
+        text = f"Found {counted(found['plate'], 'plate')} and {counted(found['face'], 'face')}{lost}."
+        if failed:
+            text += f" Not searched: {named(failed)}: {next(iter(failed.values()))}. {again[0].upper()}{again[1:]}."
+        if fallen:
+            text += f" No longer accepted, as the marks changed: {named(fallen)}."
+        (window.warn if failed or fallen else window.say)(text)
+        desk.worked_again()
 
     work = list(items)
-    window.jobs.start("Searching", len(work), lambda: search_items(work, desk.load, finder, settings), step, end)
+    job = window.jobs.start(
+        "Searching",
+        len(work),
+        lambda: search_items(work, desk.load, finder, settings),
+        step,
+        end,
+        owner=desk,
+        left=[item.key for item in work],
+    )
+
+
+def _take_answer(desk: Desk, key: str, answer: Answer, name: str, fallen: list[str]) -> Item | None:
+    """Give an answer to the session; a decision that falls with it is noted."""
+    before = desk.session[key].decision
+    found, said = answer.detections, answer.warnings
+    taken: Item | None = desk.safely(lambda: desk.session.set_detections(key, found, engine=name, warnings=said))
+    if taken is not None and taken.decision != before:
+        fallen.append(key)
+    for text in said:
+        desk.window.say(text)
+    return taken
+
+
+def named(keys: Collection[str]) -> str:
+    """The first of some pictures, by name."""
+    return ", ".join(list(keys)[:3]) + (" …" if len(keys) > 3 else "")
 
 
 def search_rest(window: Window) -> None:
@@ -119,7 +166,6 @@ def search_rest(window: Window) -> None:
 def save_session(window: Window, out: Path, only: Collection[Decision] = FINISHED) -> None:
     """Write the pictures of the desk that have one of these decisions."""
     if window.desk is not None:
-        _settle(window.desk)
         items = window.desk.session.items
         save(window, [item for item in items if item.decision in only and not item.error], out, len(items))
 
@@ -127,7 +173,7 @@ def save_session(window: Window, out: Path, only: Collection[Decision] = FINISHE
 def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
     """Write pictures of the desk; `of` is how many there are to choose from."""
     desk = window.desk
-    if desk is None:
+    if desk is None or not desk.settled():
         return
     if not items:
         window.warn("Nothing is saved: no picture is accepted yet.")
@@ -160,9 +206,8 @@ def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
 
 def export_session(window: Window, path: Path) -> None:
     """Write all detections of the desk as ``.blur.json``, or as COCO where the name ends otherwise."""
-    if window.desk is None:
+    if window.desk is None or not window.desk.settled():
         return
-    _settle(window.desk)
     session: AuditSession = window.desk.session
     try:
         left = session.export(path)
@@ -173,7 +218,3 @@ def export_session(window: Window, path: Path) -> None:
         for key, reason in list(left.items())[:1]:
             text += f" {len(left)} are not in it; {key}: {reason}"
         window.say(text)
-
-
-def _settle(desk: Desk) -> None:
-    desk.stage.marks.settle()

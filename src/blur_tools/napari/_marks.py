@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QTimer
 
+from blur_tools.audit._merge import area_of, overlapping
 from blur_tools.audit.session import AuditSession, Mark
-from blur_tools.detections import Kind, Polygon
+from blur_tools.detections import Detection, Kind, Polygon
 from blur_tools.errors import AuditError, BlurError, DetectionsError
 from blur_tools.napari._layers import (
     NEW,
@@ -136,8 +137,11 @@ class MarksLayer:
         }
 
     def settle(self) -> None:
-        """Write the layer anew where it differs from the session."""
-        if self.key is None or self._shown is None or self.is_drawing:
+        """Write the layer anew where it differs from the session; not while a person holds a mark.
+
+        The end of each drag is an event of the layer, behind which this is called again.
+        """
+        if self.key is None or self._shown is None or self.in_hand:
             return
         marks = self.session[self.key].marks
         if self._stale or marks != self._written:
@@ -149,6 +153,17 @@ class MarksLayer:
     def is_drawing(self) -> bool:
         """Whether a mark is half drawn: napari holds the layer then."""
         return bool(getattr(self.layer, "_is_creating", False))
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a mark is half drawn, or being pulled or moved: the session does not know of it yet."""
+        return self.is_drawing or bool(getattr(self.layer, "_is_moving", False))
+
+    @property
+    def how_to_let_go(self) -> str:
+        """What a person has to do before anything else can be done."""
+        held = self.layer.mode in (EDITING, DRAWING, "select", "add_ellipse", "add_line")
+        return "Let go of the mouse first." if held else "Finish the mark that you are drawing first: press Escape."
 
     def toggle_words(self) -> None:
         """Hide the words at the marks, or show them."""
@@ -249,7 +264,8 @@ class MarksLayer:
                 rows[number] = np.asarray(self.layer.data[row], dtype=np.float64)
         gone = [number for number in self._given if number not in rows]
         if gone:
-            self.session.delete(key, gone)
+            there = {mark.id for mark in self.session[key].marks}
+            self.session.delete(key, [number for number in gone if number in there])
             for number in gone:
                 del self._given[number]
         self._tell_shapes(key, shown, rows)
@@ -257,7 +273,8 @@ class MarksLayer:
             self._tell_new(key, shown, row)
 
     def _tell_shapes(self, key: str, shown: Shown, rows: dict[int, Points]) -> None:
-        kinds = {mark.id: mark.detection.kind for mark in self.session[key].marks}
+        written = {mark.id: mark.detection for mark in (*self._written, *self.session[key].marks)}
+        kinds = {number: detection.kind for number, detection in written.items()}
         changed: dict[int, Polygon] = {}
         for number, data in rows.items():
             before = self._given[number]
@@ -267,8 +284,23 @@ class MarksLayer:
                 data = corner_moved(before, data)
             changed[number] = shown.to_stored(mended(data, kinds[number]))
             self._given[number] = np.asarray(self.layer.data[self._row(number)], dtype=np.float64)
+        there = {mark.id: mark.detection for mark in self.session[key].marks}
+        for number in [number for number in changed if number not in there]:
+            # an answer of the engine came while a person pulled it
+            polygon, before_it = changed.pop(number), written[number]
+            instead = self._same_object(before_it, there)
+            if instead is None:
+                self.session.add(key, before_it.kind, polygon)
+            else:
+                changed[instead] = polygon
         if changed:
             self.session.reshape(key, changed)
+
+    def _same_object(self, detection: Detection, there: dict[int, Detection]) -> int | None:
+        """The mark that took the place of one that was on the canvas."""
+        fresh = [number for number in there if number not in self._given]
+        same = overlapping([area_of(there[number]) for number in fresh], [area_of(detection)]) if fresh else []
+        return next((number for number, is_same in zip(fresh, same, strict=True) if is_same), None)
 
     def _tell_new(self, key: str, shown: Shown, row: int) -> None:
         data = np.asarray(self.layer.data[row], dtype=np.float64)

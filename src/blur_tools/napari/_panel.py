@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QSizePolicy
 
 from blur_tools.napari._keys import ACTIONS
 from blur_tools.napari._window import Window
 
-__all__ = ["JobBar", "action_buttons", "button", "counted", "fields", "row", "status_line"]
+__all__ = ["JobBar", "action_buttons", "button", "counted", "fields", "row", "shown_key", "status_line", "until_gone"]
 
 SHORT = {"Control-": "Ctrl+", "Shift-": "Shift+", "Delete": "Del"}
 
@@ -69,6 +69,31 @@ def status_line(text: str = "") -> Label:
 def counted(number: int, word: str) -> str:
     """A number with its word, in the singular or plural."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+class _Parting(QObject):
+    """Sees when a panel is taken out of its window. napari lets go of a closed panel's widget, and Python keeps it."""
+
+    def __init__(self, widget: Any, end: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._end = end
+        widget.installEventFilter(self)
+
+    def eventFilter(self, widget: Any, event: Any) -> bool:
+        if event.type() == QEvent.Type.ParentChange and widget.parent() is None:
+            self._end()
+        return False
+
+
+def until_gone(widget: Any, *ends: Callable[[], Any]) -> None:
+    """End subscriptions when a panel is closed, or Qt takes it down: nobody sees what it would be told."""
+
+    def end(*_: Any) -> None:
+        for each in ends:
+            each()
+
+    _Parting(widget, end)
+    widget.destroyed.connect(end)
 
 
 class JobBar(Container[Any]):

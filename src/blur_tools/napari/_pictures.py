@@ -22,9 +22,6 @@ Pixels = npt.NDArray[np.uint8]
 HALF = 0.5
 """napari puts the middle of the first pixel at 0; in `Detection` a picture covers ``[0, width] x [0, height]``."""
 
-PROBE = 97
-"""Every so many rows and columns are compared to tell whether a layer shows a file as it is."""
-
 
 @dataclass(frozen=True, eq=False)
 class Shown:
@@ -122,6 +119,6 @@ def shown_in_layer(source: Any, pixels: Pixels) -> Shown:
     picture = load_picture(source)
     whole = colour(Image.fromarray(pixels), 1)
     for turn in dict.fromkeys((1, picture.orientation)):
-        if np.array_equal(colour(picture.image, turn)[::PROBE, ::PROBE], whole[::PROBE, ::PROBE]):
+        if np.array_equal(colour(picture.image, turn), whole):
             return Shown(picture, whole, turn)
     raise PictureError(picture.source.origin, "the layer no longer shows this file")

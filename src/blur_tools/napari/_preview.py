@@ -41,6 +41,10 @@ class Redaction:
         self._regions: dict[Detection, Region | None] = {}
         self._drawn: list[Region] = []
 
+    def fits(self, settings: BlurSettings) -> bool:
+        """Whether it was rendered with these settings, so that only edits are to be followed."""
+        return settings.or_default(DEFAULT_INTENSITY) == self._settings
+
     def update(self, detections: Detections, settings: BlurSettings) -> int:
         """Render what differs from the last time.
 

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from blur_tools.audit.session import AuditSession
+from blur_tools.batch.rows import message
+from blur_tools.detections import Detections
 from blur_tools.errors import BlurError
 from blur_tools.napari._marks import MarksLayer, marks_layer
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._preview import Redaction
+from blur_tools.napari._work import Lane
 from blur_tools.settings import BlurSettings
 
 __all__ = ["MARKS", "PICTURE", "PREVIEW", "Stage"]
@@ -21,6 +24,9 @@ __all__ = ["MARKS", "PICTURE", "PREVIEW", "Stage"]
 logger = logging.getLogger("blur_tools")
 
 PICTURE, MARKS, PREVIEW = "Picture", "Plates and faces", "Redacted preview"
+AT_ONCE = 50_000
+"""Pixels of marks that are rendered while the window waits, some 50 ms; more are rendered in a thread."""
+
 NOTHING = np.full((480, 640, 3), 48, np.uint8)
 """Shown where there is no picture."""
 
@@ -38,9 +44,19 @@ class Stage:
         Told a sentence for the person.
     image : napari.layers.Image, optional
         Somebody else's layer that already shows the picture: its pixels are never replaced.
+    alive : callable
+        Whether there still is a window.
     """
 
-    def __init__(self, viewer: Any, session: AuditSession, say: Callable[[str], None], image: Any = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        session: AuditSession,
+        say: Callable[[str], None],
+        image: Any = None,
+        *,
+        alive: Callable[[], bool],
+    ) -> None:
         # weakly: what belongs to a viewer must not keep it alive
         self._viewer = weakref.ref(viewer)
         self.session = session
@@ -52,6 +68,7 @@ class Stage:
         self.preview_on = False
         self.preview: Any = None
         self._say = say
+        self._rendering = Lane(alive)
         self._views: dict[tuple[int, ...], tuple[Any, float]] = {}
         name = MARKS if image is None else f"{MARKS}: {image.name}"
         self.marks = MarksLayer(marks_layer(name), session, say, lambda: float(self.viewer.scene.camera.zoom))
@@ -69,6 +86,7 @@ class Stage:
 
     def show(self, key: str, shown: Shown | None) -> None:
         """Show a picture and its marks; None while there is nothing to see of it."""
+        self.hold_original(False)  # a key that is held is let go with the picture that it was pressed at
         self.marks.settle()
         self._keep_view()
         self.shown, self.redaction = shown, None
@@ -87,6 +105,7 @@ class Stage:
 
     def wait(self, key: str) -> None:
         """Another picture is on its way: what is still seen can no longer be edited."""
+        self.hold_original(False)
         self.marks.settle()
         self._keep_view()
         self.shown = self.redaction = None
@@ -111,14 +130,42 @@ class Stage:
             if self.preview is not None:
                 self.preview.visible = False
             return
+        detections = self.session[self.marks.key].detections
+        if (self.redaction is None or not self.redaction.fits(self.settings)) and _area(detections) > AT_ONCE:
+            self._render_beside(self.shown, detections)
+            return
         if self.redaction is None:
             self.redaction = Redaction(self.shown)
         try:
-            changed = self.redaction.update(self.session[self.marks.key].detections, self.settings)
+            changed = self.redaction.update(detections, self.settings)
         except BlurError as error:
             self._say(f"no preview: {error}")
             return
         self._show_preview(self.redaction, bool(changed))
+
+    def _render_beside(self, shown: Shown, detections: Detections) -> None:
+        """Render a whole picture in a thread; what is asked for meanwhile is done behind it."""
+        if self.redaction is None and self.preview is not None:
+            self.preview.visible = False  # it is of another picture
+        if self._rendering.busy:
+            return
+        settings = self.settings
+
+        def work() -> Redaction:
+            redaction = Redaction(shown)
+            redaction.update(detections, settings)
+            return redaction
+
+        def done(redaction: Redaction | None, error: Exception | None) -> None:
+            as_asked = self.shown is shown and self.settings == settings
+            if as_asked and redaction is None:
+                self._say(f"no preview: {message(error) if error else 'nothing was rendered'}")
+                return
+            if self.shown is shown and redaction is not None:
+                self.redaction = redaction
+            self.update_preview()
+
+        self._rendering.start(work, done)
 
     def hold_original(self, on: bool) -> None:
         """While held, neither preview nor marks."""
@@ -138,6 +185,7 @@ class Stage:
     def close(self) -> None:
         """Take our layers out of the viewer; somebody else's stays."""
         self.marks.key = None
+        self._rendering.forget()
         mine = [layer for layer in self.layers if layer is not self.image or self.owns_image]
         for layer in mine:
             self.viewer.layers.remove(layer)
@@ -193,3 +241,9 @@ class Stage:
             self.viewer.reset_view()
         else:
             self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = known
+
+
+def _area(detections: Detections) -> float:
+    """Pixels of the boxes around what is hidden."""
+    boxes = [item.box for item in detections if not item.keep]
+    return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from blur_tools.batch.rows import message
@@ -23,12 +23,18 @@ class Job:
         Steps; 0 when they are not known.
     done : int
         Steps that are done.
+    owner : object
+        Whose work it is; it ends with them. None when it can end without them.
+    left : set of str
+        Keys of the owner's pictures that are still to be done.
     """
 
     title: str
     total: int
     worker: Any = None
     done: int = 0
+    owner: Any = None
+    left: set[str] = field(default_factory=set)
 
 
 class Jobs:
@@ -54,12 +60,15 @@ class Jobs:
         work: Callable[[], Iterator[Any]],
         on_step: Callable[[Any], None],
         on_end: Callable[[str], None],
+        *,
+        owner: Any = None,
+        left: Iterable[str] = (),
     ) -> Job:
         """Run a generator in a thread.
 
         Parameters
         ----------
-        title, total
+        title, total, owner, left
             See `Job`.
         work : callable
             Gives the generator; what it yields is one step.
@@ -71,7 +80,7 @@ class Jobs:
         from napari.qt.threading import create_worker
 
         self.cancel()
-        job = Job(title, total)
+        job = Job(title, total, owner=owner, left=set(left))
         facts = {"desc": title, "total": total}
         worker = create_worker(_generator(work), _start_thread=False, _progress=facts, _ignore_errors=True)
         job.worker, self.current = worker, job
@@ -94,6 +103,15 @@ class Jobs:
         worker.start()
         self._changed()
         return job
+
+    def left_of(self, owner: Any) -> set[str]:
+        """Pictures of somebody's that the running job has not come to yet."""
+        return self.current.left if self.current is not None and self.current.owner is owner else set()
+
+    def cancel_of(self, owner: Any) -> None:
+        """End the job if it is somebody's who goes away."""
+        if self.current is not None and self.current.owner is owner:
+            self.cancel()
 
     def cancel(self) -> str:
         """End the job now as far as the window is concerned; its thread ends behind the step that it is in.
