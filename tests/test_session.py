@@ -518,6 +518,70 @@ def test_unknown_pictures_marks_and_words_are_said(session):
     assert "a.png" in session
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (lambda s: s.delete("a.png", [1.0]), "mark: 1.0"),
+        (lambda s: s.delete("a.png", [True]), "mark: True"),
+        (lambda s: s.set_keep("a.png", [np.True_], True), "mark"),
+        (lambda s: s.set_kind("a.png", ["1"], "face"), "mark: '1'"),
+        (lambda s: s.reshape("a.png", {1.0: FACE.polygon}), "mark: 1.0"),
+        (lambda s: s.set_error("a.png", 404), "error: 404"),
+        (lambda s: s.set_detections("a.png", [], engine=5), "engine: 5"),
+        (lambda s: s.set_detections("a.png", [], warnings=[3]), "warnings: 3"),
+        (lambda s: s.set_detections("a.png", [], warnings="a text"), "list of texts"),
+        (lambda s: s.add("a.png", "plate", PLATE.polygon, reviewer=7), "reviewer: 7"),
+        (lambda s: s.reorder("random", 2**63), "seed"),
+        (lambda s: s.reorder("random", -1), "seed"),
+        (lambda s: s.reorder("random", 1.5), "seed: 1.5"),
+        (lambda s: [setattr(s, "reviewer", 5), s.decide("a.png", "accepted")], "reviewer: 5"),
+        (lambda s: [setattr(s, "reviewer", 5), s.delete("a.png", [1])], "reviewer: 5"),
+    ],
+)
+@pytest.mark.parametrize("kept", [True, False], ids=["journal", "memory"])
+def test_what_a_journal_could_not_say_is_refused_at_the_door(folder, step, said, kept):
+    sources = folder if kept else [str(folder / "a.png")]
+    with AuditSession.open(sources) as session:
+        session.set_detections("a.png", [PLATE])
+        before = session["a.png"]
+        with pytest.raises(AuditError, match=said):
+            step(session)
+        assert session["a.png"] == before
+        session.reviewer = "Ann"
+        assert session.decide("a.png", "accepted").decision == "accepted"
+    if kept:
+        AuditSession.open(folder).close()
+
+
+def test_numbers_of_numpy_are_numbers(folder):
+    with AuditSession.open(folder) as session:
+        session.set_detections("a.png", [PLATE, FACE])
+        session.delete("a.png", np.array([1]))
+        session.set_keep("a.png", np.array([2]), True)
+        session.reorder("random", np.int64(3))
+    with AuditSession.open(folder) as session:
+        assert list(session["a.png"].detections) == [replace(FACE, keep=True)]
+
+
+def test_a_name_of_a_callers_own_leads_nowhere(folder, tmp_path, encode, noise):
+    from blur_tools.sources import Source
+
+    data = encode(noise(20, 30), "PNG")
+    with AuditSession.open([Source(data, "../../x.png", "x")], journal=tmp_path / "j.jsonl") as session:
+        key = session[0].key
+        assert "/" not in key
+        session.decide(key, "flagged")
+    with AuditSession.resume(tmp_path / "j.jsonl") as session:
+        assert session[key].decision == "flagged"
+
+
+@pytest.mark.parametrize("reviewer", [5, None])
+def test_a_reviewer_that_is_no_text_opens_nothing(folder, reviewer):
+    with pytest.raises(AuditError, match="reviewer"):
+        AuditSession.open(folder, reviewer=reviewer)
+    assert not (folder / ".blur-audit.jsonl").exists()
+
+
 def test_deleting_some_that_are_not_there_deletes_none(session):
     session.set_detections("a.png", [PLATE, FACE])
     with pytest.raises(AuditError, match="no mark 9"):

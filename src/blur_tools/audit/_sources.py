@@ -145,7 +145,7 @@ def _content(source: Any) -> tuple[str, str]:
         It is no picture; and what a decoder raises.
     """
     if isinstance(source, Source):
-        return source.name, source.digest
+        return safe_name(source.name), source.digest
     name = "picture"
     if isinstance(source, Mapping):
         path, source = source.get("path"), source.get("bytes")

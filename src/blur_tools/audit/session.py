@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from blur_tools.audit._checks import text_of, texts_of
 from blur_tools.audit._edits import added, changed, deleted
 from blur_tools.audit._items import DECISIONS, Decision, Item, Mark, Order
 from blur_tools.audit._opening import found_record, open_journal, open_sources, timestamp
@@ -79,7 +80,8 @@ class AuditSession(Review):
         SettingsError
             No column, or several, could hold the pictures.
         """
-        return cls(open_sources(sources, journal, order, column, engine_name), reviewer)
+        by, engine = text_of("reviewer", reviewer), text_of("engine_name", engine_name)
+        return cls(open_sources(sources, journal, order, column, engine), by)
 
     @classmethod
     def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "") -> Self:
@@ -94,7 +96,8 @@ class AuditSession(Review):
         JournalError, AuditError
             As for `open`.
         """
-        return cls(open_journal(journal), reviewer)
+        by = text_of("reviewer", reviewer)
+        return cls(open_journal(journal), by)
 
     def set_detections(
         self, key: str, detections: Iterable[Detection], *, engine: str = "", warnings: Iterable[str] = ()
@@ -117,12 +120,13 @@ class AuditSession(Review):
         """
         state = self._state(key)
         found = Detections(detections)
-        record = found_record(state, key, found, engine=engine, at=timestamp(), warnings=tuple(warnings))
+        engine, said = text_of("engine", engine), texts_of("warnings", warnings)
+        record = found_record(state, key, found, engine=engine, at=timestamp(), warnings=said)
         return self._do(record, "detections")
 
     def set_error(self, key: str, text: str) -> Item:
         """Say why a picture cannot be shown or searched; ``""`` takes it back."""
-        if self._state(key).error == text:
+        if self._state(key).error == text_of("error", text):
             return self._items[key]
         return self._do(Failed(key, timestamp(), text), "error")
 
@@ -143,7 +147,7 @@ class AuditSession(Review):
         DetectionsError
             No kind, or not four finite corners.
         """
-        by = self.reviewer if reviewer is None else reviewer
+        by = text_of("reviewer", self.reviewer if reviewer is None else reviewer)
         state = self._state(key)
         self._edit(key, added(state, kind, polygon, persons_source(by)), by)
         return self._items[key].marks[-1]
@@ -205,7 +209,8 @@ class AuditSession(Review):
             raise AuditError(f"decision {decision!r} is none of {', '.join(DECISIONS)}")
         if decision in ("accepted", "edited"):
             decision = "edited" if state.edited else "accepted"
-        return self._do(Decided(key, timestamp(), self.reviewer, decision), "decision", durable=True)
+        record = Decided(key, timestamp(), text_of("reviewer", self.reviewer), decision)
+        return self._do(record, "decision", durable=True)
 
     def to_frame(self) -> pd.DataFrame:
         """The table as it stands.
@@ -310,5 +315,5 @@ class AuditSession(Review):
         except ValueError:
             return  # elsewhere
         if key not in self._saved:
-            self._write(Saved(key, timestamp()))
-            self._saved.add(key)
+            with self._written(Saved(key, timestamp())):
+                self._saved.add(key)
