@@ -308,10 +308,17 @@ def test_what_a_person_drew_and_deleted_says_nothing_of_what_is_there(session):
     assert list(session.set_detections("a.png", [FACE]).detections) == [FACE]
 
 
-def test_where_a_person_moved_a_mark_away_the_engine_does_not_put_it_back(session):
+def test_where_a_person_moved_a_mark_away_the_engine_may_find_another_object(session):
     session.set_detections("a.png", [FACE])
     session.reshape("a.png", {1: box_polygon(0, 0, 20, 30)})
-    assert shapes(session.set_detections("a.png", [FACE])) == [("face", (0, 0, 20, 30))]
+    item = session.set_detections("a.png", [FACE])
+    assert shapes(item) == [("face", (0, 0, 20, 30)), ("face", FACE.box)]
+
+
+def test_a_mark_that_was_made_smaller_is_found_again_where_the_engine_had_it(session):
+    session.set_detections("a.png", [FACE])
+    session.reshape("a.png", {1: box_polygon(101, 21, 108, 30)})
+    assert shapes(session.set_detections("a.png", [FACE])) == [("face", (101, 21, 108, 30))]
 
 
 def test_where_a_mark_was_deleted_it_stays_deleted_though_the_engine_had_it_elsewhere(session):
@@ -319,7 +326,56 @@ def test_where_a_mark_was_deleted_it_stays_deleted_though_the_engine_had_it_else
     moved = replace(FACE, polygon=box_polygon(0, 0, 30, 40))
     session.reshape("a.png", {1: moved.polygon})
     session.delete("a.png", [1])
-    assert session.set_detections("a.png", [FACE, moved]).marks == ()
+    assert session.set_detections("a.png", [FACE]).marks == ()
+    assert session.set_detections("a.png", [moved]).marks == ()
+    assert len(session.set_detections("a.png", [FACE, moved]).marks) == 1  # one object was deleted, not two
+
+
+def test_one_mark_is_one_object_the_one_that_it_overlaps_most(session):
+    session.add("a.png", "face", box_polygon(40, 10, 100, 70))
+    left, right = (Detection("face", box_polygon(x, 10, x + 60, 70), 0.9, "local") for x in (25, 52))
+    item = session.set_detections("a.png", [left, right])
+    assert [mark.detection.box[0] for mark in item.marks] == [40, 25]
+
+
+def test_what_stands_beside_a_tilted_plate_is_another_plate(session):
+    def band(offset: float) -> tuple:
+        along, across = np.array([1, 1]) * 0.7071, np.array([1, -1]) * 0.7071
+        middle = np.array([300, 300]) + across * offset
+        return tuple(
+            tuple(middle + along * a + across * b) for a, b in ((-100, -15), (100, -15), (100, 15), (-100, 15))
+        )
+
+    session.add("a.png", "plate", band(0))
+    found = [Detection("plate", band(offset), 0.9, "local") for offset in (1, 40)]
+    item = session.set_detections("a.png", found)
+    assert len(item.marks) == 2
+    assert item.marks[1].detection == found[1]
+
+
+def test_how_much_outlines_share():
+    from blur_tools.audit._outlines import shared_part
+
+    square, half = box_polygon(0, 0, 10, 10), box_polygon(0, 0, 5, 10)
+    diamond = ((5, 0), (10, 5), (5, 10), (0, 5))
+    assert shared_part(square, square) == 1
+    assert shared_part(square, half) == shared_part(half, square[::-1]) == 0.5
+    assert shared_part(square, diamond) == pytest.approx(0.5)
+    assert shared_part(square, box_polygon(5, 5, 15, 15)) == pytest.approx(25 / 175)
+    assert shared_part(square, box_polygon(10, 0, 20, 10)) == 0
+    assert shared_part(square, ((0, 0), (10, 10), (10, 0), (0, 10))) == 1  # crossed corners are what they enclose
+    for flat in (((1, 1),) * 4, ((0, 0), (5, 5), (10, 10), (2, 2))):
+        assert shared_part(square, flat) == shared_part(flat, flat) == 0
+    far = tuple((x + 1e8, y - 1e8) for x, y in square)
+    assert shared_part(far, far) == 1
+
+
+def test_what_was_drawn_and_undone_after_a_second_answer_is_no_edit(session):
+    session.set_detections("a.png", [PLATE])
+    session.add("a.png", "face", FACE.polygon)
+    session.set_detections("a.png", [PLATE])
+    assert session.undo("a.png") == "add face"
+    assert session.decide("a.png", "accepted").decision == "accepted"
 
 
 def test_an_undone_edit_is_no_edit_for_a_second_answer(session):
@@ -404,9 +460,19 @@ def test_any_second_answer_keeps_any_edits(first, steps, second, nearby):
     for number, mark in after.items():
         if before.get(number) != mark:
             assert mark in (*shifted, *second)
-            assert all(overlap(mark, other) < 0.5 for other in (*deleted, *changed.values()))
+    # what is left out is the same object as one that a person changed or deleted, each of them once
+    stay = [mark for number, mark in after.items() if number not in changed]
+    left = [mark for mark in (*shifted, *second) if mark not in stay]
+    assert len(shifted) + len(second) - len(stay) <= len(changed) + len(deleted)
+    for number, mark in changed.items():
+        places = [mark, given_marks.get(number, mark)]
+        if any(overlap(place, other) >= 0.5 for place in places[:1] for other in stay):
+            assert any(overlap(place, other) >= 0.5 for place in places for other in [*left, *stay])
+            assert len(stay) < len(shifted) + len(second)
     # nothing that the engine found is lost without a reason
     reasons = [*changed.values(), *given_marks.values()]
+    # a mark that was moved before it was deleted
+    reasons += [Detection(kind, step[3]) for step in steps if step[0] == "reshape" for kind in ("plate", "face")]
     for mark in second:
         assert mark in after.values() or any(overlap(mark, other) >= 0.5 for other in reasons)
     # and undo still leads back to what the engine gave, or says now

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blur_tools.audit._items import Decision, Item, Mark
-from blur_tools.audit._merge import area_of, overlapping
+from blur_tools.audit._merge import claimed
+from blur_tools.audit._outlines import shared_part
 from blur_tools.audit._records import Area, Decided, Edited, Failed, Found, Record, Redone, Undone
 from blur_tools.audit._risk import risk_of
 from blur_tools.audit._sources import Entry
@@ -93,25 +94,21 @@ class PictureState:
     def merged(self, detections: Iterable[Detection]) -> Marks:
         """The marks after an engine's new answer.
 
-        What a person touched stays as it is. Of the answer, what overlaps such a mark, as it stands or as the engine
-        first gave it, is left out: it is the same object. So is what overlaps a mark of an engine that a person
-        deleted; what a person drew and deleted again says nothing of what is there. The rest takes the place of
-        all other marks; what is the same as before keeps its number.
+        What a person touched stays as it is. Of the answer, what is the same object (`claimed`) is left out. So is
+        one that a person deleted; what a person drew and deleted again says nothing of what is there. The rest takes
+        the place of all other marks; what is the same as before keeps its number.
         """
         origins = self._origins()
         kept = {number: mark for number, mark in self.marks.items() if number in origins or number in self.persons}
-        claims = [*kept.values(), *self._deleted(origins)]
-        claims += [first for first in origins.values() if first is not None and not is_persons(first)]
         found = list(detections)
-        areas = [area_of(item) for item in found] if claims else []
-        known = overlapping(areas, map(area_of, claims)) if claims else [False] * len(found)
+        known = claimed([*self._places(kept, origins), *self._deleted(origins)], found)
         numbers: dict[tuple[Any, ...], list[int]] = {}
         for number, mark in self.marks.items():
             if number not in kept:
                 numbers.setdefault(_shape(mark), []).append(number)
         marks, after = dict(kept), self.next_id
-        for item, claimed in zip(found, known, strict=True):
-            if claimed:
+        for place, item in enumerate(found):
+            if place in known:
                 continue
             same = numbers.get(_shape(item))
             if same:
@@ -155,7 +152,9 @@ class PictureState:
             self._undecide()
         self.marks = dict(sorted(marks.items()))
         self.next_id = max([self.next_id, *(number + 1 for number in marks)])
-        self.persons |= {number for number, mark in marks.items() if record.settled or is_persons(mark)}
+        # what a step of this review made is not settled: it may be undone
+        given = marks.keys() - self._origins().keys()
+        self.persons |= {number for number in given if record.settled or is_persons(marks[number])}
         self.detected, self.error, self.warnings = True, "", record.warnings
         self.undone.clear()
         if record.engine:
@@ -204,16 +203,27 @@ class PictureState:
                 origins.setdefault(number, before)
         return origins
 
-    def _deleted(self, origins: Mapping[int, Detection | None]) -> list[Detection]:
-        """An engine's marks that a person has deleted, as they were when they were deleted."""
+    @staticmethod
+    def _places(kept: Marks, origins: Mapping[int, Detection | None]) -> list[list[Detection]]:
+        """Where each mark is found again: as it stands and, while it still is there, as the engine first gave it."""
+        places = []
+        for number, mark in kept.items():
+            first = origins.get(number)
+            there = first is not None and not is_persons(first) and shared_part(mark.polygon, first.polygon) > 0
+            places.append([mark, first] if first is not None and there else [mark])
+        return places
+
+    def _deleted(self, origins: Mapping[int, Detection | None]) -> list[list[Detection]]:
+        """An engine's marks that a person has deleted: as they were then, and as the engine first gave them."""
         last: dict[int, Detection] = {}
         for step in self.done:
             for number, before in step.before.items():
                 if before is not None:
                     last[number] = before
-        gone = [number for number in last if number not in self.marks]
-        engines = [number for number in gone if (first := origins[number]) is not None and not is_persons(first)]
-        return [last[number] for number in engines]
+        firsts = {number: origins[number] for number in last if number not in self.marks}
+        return [
+            [last[number], first] for number, first in firsts.items() if first is not None and not is_persons(first)
+        ]
 
 
 def _shape(mark: Detection) -> tuple[Any, ...]:

@@ -187,7 +187,7 @@ class Journal:
             self._lock.release()
 
     def _line(self, record: Record, more: bool) -> bytes:
-        """A record's line, which is read again first: what its reader refuses would make the whole journal unreadable."""
+        """A record's line, read again first: one that its reader refuses would make the whole journal unreadable."""
         try:
             form = record_form(record) | ({"more": True} if more else {})
             text = json.dumps(form, **_COMPACT)

@@ -105,8 +105,9 @@ class AuditSession(Review):
         """Take over what an engine found; what a person did stays.
 
         Marks that a person drew or changed stay as they are, and what the engine finds at their place is taken to be
-        the same object; an engine's marks that a person deleted stay deleted (same kind, overlap of upright boxes
-        0.5 or more). All others are replaced. A decision falls when the marks change; ``flagged`` stays. Undo goes
+        the same object; an engine's marks that a person deleted stay deleted. The same is one detection for each
+        mark: of its kind, with outlines that overlap by 0.5 or more (intersection over union), at its place or, while
+        the mark still touches that or was deleted, where the engine had it first. All others are replaced. A decision falls when the marks change; ``flagged`` stays. Undo goes
         on to work, redo is emptied.
 
         Parameters
