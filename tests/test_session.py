@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -1072,6 +1073,61 @@ def test_a_table_of_a_second_run_is_merged_into_the_journal(frame, tmp_path):
     assert list(edited.columns) == list(session.to_frame().columns)
 
 
+def test_a_table_of_an_earlier_day_takes_nothing_back(frame, tmp_path):
+    journal = tmp_path / "j.jsonl"
+    with AuditSession.open(frame, journal=journal) as session:
+        session.add("b.png", "face", box_polygon(20, 20, 50, 70))
+        session.set_keep("a.png", [2], True)
+        session.decide("a.png", "accepted")
+        session.add("sub/c.png", "plate", PLATE.polygon)
+        first_day = session.to_frame()
+        session.undo("sub/c.png")
+    with AuditSession.open(first_day, journal=journal) as session:
+        session.reshape("b.png", {max(mark.id for mark in session["b.png"].marks): box_polygon(60, 20, 90, 70)})
+        session.undo("a.png")
+        session.delete("a.png", [1])
+        for name in NAMES:
+            session.decide(name, "accepted")
+        second_day = {item.key: item for item in session}
+    size = journal.stat().st_size
+    for older in (first_day, frame, first_day):
+        with AuditSession.open(older, journal=journal) as session:
+            assert {item.key: item for item in session} == second_day
+    assert journal.stat().st_size == size
+
+
+def test_a_crash_while_a_table_is_taken_over_loses_no_decision(frame, tmp_path):
+    journal = tmp_path / "j.jsonl"
+    frame = frame.assign(decision=["flagged", "accepted", None], error=["boom", None, None])
+    with AuditSession.open(frame, journal=journal) as session:
+        whole, said = journal.read_bytes(), [(item.decision, item.error) for item in session]
+    assert said == [("flagged", "boom"), ("accepted", ""), ("unreviewed", "")]
+    lines = whole.splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        journal.write_bytes(b"".join(lines[:count]))
+        with AuditSession.open(frame, journal=journal) as session:
+            assert [(item.decision, item.error) for item in session] == said
+
+
+def test_the_order_of_a_journal_stays(folder):
+    with AuditSession.open(folder, order="risk") as session:
+        session.reorder("random", 7)
+        order = [item.key for item in session]
+        assert order != list(NAMES)
+    for asked in (None, "random"):
+        with AuditSession.open(folder, order=asked) as session:
+            assert [item.key for item in session] == order
+    with AuditSession.open(folder, order="path") as session:
+        assert [item.key for item in session] == list(NAMES)
+
+
+def test_whose_detections_a_table_holds_can_be_said(folder):
+    mine = replace(PLATE, source="")
+    table = pd.DataFrame({"image": [str(folder / "a.png")], "detections": [Detections([mine]).to_json()]})
+    session = table.blur.audit(where="none", engine_name="ours")
+    assert [item.source for item in session[0].detections] == ["ours"]
+
+
 def test_a_missing_extra_and_a_wrong_window_are_said(frame, monkeypatch, tmp_path):
     from blur_tools.frames import pandas as accessors
 
@@ -1130,15 +1186,177 @@ def test_what_is_accepted_is_saved_and_the_rest_is_named(session, folder, caplog
 
 
 def test_what_nobody_has_searched_is_not_saved_as_if_there_were_nothing(session, folder, tmp_path):
-    session.decide("b.png", "accepted")  # a person says that nothing is there
-    result = session.save(tmp_path / "out", only=["unreviewed", "accepted"])
-    assert result["status"].tolist() == ["failed", "ok", "failed"]
-    assert "nobody has searched" in result["error"].tolist()[0]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    session.set_error("a.png", "no connection")
+    session.decide("a.png", "accepted")
+    session.set_detections("b.png", [])
+    session.decide("b.png", "accepted")
+    for only in (["unreviewed", "accepted"], ["accepted"]):
+        result = session.save(tmp_path / "out", only=only)
+        assert result["status"].tolist() == ["skipped", "ok", "skipped"]
+        assert "no engine has searched it and nothing is marked: no connection" in result["error"].tolist()[0]
+        assert result["n_faces"].isna().tolist() == [True, False, True]
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    # nor by way of the table
+    rows = session.to_frame().blur.redact(out=tmp_path / "out2", progress=False)
+    assert rows["status"].tolist() == ["failed", "ok", "failed"]
+    session.add("a.png", "plate", PLATE.polygon)  # what a person drew is an answer
+    session.decide("a.png", "accepted")
+    assert session.save(tmp_path / "out")["status"].tolist() == ["ok", "ok", "skipped"]
+
+
+def test_an_older_result_of_what_is_left_out_now_is_removed(session, folder, tmp_path):
+    for name in NAMES:
+        session.set_detections(name, [PLATE])
+        session.decide(name, "accepted")
+    out = tmp_path / "out"
+    session.save(out)
+    session.add("a.png", "face", FACE.polygon)  # undecided again
+    session.decide("b.png", "flagged")
+    session.save(out, only=())  # nothing is asked for, nothing is taken away
+    assert len(list(out.rglob("*.png"))) == 3
+    session.save(out, only=["edited"])  # also not what is accepted and only not asked for
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.png")] == ["sub/c.png"]
+    result = session.save(out)
+    assert result["status"].tolist() == ["skipped", "skipped", "ok"]
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.png")] == ["sub/c.png"]
+    assert all((folder / name).is_file() for name in NAMES)
+
+
+def test_what_is_saved_is_what_stood_when_it_began(session, tmp_path, monkeypatch):
+    from blur_tools.audit import session as module
+
+    session.set_detections("a.png", [])
+    session.decide("a.png", "accepted")
+    real = module.outputs_of
+
+    def later(*arguments):
+        session.add("a.png", "face", FACE.polygon)
+        session.decide("a.png", "accepted")
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "outputs_of", later)
+    result = session.save(tmp_path / "out")
+    assert (result["decision"].iloc[0], result["n_faces"].iloc[0], result["status"].iloc[0]) == ("accepted", 0, "ok")
+    same = [np.asarray(Image.open(place / "a.png")) for place in (tmp_path / "out", tmp_path / "set")]
+    assert (same[0] == same[1]).all()
+
+
+def test_a_decision_is_on_the_file_that_was_there(folder, tmp_path):
+    for name in ("d.png", "e.png"):
+        shutil.copy(folder / "a.png", folder / name)
+    with AuditSession.open(folder) as session:
+        for name in (*NAMES, "d.png", "e.png"):
+            session.set_detections(name, [PLATE])
+        for name in ("a.png", "b.png", "e.png"):
+            session.decide(name, "accepted")
+        session.decide("d.png", "flagged")
+        Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+        result = session.save(tmp_path / "out")
+        assert result["status"].tolist()[:2] == ["skipped", "ok"]
+        assert "the file has changed" in result["error"].tolist()[0]
+    Image.new("RGB", (50, 40), "red").save(folder / "d.png")
+    pixels = bytearray((folder / "e.png").read_bytes())
+    pixels[-20] ^= 1  # as long as before
+    (folder / "e.png").write_bytes(pixels)
+    os.utime(folder / "e.png", ns=(1, 1))
+    os.utime(folder / "b.png", ns=(5, 5))  # a copy: another time, the same content
+    for _ in range(2):  # it is noted, and stays noted
+        with AuditSession.open(folder) as session:
+            decisions = {item.key: item.decision for item in session}
+            assert decisions == {
+                "a.png": "unreviewed",
+                "b.png": "accepted",
+                "d.png": "flagged",
+                "e.png": "unreviewed",
+                "sub/c.png": "unreviewed",
+            }
+            changed = [item.key for item in session if "the file has changed" in " ".join(item.warnings)]
+            assert changed == ["a.png", "d.png", "e.png"]
+            assert "the file has changed" in session["a.png"].reasons
+            assert len(session["a.png"].marks) == 1
+            assert session.save(tmp_path / "out", only=["unreviewed"])["status"].tolist()[0] == "skipped"
+    with AuditSession.open(folder) as session:
+        item = session.decide("a.png", "accepted")  # a person has looked at what is there now
+        assert item.warnings == ()
+        assert session.set_detections("d.png", []).warnings == ()
+        assert session.save(tmp_path / "out")["status"].tolist()[0] == "ok"
+    with AuditSession.resume(folder / ".blur-audit.jsonl") as session:
+        assert session["a.png"].decision == "accepted"
+
+
+def test_a_search_of_another_file_takes_the_decision_back(session, folder):
+    session.set_detections("a.png", [PLATE])
+    session.decide("a.png", "accepted")
+    assert session.set_detections("a.png", [PLATE]).decision == "accepted"
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    assert session.set_detections("a.png", [PLATE]).decision == "unreviewed"
+
+
+def test_a_journal_without_marks_of_files_still_opens(folder):
+    with AuditSession.open(folder) as session:
+        session.set_detections("a.png", [PLATE])
+        session.decide("a.png", "accepted")
+    journal = folder / ".blur-audit.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert sum("file" in line for line in lines) == 2
+    for line in lines:
+        line.pop("file", None)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    with AuditSession.open(folder) as session:
+        assert session["a.png"].decision == "accepted"
+
+
+def test_large_files_are_told_apart_by_parts_of_them(tmp_path):
+    from blur_tools.audit._files import WHOLE, mark_of
+
+    path = tmp_path / "large.bmp"
+    data = bytearray(3 * WHOLE + 17)
+    path.write_bytes(data)
+    first = mark_of(path)
+    assert first.differs(path) is None
+    for place in (0, len(data) - 1):
+        data[place] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(place, place))
+        assert first.differs(path) == mark_of(path)
+        data[place] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(7, 7))
+    assert first.differs(path) is None
+    path.unlink()
+    assert first.differs(path) is None
+    assert mark_of("https://host/a.jpg") is mark_of(b"bytes") is mark_of(tmp_path) is None
+
+
+def test_an_export_is_never_written_over_what_the_review_is_made_of(session, folder, tmp_path):
+    before = (folder / "a.png").read_bytes(), session.journal.read_bytes()
+    (tmp_path / "link.json").symlink_to(folder / "a.png")
+    for path in (folder / "a.png", folder / "sub" / ".." / "a.png", tmp_path / "link.json"):
+        with pytest.raises(OutputError, match=r"is the picture a\.png"):
+            session.export(path, format="blur.json")
+    with pytest.raises(OutputError, match="journal"):
+        session.export(session.journal, format="coco")
+    assert ((folder / "a.png").read_bytes(), session.journal.read_bytes()) == before
+    session.export(tmp_path / "x.blur.json")
+    session.export(tmp_path / "x.blur.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_results_below_a_folder_that_is_a_link_are_no_pictures_of_it(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    with AuditSession.open(tmp_path / "link") as session:
+        session.set_detections("a.png", [])
+        session.decide("a.png", "accepted")
+        session.save(folder / "out")
+    for root in (tmp_path / "link", folder):
+        with AuditSession.open(root) as session:
+            assert [item.key for item in session] == list(NAMES)
 
 
 def test_a_vanished_picture_fails_its_row(session, folder, tmp_path):
     for name in NAMES:
+        session.set_detections(name, [PLATE])
         session.decide(name, "accepted")
     (folder / "b.png").unlink()
     result = session.save(tmp_path / "out")
@@ -1167,6 +1385,7 @@ def test_saving_refuses_what_would_harm_and_what_is_no_decision(session, folder,
 
 def test_saving_can_be_stopped(session, tmp_path):
     for name in NAMES:
+        session.set_detections(name, [PLATE])
         session.decide(name, "accepted")
 
     def stop(done, total):

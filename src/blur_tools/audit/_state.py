@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from blur_tools.audit._files import CHANGED, FileMark
 from blur_tools.audit._items import Decision, Item, Mark
 from blur_tools.audit._merge import claimed
 from blur_tools.audit._outlines import shared_part
-from blur_tools.audit._records import Area, Decided, Edited, Failed, Found, Record, Redone, Undone
+from blur_tools.audit._records import Area, Changed, Decided, Edited, Failed, Found, Record, Redone, Undone
 from blur_tools.audit._risk import risk_of
 from blur_tools.audit._sources import Entry
 from blur_tools.detections import Detection
 
-__all__ = ["PERSON", "PictureState", "is_persons", "persons_source"]
+__all__ = ["PERSON", "PictureState", "is_persons", "persons_source", "print_of"]
 
 PERSON = "person"
 """`Detection.source` of what a person drew; with a name it is ``person:name``."""
@@ -46,7 +47,9 @@ class PictureState:
     """Everything that a review knows of one picture.
 
     Marks stand in the order of their numbers. `persons` are those that a table says a person made or mended, before
-    this review; `answers` is the last answer of each engine; `digests` are those of tables already taken over.
+    this review; `answers` is the last answer of each engine; `digests` are those of tables already taken over, and
+    `stood` are prints of all marks that ever stood: a table that says them says nothing new. `file` is what was
+    searched or decided on last, and `changed` says that another file has taken its place since.
     """
 
     marks: Marks = field(default_factory=dict)
@@ -62,11 +65,15 @@ class PictureState:
     decided_at: str = ""
     answers: dict[str, tuple[Area, ...]] = field(default_factory=dict)
     digests: frozenset[str] = frozenset()
+    stood: set[int] = field(default_factory=set)
+    file: FileMark | None = None
+    changed: bool = False
 
     def item(self, entry: Entry) -> Item:
         """The picture as it is shown."""
         error = self.error or entry.error
-        risk, reasons = risk_of(self.marks.values(), self.searched, error, list(self.answers.values()))
+        answers = list(self.answers.values())
+        risk, reasons = risk_of(self.marks.values(), self.searched, error, answers, changed=self.changed)
         return Item(
             entry.key,
             entry.source,
@@ -78,7 +85,7 @@ class PictureState:
             self.decided_at,
             risk,
             reasons,
-            self.warnings,
+            (*self.warnings, CHANGED) if self.changed else self.warnings,
         )
 
     @property
@@ -136,9 +143,11 @@ class PictureState:
             case Redone():
                 return self._move(self.undone, self.done, "redo")
             case Decided():
-                self.decision, self.reviewer, self.decided_at = record.decision, record.by, record.at
-                if record.decision == "unreviewed":
+                self._decide(record)
+            case Changed():
+                if self.decision != "flagged":
                     self._undecide()
+                self.file, self.changed = record.file, True
             case Failed():
                 self.error = record.text
             case _:
@@ -148,8 +157,10 @@ class PictureState:
     def _take(self, record: Found) -> None:
         marks = {number: mark for number, mark in record.marks if mark is not None}
         before = [_shape(mark) for mark in self.marks.values()]
-        if self.decision != "flagged" and before != [_shape(mark) for mark in marks.values()]:
+        another = self.file is not None and record.file is not None and not self.file.is_of(record.file)
+        if self.decision != "flagged" and (another or before != [_shape(mark) for mark in marks.values()]):
             self._undecide()
+        self.file, self.changed = record.file or self.file, self.changed and record.file is None
         self.marks = dict(sorted(marks.items()))
         self.next_id = max([self.next_id, *(number + 1 for number in marks)])
         # what a step of this review made is not settled: it may be undone
@@ -161,6 +172,7 @@ class PictureState:
             self.answers[record.engine] = record.areas
         if record.digest:
             self.digests |= {record.digest}
+        self._remember()
 
     def _edit(self, record: Edited) -> None:
         after = dict(record.marks)
@@ -171,6 +183,18 @@ class PictureState:
         self.done.append(Step(record.word, before, after))
         self.undone.clear()
         self._put(after)
+
+    def _decide(self, record: Decided) -> None:
+        self.decision, self.reviewer, self.decided_at = record.decision, record.by, record.at
+        if record.decision == "unreviewed":
+            self._undecide()
+            return
+        self._remember()
+        if record.file is not None:
+            self.file, self.changed = record.file, False
+
+    def _remember(self) -> None:
+        self.stood.add(print_of(self.marks.values()))
 
     def _move(self, steps: list[Step], to: list[Step], what: str) -> str:
         if not steps:
@@ -191,6 +215,7 @@ class PictureState:
             self.marks = dict(sorted(self.marks.items()))
         if self.decision != "flagged":
             self._undecide()
+        self._remember()
 
     def _undecide(self) -> None:
         self.decision, self.reviewer, self.decided_at = "unreviewed", "", ""
@@ -224,6 +249,12 @@ class PictureState:
         return [
             [last[number], first] for number, first in firsts.items() if first is not None and not is_persons(first)
         ]
+
+
+def print_of(marks: Iterable[Detection]) -> int:
+    """A number for what is marked, whatever the order; for one process only."""
+    # as text: the hash of -1 is that of -2
+    return sum(hash(f"{mark.kind}{mark.polygon}{mark.score}{mark.source}\0{mark.keep}") for mark in marks)
 
 
 def _shape(mark: Detection) -> tuple[Any, ...]:

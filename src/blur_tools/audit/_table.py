@@ -119,8 +119,8 @@ def _with(frame: pd.DataFrame, items: list[Item | None]) -> pd.DataFrame:
 
 def found_in(item: Item) -> Detections | None:
     """What is in a picture; None when nobody has said."""
-    known = item.detected or item.marks or item.decision in ("accepted", "edited")
-    return item.detections if known else None
+    # to accept a picture that nobody has searched does not say that nothing is in it
+    return item.detections if item.detected or item.marks else None
 
 
 def _number(item: Item, kind: str) -> int | None:

@@ -39,7 +39,7 @@ def add_audit(verbs: Any) -> None:
     audit.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder, a table, or a review's journal")
     audit.add_argument("--journal", type=Path, metavar="FILE", help="where the work is kept")
     audit.add_argument("--reviewer", default="", help="who decides (default: the account's name)")
-    audit.add_argument("--order", choices=ORDERS, default="path", help="order of the queue (default path)")
+    audit.add_argument("--order", choices=ORDERS, help="order of the queue (default: as it was, or path)")
     audit.add_argument(
         "--table", type=Path, help="CSV or Parquet file for the table at the end; of a table by default NAME-audited"
     )
