@@ -833,6 +833,84 @@ def test_nothing_to_open_is_said(tmp_path, folder):
     assert len(empty.to_frame()) == 0
 
 
+def test_a_label_file_is_opened_as_the_review_that_it_holds(folder, tmp_path):
+    labels = folder / "set.blur.json"
+    with AuditSession.open(folder, reviewer="Ann") as session:
+        session.set_detections("a.png", [PLATE, FACE])
+        session.delete("a.png", [2])
+        session.decide("a.png", "accepted")
+        session.set_error("b.png", "no connection")
+        session.set_detections("sub/c.png", [])
+        session.decide("sub/c.png", "flagged")
+        session.export(labels)
+        before = {item.key: item for item in session}
+    with AuditSession.open(labels, journal=tmp_path / "j.jsonl") as session:
+        for item in session:
+            was = before[item.key]
+            assert item.source == was.source
+            assert item.detections == was.detections
+            assert (item.decision, item.reviewer, item.decided_at) == (was.decision, was.reviewer, was.decided_at)
+            assert (item.error, item.detected) == (was.error, was.detected)
+        assert [item.key for item in session] == list(NAMES)
+        assert session.root == folder
+        session.add("b.png", "face", FACE.polygon)
+    with AuditSession.open(labels, journal=tmp_path / "j.jsonl") as session:
+        assert len(session["b.png"].marks) == 1
+    # keys stay as they are where all pictures lie deeper
+    AuditSession.open([folder / "sub" / "c.png"]).export(folder / "sub" / "one.blur.json")
+    labels.write_text((folder / "sub" / "one.blur.json").read_text().replace("c.png", "sub/c.png"))
+    assert [item.key for item in AuditSession.open(str(labels))] == ["sub/c.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("x.jsonl", "", r"AuditSession\.resume"),
+        ("x.csv", "image\n", r"read_csv"),
+        ("x.parquet", "", r"read_parquet"),
+        ("x.json", "{}", r"read_coco"),
+        ("x.blur.json", '{"format": "blur.json", "version": 1, "pictures": {}}', "no pictures"),
+        ("x.blur.json", "{}", "not a .blur.json"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_refused_and_it_is_said_how_it_is_opened(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises((AuditError, DetectionsError), match=said):
+        AuditSession.open(tmp_path / name, journal=tmp_path / "j.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_table_with_a_row_for_each_detection_is_refused(folder):
+    from blur_tools.frames.tables import DETECTION_COLUMNS
+
+    rows = pd.DataFrame({"image": [str(folder / "a.png")]} | {name: [None] for name in DETECTION_COLUMNS})
+    with pytest.raises(AuditError, match=r"a row for each detection.*df\.blur\.apply"):
+        rows.blur.audit(where="none")
+    # the same names beside detections are somebody's own columns
+    assert len(AuditSession.open(rows.assign(detections=None))) == 1
+
+
+def test_an_array_of_paths_is_a_list_and_one_of_pixels_a_picture(folder):
+    paths = [str(folder / name) for name in NAMES]
+    for kind in (object, str):
+        assert [item.key for item in AuditSession.open(np.array(paths, dtype=kind))] == list(NAMES)
+    assert len(AuditSession.open(np.zeros((20, 30, 3), dtype=np.uint8))) == 1
+
+
+def test_nothing_is_left_in_a_folder_without_pictures(tmp_path):
+    with pytest.raises(AuditError, match="no pictures"):
+        AuditSession.open(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_linked_folders_are_named(folder, tmp_path, caplog):
+    (folder / "more").symlink_to(write_pictures(tmp_path / "elsewhere"))
+    with AuditSession.open(folder) as session:
+        assert [item.key for item in session] == list(NAMES)
+    assert caplog.text.count(f"{folder / 'more'} is a link to a folder") == 1
+
+
 def test_whatever_holds_a_picture_can_be_listed(folder, encode, noise):
     pixels = noise(20, 30)
     data = encode(pixels)

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from blur_tools.audit._files import mark_of
 from blur_tools.audit._items import Order
+from blur_tools.audit._labels import LABELS, label_table, refuse_file
 from blur_tools.audit._merge import area_of
 from blur_tools.audit._queue import check_order
 from blur_tools.audit._records import Changed, Decided, Failed, Found, Ordered, Record, Saved, Sources
@@ -111,10 +113,12 @@ def open_sources(sources: Any, journal: Any, order: Order | None, column: Any, e
     """See `AuditSession.open`."""
     if order is not None:
         check_order(order)
-    if isinstance(sources, pd.DataFrame):
-        table = Table.of(sources, column)
+    labels = _labels(sources)
+    if labels is not None or isinstance(sources, pd.DataFrame):
+        table = Table.of(sources, column) if labels is None else Table.of(label_table(labels), "image")
         cells = table.cells
-        opened, entries = _begun([cell for cell in cells if cell is not None], journal)
+        root = None if labels is None else labels.parent
+        opened, entries = _begun([cell for cell in cells if cell is not None], journal, root)
         with _closing(opened):
             keys = iter([entry.key for entry in entries])
             table.keys = [None if cell is None else next(keys) for cell in cells]
@@ -164,11 +168,21 @@ def _folder(sources: Any) -> Path | None:
     return Path(os.path.abspath(path)) if path is not None and path.is_dir() else None
 
 
+def _labels(sources: Any) -> Path | None:
+    path = local_path(sources)
+    named = path is not None and path.name.lower().endswith(LABELS) and not path.is_dir()
+    return Path(os.path.abspath(path)) if path is not None and named else None
+
+
 def _listed(sources: Any) -> list[Any]:
     """The sources as a list; one picture is a list of one."""
     path = local_path(sources)
     if path is not None and not path.is_file():
         raise AuditError(f"{path}: no such folder or picture")
+    if path is not None:
+        refuse_file(path)
+    if isinstance(sources, np.ndarray) and sources.ndim == 1 and sources.dtype.kind in "OUST":
+        return list(sources)  # names, not pixels
     single = isinstance(sources, str | bytes | bytearray | memoryview | Mapping)
     if single or hasattr(sources, "__array_interface__") or not isinstance(sources, Iterable):
         return [sources]
@@ -176,6 +190,8 @@ def _listed(sources: Any) -> list[Any]:
 
 
 def _of_folder(folder: Path, path: Any) -> Opened:
+    if not os.path.lexists(path) and not folder_entries(folder):  # nothing is left in a folder without pictures
+        raise AuditError(f"{folder}: there are no pictures in it")
     journal = Journal.open(path, Header(folder, True))
     opened = Opened({}, folder, journal)
     with _closing(opened):
@@ -199,7 +215,7 @@ def _list_folder(opened: Opened) -> None:
     if root is None or not root.is_dir():
         raise AuditError(f"{root}: no such folder; its pictures cannot be listed")
     without = {os.path.realpath(place_of(root, key)) for key in opened.saved}
-    opened.entries |= {entry.key: entry for entry in folder_entries(root, without)}
+    opened.entries |= {entry.key: entry for entry in folder_entries(root, without, tell=True)}
 
 
 def _add_known(opened: Opened, elsewhere: bool) -> None:
@@ -216,10 +232,10 @@ def _add_known(opened: Opened, elsewhere: bool) -> None:
             opened.entries[key] = replace(entry, error=GONE) if gone else entry
 
 
-def _begun(sources: list[Any], path: Any) -> tuple[Opened, list[Entry]]:
-    """A review of a list, and an entry for each of its sources."""
+def _begun(sources: list[Any], path: Any, root: Path | None = None) -> tuple[Opened, list[Entry]]:
+    """A review of a list, and an entry for each of its sources; `root` where keys are not of the common folder."""
     files = files_of(sources)
-    root = common_root(files)
+    root = common_root(files) if root is None else root
     if path is None:
         entries = source_entries(sources, files, root)
         return Opened({entry.key: entry for entry in entries}, root), entries

@@ -53,15 +53,16 @@ class AuditSession(Review):
         Parameters
         ----------
         sources : path, list of sources, or DataFrame
-            A folder is taken with everything below it; what a list or a cell may hold is said at `blur_tools.blur`.
+            A folder is taken with everything below it but links to folders; what a list or a cell may hold is said at
+            `blur_tools.blur`. Of a ``.blur.json`` the pictures beside it are opened, with all that it says of them.
             Of a DataFrame the columns ``detections``, ``decision``, ``reviewer``, ``decided_at`` and ``error`` are
             taken over where it has them.
         journal : path, optional
-            Where the work is kept. By default a folder's is ``<folder>/.blur-audit.jsonl``; a list or a DataFrame
-            has none and lives **in memory only**: give a path to keep the work. What a table says of a picture that
-            the journal knows is merged as an engine's new answer is, unless it stood there before: an older table
-            takes nothing back. Decisions are then the journal's. Where a picture's file is another one than was
-            searched or decided on, its decision falls, and a warning says so.
+            Where the work is kept. By default a folder's is ``<folder>/.blur-audit.jsonl``; a list, a DataFrame or
+            a ``.blur.json`` has none and lives **in memory only**: give a path to keep the work. What a table says of
+            a picture that the journal knows is merged as an engine's new answer is, unless it stood there before: an
+            older table takes nothing back. Decisions are then the journal's. Where a picture's file is another one
+            than was searched or decided on, its decision falls, and a warning says so.
         reviewer : str
             Who edits and decides.
         order : {"path", "risk", "random"}, optional
@@ -74,12 +75,13 @@ class AuditSession(Review):
         Raises
         ------
         AuditError
-            Nothing to review, a folder that cannot be listed, or a decision in the table that is none.
+            Nothing to review, a folder that cannot be listed, a file that is no picture, a table of one row a
+            detection, or a decision in the table that is none.
         JournalError
             A journal that cannot be read or written, that is open elsewhere, that a newer version wrote, or that
             belongs to other pictures.
         DetectionsError
-            A cell of the table that cannot be read; it names the row.
+            A cell of the table that cannot be read, and its row; or a ``.blur.json`` that cannot.
         SettingsError
             No column, or several, could hold the pictures.
         """
