@@ -48,8 +48,9 @@ class PictureState:
 
     Marks stand in the order of their numbers. `persons` are those that a table says a person made or mended, before
     this review; `answers` is the last answer of each engine; `digests` are those of tables already taken over, and
-    `stood` are prints of all marks that ever stood: a table that says them says nothing new. `file` is what was
-    searched or decided on last, and `changed` says that another file has taken its place since.
+    `stood` are the prints (`print_of`) of all marks that ever stood, `print` of those that stand: a table that says
+    one of them says nothing new. `file` is what was searched or decided on last, and `changed` says that another file
+    has taken its place since.
     """
 
     marks: Marks = field(default_factory=dict)
@@ -65,6 +66,7 @@ class PictureState:
     decided_at: str = ""
     answers: dict[str, tuple[Area, ...]] = field(default_factory=dict)
     digests: frozenset[str] = frozenset()
+    print: int = 0
     stood: set[int] = field(default_factory=set)
     file: FileMark | None = None
     changed: bool = False
@@ -162,6 +164,7 @@ class PictureState:
             self._undecide()
         self.file, self.changed = record.file or self.file, self.changed and record.file is None
         self.marks = dict(sorted(marks.items()))
+        self.print = print_of(marks.values())
         self.next_id = max([self.next_id, *(number + 1 for number in marks)])
         # what a step of this review made is not settled: it may be undone
         given = marks.keys() - self._origins().keys()
@@ -194,7 +197,7 @@ class PictureState:
             self.file, self.changed = record.file, False
 
     def _remember(self) -> None:
-        self.stood.add(print_of(self.marks.values()))
+        self.stood.add(self.print)
 
     def _move(self, steps: list[Step], to: list[Step], what: str) -> str:
         if not steps:
@@ -206,6 +209,8 @@ class PictureState:
 
     def _put(self, marks: Mapping[int, Detection | None]) -> None:
         grown = any(number not in self.marks for number, mark in marks.items() if mark is not None)
+        gone = [self.marks[number] for number in marks if number in self.marks]
+        self.print += print_of(mark for mark in marks.values() if mark is not None) - print_of(gone)
         for number, mark in marks.items():
             if mark is None:
                 self.marks.pop(number, None)
