@@ -60,10 +60,23 @@ def test_of_a_table_another_is_written_that_redact_renders(folder, hands, tmp_pa
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.jpg")) == ["a.jpg", "b.jpg"]
 
 
+def test_a_label_file_is_reviewed_and_gone_on_with(folder, hands, capsys):
+    from blur_tools.audit.session import AuditSession
+
+    with AuditSession.open(folder, journal=folder.parent / "j.jsonl") as session:
+        session.decide("a.jpg", "flagged")
+        session.export(folder / "set.blur.json")
+    for _ in range(2):
+        assert main(["audit", str(folder / "set.blur.json")]) == 0
+    assert hands == [(1, ["flagged", "unreviewed"]), (0, ["flagged", "edited"])]
+    assert f"Journal: {folder / '.set.blur.json.blur-audit.jsonl'}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["none"], "none is no folder, no CSV or Parquet table and no journal"),
+        (["none"], "none is no folder, no CSV or Parquet table, no .blur.json and no journal"),
+        (["none.blur.json"], "none.blur.json: cannot be read"),
         (["none.csv"], "none.csv cannot be read"),
         (["none.jsonl"], "none.jsonl"),
         (["x.jsonl", "--journal", "y.jsonl"], "x.jsonl is one itself"),

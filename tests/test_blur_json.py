@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +181,24 @@ def test_the_page_shows_a_file_that_is_read(path):
     assert (lost.detections, lost.error) == (None, "no such file")
     for entries in (json.loads(example), *json.loads(example)["pictures"].values(), street.detections[0].to_json()):
         assert all(f"| `{name}` |" in page for name in entries)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"decided_at": "yesterday"},
+        {"decision": "ok"},
+        {"size": (0, 5)},
+        {"reviewer": 5},
+        {"error": b"broken"},
+        {"size": (np.int64(3), np.int64(4))},
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, facts):
+    path = tmp_path / "set.blur.json"
+    write_blur_json(path, {"a.jpg": PictureRecord(None)})
+    before = path.read_bytes()
+    with pytest.raises(DetectionsError, match=r"picture 'b\.jpg'"):
+        write_blur_json(path, {"a.jpg": PictureRecord(None), "b.jpg": PictureRecord(None, **facts)})
+    assert path.read_bytes() == before
+    assert [place.name for place in tmp_path.iterdir()] == [path.name]

@@ -132,6 +132,18 @@ def test_unknown_categories_and_images_are_listed(read):
     assert "8" in labels.problems[2].detail
 
 
+@pytest.mark.parametrize("name", ["../../etc/x.jpg", "/etc/x.jpg", "a/../../x.jpg", "a//b.jpg", "a\0.jpg"])
+def test_a_name_that_leaves_its_folder_is_listed_and_left_out(read, name):
+    images = [
+        {"id": 7, "file_name": name, "width": 50, "height": 50},
+        {"id": 8, "file_name": "./fine.jpg", "width": 50, "height": 50},
+    ]
+    labels = read({"bbox": [1, 1, 5, 5], "image_id": 7}, {"bbox": [1, 1, 5, 5], "image_id": 8}, images=images)
+    assert {key: len(found.objects) for key, found in labels.pictures.items()} == {"fine.jpg": 1}
+    assert labels.counts == {"unsafe name": 1}
+    assert labels.problems[0].picture == name
+
+
 def test_category_names(read):
     def kinds(names, **options):
         categories = [{"id": i, "name": name} for i, name in enumerate(names)]

@@ -41,7 +41,8 @@ def begin(path):
 
     def begun(*records) -> bytes:
         journal = Journal.open(path, Header(path.parent, True))
-        journal.append(records, durable=True)
+        for record in records:
+            journal.append([record], durable=True)
         journal.close()
         return path.read_bytes()
 
@@ -119,6 +120,86 @@ def test_every_cut_of_the_last_line_is_recovered_from(path, begin, caplog):
         assert bool(caplog.records) == (end > start)
     path.write_bytes(whole)
     assert opened(path) == RECORDS
+
+
+def test_of_records_that_belong_together_all_or_none_are_there(path, begin, caplog):
+    before = begin(RECORDS[0])
+    journal = Journal.open(path)
+    journal.append(RECORDS[1:4])
+    journal.close()
+    whole = path.read_bytes()
+    assert opened(path) == RECORDS[:4]
+    for end in range(len(before) + 1, len(whole), 7):
+        path.write_bytes(whole[:end])
+        caplog.clear()
+        assert opened(path) == RECORDS[:1]
+        assert path.read_bytes() == before
+        assert "not whole" in caplog.text
+
+
+# what only its type allows: a caller's value that slipped through must not make the whole journal unreadable
+UNREADABLE = [
+    Edited("a.jpg", "", 5, "add", ((1, MARK),)),
+    Edited("a.jpg", "", "", "delete", ((1.0, None),)),
+    Edited("a.jpg", "", "", "delete", ((True, None),)),
+    Edited("a.jpg", "", "", "add", ((1 << 63, MARK),)),
+    Failed("a.jpg", "", 404),
+    Failed("../a.jpg", "", "broken"),
+    Failed("a.jpg", "", b"broken"),
+    Decided("a.jpg", "yesterday", "", "flagged"),
+    Ordered("random", 1 << 63),
+    Sources((("../../x.jpg", None),)),
+]
+
+
+@pytest.mark.parametrize("record", UNREADABLE, ids=repr)
+def test_what_could_not_be_read_again_is_not_written(path, begin, record):
+    whole = begin(RECORDS[0])
+    journal = Journal.open(path)
+    with pytest.raises(JournalError, match="nothing was changed"):
+        journal.append([RECORDS[2], record])
+    journal.append([RECORDS[2]])
+    journal.close()
+    assert path.read_bytes().startswith(whole)
+    assert opened(path) == [RECORDS[0], RECORDS[2]]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()], ids=repr)
+def test_what_does_not_reach_the_disk_is_taken_back(path, begin, monkeypatch, error):
+    whole = begin(RECORDS[0])
+    journal = Journal.open(path)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(journal_module.os, "fsync", fail)
+    with pytest.raises(JournalError if isinstance(error, OSError) else KeyboardInterrupt):
+        journal.append([RECORDS[3]], durable=True)
+    assert path.read_bytes() == whole
+    monkeypatch.undo()
+    journal.append([RECORDS[2]])
+    journal.close()
+    assert opened(path) == [RECORDS[0], RECORDS[2]]
+
+
+def test_somebody_elses_file_is_no_lock_and_stays(path):
+    for text in ("precious", "12 and more"):
+        lock = path.with_name(f".{path.name}.blur-lock")
+        lock.write_text(text)
+        with pytest.raises(JournalError, match="another file"):
+            Journal.open(path, Header(path.parent, True))
+        assert lock.read_text() == text
+        assert not path.exists()
+    lock.write_text("123\n")
+    Journal.open(path, Header(path.parent, True)).close()
+    assert sorted(place.name for place in path.parent.iterdir()) == [f".{path.name}.blur-lock", path.name]
+
+
+def test_a_folder_is_no_journal_and_nothing_is_left_beside_it(tmp_path):
+    (tmp_path / "set").mkdir()
+    with pytest.raises(JournalError, match=r"is a folder.*AuditSession\.open"):
+        Journal.open(tmp_path / "set")
+    assert [place.name for place in tmp_path.iterdir()] == ["set"]
 
 
 def test_every_cut_of_the_first_line_begins_anew(path, begin):
@@ -371,6 +452,34 @@ def test_a_failed_write_leaves_the_review_as_it_was(tmp_path, monkeypatch):
         session.add("a.png", "plate", box_polygon(1, 1, 9, 9))
     with AuditSession.open(tmp_path) as session:
         assert len(session["a.png"].marks) == 1
+
+
+def test_a_change_that_is_broken_off_half_way_ends_the_review_and_not_the_journal(tmp_path, monkeypatch):
+    from blur_tools.audit._state import PictureState
+
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    with AuditSession.open(tmp_path) as session:
+        session.add("a.png", "plate", box_polygon(1, 1, 9, 9))
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(PictureState, "apply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.undo("a.png")
+        monkeypatch.undo()
+        for step in (
+            lambda: session.undo("a.png"),
+            lambda: session.decide("b.png", "flagged"),
+            lambda: session.reorder("risk"),
+        ):
+            with pytest.raises(AuditError, match="open this review again"):
+                step()
+    with AuditSession.open(tmp_path) as session:
+        assert session["a.png"].marks == ()
+        assert session.can_redo("a.png")
+        assert session["b.png"].decision == "unreviewed"
 
 
 def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):

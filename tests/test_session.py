@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -308,10 +309,17 @@ def test_what_a_person_drew_and_deleted_says_nothing_of_what_is_there(session):
     assert list(session.set_detections("a.png", [FACE]).detections) == [FACE]
 
 
-def test_where_a_person_moved_a_mark_away_the_engine_does_not_put_it_back(session):
+def test_where_a_person_moved_a_mark_away_the_engine_may_find_another_object(session):
     session.set_detections("a.png", [FACE])
     session.reshape("a.png", {1: box_polygon(0, 0, 20, 30)})
-    assert shapes(session.set_detections("a.png", [FACE])) == [("face", (0, 0, 20, 30))]
+    item = session.set_detections("a.png", [FACE])
+    assert shapes(item) == [("face", (0, 0, 20, 30)), ("face", FACE.box)]
+
+
+def test_a_mark_that_was_made_smaller_is_found_again_where_the_engine_had_it(session):
+    session.set_detections("a.png", [FACE])
+    session.reshape("a.png", {1: box_polygon(101, 21, 108, 30)})
+    assert shapes(session.set_detections("a.png", [FACE])) == [("face", (101, 21, 108, 30))]
 
 
 def test_where_a_mark_was_deleted_it_stays_deleted_though_the_engine_had_it_elsewhere(session):
@@ -319,7 +327,56 @@ def test_where_a_mark_was_deleted_it_stays_deleted_though_the_engine_had_it_else
     moved = replace(FACE, polygon=box_polygon(0, 0, 30, 40))
     session.reshape("a.png", {1: moved.polygon})
     session.delete("a.png", [1])
-    assert session.set_detections("a.png", [FACE, moved]).marks == ()
+    assert session.set_detections("a.png", [FACE]).marks == ()
+    assert session.set_detections("a.png", [moved]).marks == ()
+    assert len(session.set_detections("a.png", [FACE, moved]).marks) == 1  # one object was deleted, not two
+
+
+def test_one_mark_is_one_object_the_one_that_it_overlaps_most(session):
+    session.add("a.png", "face", box_polygon(40, 10, 100, 70))
+    left, right = (Detection("face", box_polygon(x, 10, x + 60, 70), 0.9, "local") for x in (25, 52))
+    item = session.set_detections("a.png", [left, right])
+    assert [mark.detection.box[0] for mark in item.marks] == [40, 25]
+
+
+def test_what_stands_beside_a_tilted_plate_is_another_plate(session):
+    def band(offset: float) -> tuple:
+        along, across = np.array([1, 1]) * 0.7071, np.array([1, -1]) * 0.7071
+        middle = np.array([300, 300]) + across * offset
+        return tuple(
+            tuple(middle + along * a + across * b) for a, b in ((-100, -15), (100, -15), (100, 15), (-100, 15))
+        )
+
+    session.add("a.png", "plate", band(0))
+    found = [Detection("plate", band(offset), 0.9, "local") for offset in (1, 40)]
+    item = session.set_detections("a.png", found)
+    assert len(item.marks) == 2
+    assert item.marks[1].detection == found[1]
+
+
+def test_how_much_outlines_share():
+    from blur_tools.audit._outlines import shared_part
+
+    square, half = box_polygon(0, 0, 10, 10), box_polygon(0, 0, 5, 10)
+    diamond = ((5, 0), (10, 5), (5, 10), (0, 5))
+    assert shared_part(square, square) == 1
+    assert shared_part(square, half) == shared_part(half, square[::-1]) == 0.5
+    assert shared_part(square, diamond) == pytest.approx(0.5)
+    assert shared_part(square, box_polygon(5, 5, 15, 15)) == pytest.approx(25 / 175)
+    assert shared_part(square, box_polygon(10, 0, 20, 10)) == 0
+    assert shared_part(square, ((0, 0), (10, 10), (10, 0), (0, 10))) == 1  # crossed corners are what they enclose
+    for flat in (((1, 1),) * 4, ((0, 0), (5, 5), (10, 10), (2, 2))):
+        assert shared_part(square, flat) == shared_part(flat, flat) == 0
+    far = tuple((x + 1e8, y - 1e8) for x, y in square)
+    assert shared_part(far, far) == 1
+
+
+def test_what_was_drawn_and_undone_after_a_second_answer_is_no_edit(session):
+    session.set_detections("a.png", [PLATE])
+    session.add("a.png", "face", FACE.polygon)
+    session.set_detections("a.png", [PLATE])
+    assert session.undo("a.png") == "add face"
+    assert session.decide("a.png", "accepted").decision == "accepted"
 
 
 def test_an_undone_edit_is_no_edit_for_a_second_answer(session):
@@ -404,9 +461,19 @@ def test_any_second_answer_keeps_any_edits(first, steps, second, nearby):
     for number, mark in after.items():
         if before.get(number) != mark:
             assert mark in (*shifted, *second)
-            assert all(overlap(mark, other) < 0.5 for other in (*deleted, *changed.values()))
+    # what is left out is the same object as one that a person changed or deleted, each of them once
+    stay = [mark for number, mark in after.items() if number not in changed]
+    left = [mark for mark in (*shifted, *second) if mark not in stay]
+    assert len(shifted) + len(second) - len(stay) <= len(changed) + len(deleted)
+    for number, mark in changed.items():
+        places = [mark, given_marks.get(number, mark)]
+        if any(overlap(place, other) >= 0.5 for place in places[:1] for other in stay):
+            assert any(overlap(place, other) >= 0.5 for place in places for other in [*left, *stay])
+            assert len(stay) < len(shifted) + len(second)
     # nothing that the engine found is lost without a reason
     reasons = [*changed.values(), *given_marks.values()]
+    # a mark that was moved before it was deleted
+    reasons += [Detection(kind, step[3]) for step in steps if step[0] == "reshape" for kind in ("plate", "face")]
     for mark in second:
         assert mark in after.values() or any(overlap(mark, other) >= 0.5 for other in reasons)
     # and undo still leads back to what the engine gave, or says now
@@ -516,6 +583,70 @@ def test_unknown_pictures_marks_and_words_are_said(session):
         session[3]
     assert "z.png" not in session
     assert "a.png" in session
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (lambda s: s.delete("a.png", [1.0]), "mark: 1.0"),
+        (lambda s: s.delete("a.png", [True]), "mark: True"),
+        (lambda s: s.set_keep("a.png", [np.True_], True), "mark"),
+        (lambda s: s.set_kind("a.png", ["1"], "face"), "mark: '1'"),
+        (lambda s: s.reshape("a.png", {1.0: FACE.polygon}), "mark: 1.0"),
+        (lambda s: s.set_error("a.png", 404), "error: 404"),
+        (lambda s: s.set_detections("a.png", [], engine=5), "engine: 5"),
+        (lambda s: s.set_detections("a.png", [], warnings=[3]), "warnings: 3"),
+        (lambda s: s.set_detections("a.png", [], warnings="a text"), "list of texts"),
+        (lambda s: s.add("a.png", "plate", PLATE.polygon, reviewer=7), "reviewer: 7"),
+        (lambda s: s.reorder("random", 2**63), "seed"),
+        (lambda s: s.reorder("random", -1), "seed"),
+        (lambda s: s.reorder("random", 1.5), "seed: 1.5"),
+        (lambda s: [setattr(s, "reviewer", 5), s.decide("a.png", "accepted")], "reviewer: 5"),
+        (lambda s: [setattr(s, "reviewer", 5), s.delete("a.png", [1])], "reviewer: 5"),
+    ],
+)
+@pytest.mark.parametrize("kept", [True, False], ids=["journal", "memory"])
+def test_what_a_journal_could_not_say_is_refused_at_the_door(folder, step, said, kept):
+    sources = folder if kept else [str(folder / "a.png")]
+    with AuditSession.open(sources) as session:
+        session.set_detections("a.png", [PLATE])
+        before = session["a.png"]
+        with pytest.raises(AuditError, match=said):
+            step(session)
+        assert session["a.png"] == before
+        session.reviewer = "Ann"
+        assert session.decide("a.png", "accepted").decision == "accepted"
+    if kept:
+        AuditSession.open(folder).close()
+
+
+def test_numbers_of_numpy_are_numbers(folder):
+    with AuditSession.open(folder) as session:
+        session.set_detections("a.png", [PLATE, FACE])
+        session.delete("a.png", np.array([1]))
+        session.set_keep("a.png", np.array([2]), True)
+        session.reorder("random", np.int64(3))
+    with AuditSession.open(folder) as session:
+        assert list(session["a.png"].detections) == [replace(FACE, keep=True)]
+
+
+def test_a_name_of_a_callers_own_leads_nowhere(folder, tmp_path, encode, noise):
+    from blur_tools.sources import Source
+
+    data = encode(noise(20, 30), "PNG")
+    with AuditSession.open([Source(data, "../../x.png", "x")], journal=tmp_path / "j.jsonl") as session:
+        key = session[0].key
+        assert "/" not in key
+        session.decide(key, "flagged")
+    with AuditSession.resume(tmp_path / "j.jsonl") as session:
+        assert session[key].decision == "flagged"
+
+
+@pytest.mark.parametrize("reviewer", [5, None])
+def test_a_reviewer_that_is_no_text_opens_nothing(folder, reviewer):
+    with pytest.raises(AuditError, match="reviewer"):
+        AuditSession.open(folder, reviewer=reviewer)
+    assert not (folder / ".blur-audit.jsonl").exists()
 
 
 def test_deleting_some_that_are_not_there_deletes_none(session):
@@ -700,6 +831,84 @@ def test_nothing_to_open_is_said(tmp_path, folder):
     empty = AuditSession.open([])
     assert (len(empty), empty.current, empty.position, empty.next()) == (0, None, 0, None)
     assert len(empty.to_frame()) == 0
+
+
+def test_a_label_file_is_opened_as_the_review_that_it_holds(folder, tmp_path):
+    labels = folder / "set.blur.json"
+    with AuditSession.open(folder, reviewer="Ann") as session:
+        session.set_detections("a.png", [PLATE, FACE])
+        session.delete("a.png", [2])
+        session.decide("a.png", "accepted")
+        session.set_error("b.png", "no connection")
+        session.set_detections("sub/c.png", [])
+        session.decide("sub/c.png", "flagged")
+        session.export(labels)
+        before = {item.key: item for item in session}
+    with AuditSession.open(labels, journal=tmp_path / "j.jsonl") as session:
+        for item in session:
+            was = before[item.key]
+            assert item.source == was.source
+            assert item.detections == was.detections
+            assert (item.decision, item.reviewer, item.decided_at) == (was.decision, was.reviewer, was.decided_at)
+            assert (item.error, item.detected) == (was.error, was.detected)
+        assert [item.key for item in session] == list(NAMES)
+        assert session.root == folder
+        session.add("b.png", "face", FACE.polygon)
+    with AuditSession.open(labels, journal=tmp_path / "j.jsonl") as session:
+        assert len(session["b.png"].marks) == 1
+    # keys stay as they are where all pictures lie deeper
+    AuditSession.open([folder / "sub" / "c.png"]).export(folder / "sub" / "one.blur.json")
+    labels.write_text((folder / "sub" / "one.blur.json").read_text().replace("c.png", "sub/c.png"))
+    assert [item.key for item in AuditSession.open(str(labels))] == ["sub/c.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("x.jsonl", "", r"AuditSession\.resume"),
+        ("x.csv", "image\n", r"read_csv"),
+        ("x.parquet", "", r"read_parquet"),
+        ("x.json", "{}", r"read_coco"),
+        ("x.blur.json", '{"format": "blur.json", "version": 1, "pictures": {}}', "no pictures"),
+        ("x.blur.json", "{}", "not a .blur.json"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_refused_and_it_is_said_how_it_is_opened(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises((AuditError, DetectionsError), match=said):
+        AuditSession.open(tmp_path / name, journal=tmp_path / "j.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_table_with_a_row_for_each_detection_is_refused(folder):
+    from blur_tools.frames.tables import DETECTION_COLUMNS
+
+    rows = pd.DataFrame({"image": [str(folder / "a.png")]} | {name: [None] for name in DETECTION_COLUMNS})
+    with pytest.raises(AuditError, match=r"a row for each detection.*df\.blur\.apply"):
+        rows.blur.audit(where="none")
+    # the same names beside detections are somebody's own columns
+    assert len(AuditSession.open(rows.assign(detections=None))) == 1
+
+
+def test_an_array_of_paths_is_a_list_and_one_of_pixels_a_picture(folder):
+    paths = [str(folder / name) for name in NAMES]
+    for kind in (object, str):
+        assert [item.key for item in AuditSession.open(np.array(paths, dtype=kind))] == list(NAMES)
+    assert len(AuditSession.open(np.zeros((20, 30, 3), dtype=np.uint8))) == 1
+
+
+def test_nothing_is_left_in_a_folder_without_pictures(tmp_path):
+    with pytest.raises(AuditError, match="no pictures"):
+        AuditSession.open(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_linked_folders_are_named(folder, tmp_path, caplog):
+    (folder / "more").symlink_to(write_pictures(tmp_path / "elsewhere"))
+    with AuditSession.open(folder) as session:
+        assert [item.key for item in session] == list(NAMES)
+    assert caplog.text.count(f"{folder / 'more'} is a link to a folder") == 1
 
 
 def test_whatever_holds_a_picture_can_be_listed(folder, encode, noise):
@@ -942,6 +1151,61 @@ def test_a_table_of_a_second_run_is_merged_into_the_journal(frame, tmp_path):
     assert list(edited.columns) == list(session.to_frame().columns)
 
 
+def test_a_table_of_an_earlier_day_takes_nothing_back(frame, tmp_path):
+    journal = tmp_path / "j.jsonl"
+    with AuditSession.open(frame, journal=journal) as session:
+        session.add("b.png", "face", box_polygon(20, 20, 50, 70))
+        session.set_keep("a.png", [2], True)
+        session.decide("a.png", "accepted")
+        session.add("sub/c.png", "plate", PLATE.polygon)
+        first_day = session.to_frame()
+        session.undo("sub/c.png")
+    with AuditSession.open(first_day, journal=journal) as session:
+        session.reshape("b.png", {max(mark.id for mark in session["b.png"].marks): box_polygon(60, 20, 90, 70)})
+        session.undo("a.png")
+        session.delete("a.png", [1])
+        for name in NAMES:
+            session.decide(name, "accepted")
+        second_day = {item.key: item for item in session}
+    size = journal.stat().st_size
+    for older in (first_day, frame, first_day):
+        with AuditSession.open(older, journal=journal) as session:
+            assert {item.key: item for item in session} == second_day
+    assert journal.stat().st_size == size
+
+
+def test_a_crash_while_a_table_is_taken_over_loses_no_decision(frame, tmp_path):
+    journal = tmp_path / "j.jsonl"
+    frame = frame.assign(decision=["flagged", "accepted", None], error=["boom", None, None])
+    with AuditSession.open(frame, journal=journal) as session:
+        whole, said = journal.read_bytes(), [(item.decision, item.error) for item in session]
+    assert said == [("flagged", "boom"), ("accepted", ""), ("unreviewed", "")]
+    lines = whole.splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        journal.write_bytes(b"".join(lines[:count]))
+        with AuditSession.open(frame, journal=journal) as session:
+            assert [(item.decision, item.error) for item in session] == said
+
+
+def test_the_order_of_a_journal_stays(folder):
+    with AuditSession.open(folder, order="risk") as session:
+        session.reorder("random", 7)
+        order = [item.key for item in session]
+        assert order != list(NAMES)
+    for asked in (None, "random"):
+        with AuditSession.open(folder, order=asked) as session:
+            assert [item.key for item in session] == order
+    with AuditSession.open(folder, order="path") as session:
+        assert [item.key for item in session] == list(NAMES)
+
+
+def test_whose_detections_a_table_holds_can_be_said(folder):
+    mine = replace(PLATE, source="")
+    table = pd.DataFrame({"image": [str(folder / "a.png")], "detections": [Detections([mine]).to_json()]})
+    session = table.blur.audit(where="none", engine_name="ours")
+    assert [item.source for item in session[0].detections] == ["ours"]
+
+
 def test_a_missing_extra_and_a_wrong_window_are_said(frame, monkeypatch, tmp_path):
     from blur_tools.frames import pandas as accessors
 
@@ -1000,15 +1264,177 @@ def test_what_is_accepted_is_saved_and_the_rest_is_named(session, folder, caplog
 
 
 def test_what_nobody_has_searched_is_not_saved_as_if_there_were_nothing(session, folder, tmp_path):
-    session.decide("b.png", "accepted")  # a person says that nothing is there
-    result = session.save(tmp_path / "out", only=["unreviewed", "accepted"])
-    assert result["status"].tolist() == ["failed", "ok", "failed"]
-    assert "nobody has searched" in result["error"].tolist()[0]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    session.set_error("a.png", "no connection")
+    session.decide("a.png", "accepted")
+    session.set_detections("b.png", [])
+    session.decide("b.png", "accepted")
+    for only in (["unreviewed", "accepted"], ["accepted"]):
+        result = session.save(tmp_path / "out", only=only)
+        assert result["status"].tolist() == ["skipped", "ok", "skipped"]
+        assert "no engine has searched it and nothing is marked: no connection" in result["error"].tolist()[0]
+        assert result["n_faces"].isna().tolist() == [True, False, True]
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    # nor by way of the table
+    rows = session.to_frame().blur.redact(out=tmp_path / "out2", progress=False)
+    assert rows["status"].tolist() == ["failed", "ok", "failed"]
+    session.add("a.png", "plate", PLATE.polygon)  # what a person drew is an answer
+    session.decide("a.png", "accepted")
+    assert session.save(tmp_path / "out")["status"].tolist() == ["ok", "ok", "skipped"]
+
+
+def test_an_older_result_of_what_is_left_out_now_is_removed(session, folder, tmp_path):
+    for name in NAMES:
+        session.set_detections(name, [PLATE])
+        session.decide(name, "accepted")
+    out = tmp_path / "out"
+    session.save(out)
+    session.add("a.png", "face", FACE.polygon)  # undecided again
+    session.decide("b.png", "flagged")
+    session.save(out, only=())  # nothing is asked for, nothing is taken away
+    assert len(list(out.rglob("*.png"))) == 3
+    session.save(out, only=["edited"])  # also not what is accepted and only not asked for
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.png")] == ["sub/c.png"]
+    result = session.save(out)
+    assert result["status"].tolist() == ["skipped", "skipped", "ok"]
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.png")] == ["sub/c.png"]
+    assert all((folder / name).is_file() for name in NAMES)
+
+
+def test_what_is_saved_is_what_stood_when_it_began(session, tmp_path, monkeypatch):
+    from blur_tools.audit import session as module
+
+    session.set_detections("a.png", [])
+    session.decide("a.png", "accepted")
+    real = module.outputs_of
+
+    def later(*arguments):
+        session.add("a.png", "face", FACE.polygon)
+        session.decide("a.png", "accepted")
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "outputs_of", later)
+    result = session.save(tmp_path / "out")
+    assert (result["decision"].iloc[0], result["n_faces"].iloc[0], result["status"].iloc[0]) == ("accepted", 0, "ok")
+    same = [np.asarray(Image.open(place / "a.png")) for place in (tmp_path / "out", tmp_path / "set")]
+    assert (same[0] == same[1]).all()
+
+
+def test_a_decision_is_on_the_file_that_was_there(folder, tmp_path):
+    for name in ("d.png", "e.png"):
+        shutil.copy(folder / "a.png", folder / name)
+    with AuditSession.open(folder) as session:
+        for name in (*NAMES, "d.png", "e.png"):
+            session.set_detections(name, [PLATE])
+        for name in ("a.png", "b.png", "e.png"):
+            session.decide(name, "accepted")
+        session.decide("d.png", "flagged")
+        Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+        result = session.save(tmp_path / "out")
+        assert result["status"].tolist()[:2] == ["skipped", "ok"]
+        assert "the file has changed" in result["error"].tolist()[0]
+    Image.new("RGB", (50, 40), "red").save(folder / "d.png")
+    pixels = bytearray((folder / "e.png").read_bytes())
+    pixels[-20] ^= 1  # as long as before
+    (folder / "e.png").write_bytes(pixels)
+    os.utime(folder / "e.png", ns=(1, 1))
+    os.utime(folder / "b.png", ns=(5, 5))  # a copy: another time, the same content
+    for _ in range(2):  # it is noted, and stays noted
+        with AuditSession.open(folder) as session:
+            decisions = {item.key: item.decision for item in session}
+            assert decisions == {
+                "a.png": "unreviewed",
+                "b.png": "accepted",
+                "d.png": "flagged",
+                "e.png": "unreviewed",
+                "sub/c.png": "unreviewed",
+            }
+            changed = [item.key for item in session if "the file has changed" in " ".join(item.warnings)]
+            assert changed == ["a.png", "d.png", "e.png"]
+            assert "the file has changed" in session["a.png"].reasons
+            assert len(session["a.png"].marks) == 1
+            assert session.save(tmp_path / "out", only=["unreviewed"])["status"].tolist()[0] == "skipped"
+    with AuditSession.open(folder) as session:
+        item = session.decide("a.png", "accepted")  # a person has looked at what is there now
+        assert item.warnings == ()
+        assert session.set_detections("d.png", []).warnings == ()
+        assert session.save(tmp_path / "out")["status"].tolist()[0] == "ok"
+    with AuditSession.resume(folder / ".blur-audit.jsonl") as session:
+        assert session["a.png"].decision == "accepted"
+
+
+def test_a_search_of_another_file_takes_the_decision_back(session, folder):
+    session.set_detections("a.png", [PLATE])
+    session.decide("a.png", "accepted")
+    assert session.set_detections("a.png", [PLATE]).decision == "accepted"
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    assert session.set_detections("a.png", [PLATE]).decision == "unreviewed"
+
+
+def test_a_journal_without_marks_of_files_still_opens(folder):
+    with AuditSession.open(folder) as session:
+        session.set_detections("a.png", [PLATE])
+        session.decide("a.png", "accepted")
+    journal = folder / ".blur-audit.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert sum("file" in line for line in lines) == 2
+    for line in lines:
+        line.pop("file", None)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    with AuditSession.open(folder) as session:
+        assert session["a.png"].decision == "accepted"
+
+
+def test_large_files_are_told_apart_by_parts_of_them(tmp_path):
+    from blur_tools.audit._files import WHOLE, mark_of
+
+    path = tmp_path / "large.bmp"
+    data = bytearray(3 * WHOLE + 17)
+    path.write_bytes(data)
+    first = mark_of(path)
+    assert first.differs(path) is None
+    for place in (0, len(data) - 1):
+        data[place] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(place, place))
+        assert first.differs(path) == mark_of(path)
+        data[place] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(7, 7))
+    assert first.differs(path) is None
+    path.unlink()
+    assert first.differs(path) is None
+    assert mark_of("https://host/a.jpg") is mark_of(b"bytes") is mark_of(tmp_path) is None
+
+
+def test_an_export_is_never_written_over_what_the_review_is_made_of(session, folder, tmp_path):
+    before = (folder / "a.png").read_bytes(), session.journal.read_bytes()
+    (tmp_path / "link.json").symlink_to(folder / "a.png")
+    for path in (folder / "a.png", folder / "sub" / ".." / "a.png", tmp_path / "link.json"):
+        with pytest.raises(OutputError, match=r"is the picture a\.png"):
+            session.export(path, format="blur.json")
+    with pytest.raises(OutputError, match="journal"):
+        session.export(session.journal, format="coco")
+    assert ((folder / "a.png").read_bytes(), session.journal.read_bytes()) == before
+    session.export(tmp_path / "x.blur.json")
+    session.export(tmp_path / "x.blur.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_results_below_a_folder_that_is_a_link_are_no_pictures_of_it(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    with AuditSession.open(tmp_path / "link") as session:
+        session.set_detections("a.png", [])
+        session.decide("a.png", "accepted")
+        session.save(folder / "out")
+    for root in (tmp_path / "link", folder):
+        with AuditSession.open(root) as session:
+            assert [item.key for item in session] == list(NAMES)
 
 
 def test_a_vanished_picture_fails_its_row(session, folder, tmp_path):
     for name in NAMES:
+        session.set_detections(name, [PLATE])
         session.decide(name, "accepted")
     (folder / "b.png").unlink()
     result = session.save(tmp_path / "out")
@@ -1037,6 +1463,7 @@ def test_saving_refuses_what_would_harm_and_what_is_no_decision(session, folder,
 
 def test_saving_can_be_stopped(session, tmp_path):
     for name in NAMES:
+        session.set_detections(name, [PLATE])
         session.decide(name, "accepted")
 
     def stop(done, total):

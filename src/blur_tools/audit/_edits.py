@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from blur_tools.audit._checks import mark_number
 from blur_tools.audit._state import PictureState
 from blur_tools.detections import Detection, Kind, Polygon
 from blur_tools.errors import AuditError
@@ -46,9 +47,9 @@ def deleted(state: PictureState, key: str, ids: Iterable[int]) -> Change:
     Raises
     ------
     AuditError
-        A mark that is not there.
+        A mark that is not there, or what is no mark's number.
     """
-    numbers = dict.fromkeys(ids)
+    numbers = dict.fromkeys(map(mark_number, ids))
     _check_numbers(state, key, numbers)
     return Change(_word("delete", state, numbers), tuple((number, None) for number in numbers))
 
@@ -63,8 +64,9 @@ def changed(state: PictureState, key: str, verb: str, facts: Mapping[int, Mappin
     DetectionsError
         A value that is none.
     """
-    _check_numbers(state, key, facts)
-    marks = [(number, replace(state.marks[number], **values)) for number, values in facts.items()]
+    wanted = {mark_number(number): values for number, values in facts.items()}
+    _check_numbers(state, key, wanted)
+    marks = [(number, replace(state.marks[number], **values)) for number, values in wanted.items()]
     news = [(number, mark) for number, mark in marks if mark != state.marks[number]]
     for number, mark in news:
         if mark.polygon != state.marks[number].polygon:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -24,13 +25,16 @@ class FileLock:
     BlockingIOError
         Somebody else holds it; ``strerror`` says who, as far as the file tells.
     OSError
-        The file cannot be made.
+        The file cannot be made, or is somebody else's: it holds more than a process's number. It is as it was.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             self._take()
+            said = os.read(self._descriptor, 100).strip()
+            if said and not said.isdigit():
+                raise OSError(errno.EEXIST, f"{path} is another file than a lock")
         except (BlockingIOError, PermissionError) as error:
             holder = os.read(self._descriptor, 100).decode("ascii", "replace").strip()
             os.close(self._descriptor)
@@ -40,6 +44,7 @@ class FileLock:
             os.close(self._descriptor)
             raise
         os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether two detections are the same object; for a second run of an engine, and for two engines."""
+"""Whether two detections are the same object: for a second run of an engine, and for two engines."""
 
 from __future__ import annotations
 
@@ -7,18 +7,55 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from blur_tools.audit._outlines import shared_part
 from blur_tools.audit._records import Area
 from blur_tools.detections import Detection
 
-__all__ = ["SAME", "area_of", "overlapping"]
+__all__ = ["SAME", "area_of", "claimed", "overlapping"]
 
 SAME = 0.5
-"""Intersection over union of two upright boxes from which they are the same object: COCO's lowest."""
+"""Intersection over union from which two detections are the same object: COCO's lowest."""
 
 
 def area_of(detection: Detection) -> Area:
     """What is compared of a detection."""
     return detection.kind, detection.box
+
+
+def claimed(claims: Sequence[Sequence[Detection]], found: Sequence[Detection]) -> set[int]:
+    """Which of `found` are objects that are known already.
+
+    Parameters
+    ----------
+    claims : sequence of sequences of Detection
+        For each known object the places where it may be found again. It takes one detection at most: of the same
+        kind, with outlines that overlap by `SAME` or more; where several could be meant, those that overlap most.
+    found : sequence of Detection
+        What an engine says now.
+    """
+    if not found:
+        return set()
+    boxes = np.array([item.box for item in found])
+    pairs = []
+    for claim, places in enumerate(claims):
+        for place in places:
+            for index in _near(place, boxes):
+                part = shared_part(place.polygon, found[index].polygon) if found[index].kind == place.kind else 0.0
+                if part >= SAME:
+                    pairs.append((-part, claim, index))
+    used: set[int] = set()
+    taken: set[int] = set()
+    for _, claim, index in sorted(pairs):
+        if claim not in used and index not in taken:
+            used.add(claim)
+            taken.add(index)
+    return taken
+
+
+def _near(place: Detection, boxes: npt.NDArray[np.float64]) -> list[int]:
+    left, top, right, bottom = place.box
+    near = (boxes[:, 0] < right) & (boxes[:, 2] > left) & (boxes[:, 1] < bottom) & (boxes[:, 3] > top)
+    return [int(index) for index in np.flatnonzero(near)]
 
 
 def overlapping(areas: Sequence[Area], others: Iterable[Area]) -> list[bool]:

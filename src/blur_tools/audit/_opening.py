@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from blur_tools.audit._files import mark_of
 from blur_tools.audit._items import Order
+from blur_tools.audit._labels import LABELS, label_table, refuse_file
 from blur_tools.audit._merge import area_of
 from blur_tools.audit._queue import check_order
-from blur_tools.audit._records import Decided, Failed, Found, Ordered, Record, Saved, Sources
+from blur_tools.audit._records import Changed, Decided, Failed, Found, Ordered, Record, Saved, Sources
 from blur_tools.audit._sources import Entry, Place, common_root, files_of, folder_entries, kept_entry, source_entries
-from blur_tools.audit._state import PictureState, is_persons
+from blur_tools.audit._state import PictureState, is_persons, print_of
 from blur_tools.audit._table import Given, Table
 from blur_tools.audit.journal import Header, Journal
 from blur_tools.batch.outputs import local_path
@@ -82,11 +85,19 @@ class Opened:
                         raise JournalError(str(self.journal.path), reason, number) from error
         self.journal.records.clear()
 
-    def put_in(self, order: Order) -> None:
-        """Ask for an order; a random one that is already there stays as it is."""
-        if order != self.order.order:
+    def put_in(self, order: Order | None) -> None:
+        """Ask for an order, None for the one that is there; a random one that is already there stays as it is."""
+        if order is not None and order != self.order.order:
             self.order = Ordered(order, 0)
             self.pending.append(self.order)
+
+    def look_for_changes(self) -> None:
+        """Note each picture whose file is another one than was searched or decided on."""
+        now = timestamp()
+        for key, state in self.states.items():
+            entry = self.entries.get(key)
+            if entry is not None and state.file is not None and (file := state.file.differs(entry.source)) is not None:
+                self.pending.append(Changed(key, now, file))
 
     def write_down(self) -> None:
         """Write `pending` into the journal and do it."""
@@ -98,24 +109,30 @@ class Opened:
         self.pending.clear()
 
 
-def open_sources(sources: Any, journal: Any, order: Order, column: Any, engine: str) -> Opened:
+def open_sources(sources: Any, journal: Any, order: Order | None, column: Any, engine: str) -> Opened:
     """See `AuditSession.open`."""
-    check_order(order)
-    if isinstance(sources, pd.DataFrame):
-        table = Table.of(sources, column)
+    if order is not None:
+        check_order(order)
+    labels = _labels(sources)
+    if labels is not None or isinstance(sources, pd.DataFrame):
+        table = Table.of(sources, column) if labels is None else Table.of(label_table(labels), "image")
         cells = table.cells
-        opened, entries = _begun([cell for cell in cells if cell is not None], journal)
+        root = None if labels is None else labels.parent
+        opened, entries = _begun([cell for cell in cells if cell is not None], journal, root)
         with _closing(opened):
             keys = iter([entry.key for entry in entries])
             table.keys = [None if cell is None else next(keys) for cell in cells]
             opened.table = table
+            opened.look_for_changes()
             for key, given in table.given().items():
-                opened.pending += _from_table(opened.states.get(key), key, given, engine)
+                opened.pending += _from_table(opened.states.get(key), opened.entries[key], given, engine)
     elif (folder := _folder(sources)) is not None:
         opened = _of_folder(folder, folder / JOURNAL_NAME if journal is None else journal)
     else:
         opened, _ = _begun(_listed(sources), journal)
     with _closing(opened):
+        if opened.table is None:
+            opened.look_for_changes()
         opened.put_in(order)
         opened.write_down()
     return opened
@@ -130,6 +147,8 @@ def open_journal(path: Any) -> Opened:
         if journal.header.folder:
             _list_folder(opened)
         _add_known(opened, elsewhere=True)
+        opened.look_for_changes()
+        opened.write_down()
     return opened
 
 
@@ -149,11 +168,21 @@ def _folder(sources: Any) -> Path | None:
     return Path(os.path.abspath(path)) if path is not None and path.is_dir() else None
 
 
+def _labels(sources: Any) -> Path | None:
+    path = local_path(sources)
+    named = path is not None and path.name.lower().endswith(LABELS) and not path.is_dir()
+    return Path(os.path.abspath(path)) if path is not None and named else None
+
+
 def _listed(sources: Any) -> list[Any]:
     """The sources as a list; one picture is a list of one."""
     path = local_path(sources)
     if path is not None and not path.is_file():
         raise AuditError(f"{path}: no such folder or picture")
+    if path is not None:
+        refuse_file(path)
+    if isinstance(sources, np.ndarray) and sources.ndim == 1 and sources.dtype.kind in "OUST":
+        return list(sources)  # names, not pixels
     single = isinstance(sources, str | bytes | bytearray | memoryview | Mapping)
     if single or hasattr(sources, "__array_interface__") or not isinstance(sources, Iterable):
         return [sources]
@@ -161,6 +190,8 @@ def _listed(sources: Any) -> list[Any]:
 
 
 def _of_folder(folder: Path, path: Any) -> Opened:
+    if not os.path.lexists(path) and not folder_entries(folder):  # nothing is left in a folder without pictures
+        raise AuditError(f"{folder}: there are no pictures in it")
     journal = Journal.open(path, Header(folder, True))
     opened = Opened({}, folder, journal)
     with _closing(opened):
@@ -184,7 +215,7 @@ def _list_folder(opened: Opened) -> None:
     if root is None or not root.is_dir():
         raise AuditError(f"{root}: no such folder; its pictures cannot be listed")
     without = {os.path.realpath(place_of(root, key)) for key in opened.saved}
-    opened.entries |= {entry.key: entry for entry in folder_entries(root, without)}
+    opened.entries |= {entry.key: entry for entry in folder_entries(root, without, tell=True)}
 
 
 def _add_known(opened: Opened, elsewhere: bool) -> None:
@@ -201,10 +232,10 @@ def _add_known(opened: Opened, elsewhere: bool) -> None:
             opened.entries[key] = replace(entry, error=GONE) if gone else entry
 
 
-def _begun(sources: list[Any], path: Any) -> tuple[Opened, list[Entry]]:
-    """A review of a list, and an entry for each of its sources."""
+def _begun(sources: list[Any], path: Any, root: Path | None = None) -> tuple[Opened, list[Entry]]:
+    """A review of a list, and an entry for each of its sources; `root` where keys are not of the common folder."""
     files = files_of(sources)
-    root = common_root(files)
+    root = common_root(files) if root is None else root
     if path is None:
         entries = source_entries(sources, files, root)
         return Opened({entry.key: entry for entry in entries}, root), entries
@@ -230,31 +261,34 @@ def _sources_records(opened: Opened, entries: Iterable[Entry]) -> list[Record]:
     return [Sources(tuple(new[at : at + PLACES_A_LINE])) for at in range(0, len(new), PLACES_A_LINE)]
 
 
-def _from_table(state: PictureState | None, key: str, given: Given, engine: str) -> list[Record]:
+def _from_table(state: PictureState | None, entry: Entry, given: Given, engine: str) -> list[Record]:
     """What a table says that the review does not know: its detections, and for a new picture its decision."""
     records: list[Record] = []
-    known = state or PictureState()
+    known, key = state or PictureState(), entry.key
     now = timestamp()
     if given.detections is not None and _is_news(known, given):
         found = given.detections
-        records.append(found_record(known, key, found, engine=engine, given=given, at=now))
+        records.append(found_record(known, entry, found, engine=engine, given=given, at=now))
     if state is None and given.decision != "unreviewed":
-        records.append(Decided(key, given.decided_at, given.reviewer, given.decision))
+        file = mark_of(entry.source, read=False)
+        records.append(Decided(key, given.decided_at, given.reviewer, given.decision, file))
     if state is None and given.error:
         records.append(Failed(key, now, given.error))
     return records
 
 
 def _is_news(state: PictureState, given: Given) -> bool:
-    """Whether a table's detections are neither what stands nor what it, or an older one, said before."""
+    """Whether a table's detections are neither what stood at any time nor what it, or an older one, said before."""
     if given.digest and given.digest in state.digests:
         return False
-    return not state.detected or list(given.detections or ()) != list(state.marks.values())
+    if not given.detections and not state.searched:
+        return True
+    return print_of(given.detections or ()) not in state.stood
 
 
 def found_record(
     state: PictureState,
-    key: str,
+    entry: Entry,
     found: Detections,
     *,
     engine: str,
@@ -270,4 +304,6 @@ def found_record(
     areas = tuple(area_of(item) for item in found) if engine else ()
     settled = given is not None and given.decision == "edited"
     digest = "" if given is None else given.digest
-    return Found(key, at, tuple(state.merged(found).items()), engine, areas, warnings, digest, settled)
+    # a whole table of files is not read at once
+    file = mark_of(entry.source, read=given is None)
+    return Found(entry.key, at, tuple(state.merged(found).items()), engine, areas, warnings, digest, settled, file)

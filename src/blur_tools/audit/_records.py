@@ -10,12 +10,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
+from blur_tools.audit._files import FileMark
 from blur_tools.audit._items import DECISIONS, ORDERS, Decision, Order
 from blur_tools.detections import KINDS, Box, Detection, Kind
 from blur_tools.formats._keys import check_key, shown_key
 
 __all__ = [
     "Area",
+    "Changed",
     "Decided",
     "Edited",
     "Failed",
@@ -38,8 +40,8 @@ Area = tuple[Kind, Box]
 class Found:
     """An engine, or a table, said what is in a picture; `marks` is what then stands, a person's edits merged.
 
-    `areas` is what the engine itself found, `digest` tells one table's answer from another, and `settled` says that
-    a person has already mended the marks.
+    `areas` is what the engine itself found, `digest` tells one table's answer from another, `settled` says that
+    a person has already mended the marks, and `file` is which file was searched.
     """
 
     type: ClassVar[str] = "detections"
@@ -51,6 +53,7 @@ class Found:
     warnings: tuple[str, ...] = ()
     digest: str = ""
     settled: bool = False
+    file: FileMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,24 @@ class Redone:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A person decided on a picture."""
+    """A person decided on a picture, as it was in `file`."""
 
     type: ClassVar[str] = "decision"
     key: str
     at: str
     by: str
     decision: Decision
+    file: FileMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The picture's file is another one than was searched or decided on."""
+
+    type: ClassVar[str] = "changed"
+    key: str
+    at: str
+    file: FileMark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +147,19 @@ class Saved:
     at: str
 
 
-Record = Found | Edited | Undone | Redone | Decided | Failed | Sources | Ordered | Saved
+Record = Found | Edited | Undone | Redone | Decided | Changed | Failed | Sources | Ordered | Saved
 _TYPES: dict[str, type[Record]] = {
-    cls.type: cls for cls in (Found, Edited, Undone, Redone, Decided, Failed, Sources, Ordered, Saved)
+    cls.type: cls for cls in (Found, Edited, Undone, Redone, Decided, Changed, Failed, Sources, Ordered, Saved)
 }
 
 
 def record_form(record: Record) -> dict[str, Any]:
     """A record as what JSON can say; `Detection` is left to the encoder. What is empty is left out."""
     values = {item.name: getattr(record, item.name) for item in fields(record)}
-    return {"type": record.type} | {name: value for name, value in values.items() if value not in ((), "", False)}
+    if isinstance(file := values.get("file"), FileMark):
+        values["file"] = [file.size, file.changed, file.digest]
+    empty = ((), "", False, None)
+    return {"type": record.type} | {name: value for name, value in values.items() if value not in empty}
 
 
 def read_record(form: Any) -> Record:
@@ -247,6 +264,14 @@ def _places(value: Any) -> tuple[tuple[str, str | bool | None], ...]:
     return tuple((check_key(key), place) for key, place in pairs)
 
 
+def _file(value: Any) -> FileMark | None:
+    if value is None:
+        return None
+    if len(_list(value)) != 3:
+        raise ValueError("a file is its size, its time and its digest")
+    return FileMark(_number(value[0]), _number(value[1]), _text(value[2]))
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "key": check_key,
     "at": _time,
@@ -257,6 +282,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "digest": _text,
     "warnings": lambda value: tuple(map(_text, _list(value))),
     "settled": _truth,
+    "file": _file,
     "areas": _areas,
     "items": _places,
     "decision": _one_of(DECISIONS),

@@ -10,22 +10,26 @@ from pathlib import Path
 
 import pandas as pd
 
+from blur_tools.audit._files import CHANGED
 from blur_tools.audit._items import DECISIONS, Item
 from blur_tools.audit._sizes import stored_size
 from blur_tools.audit._table import found_in
 from blur_tools.batch.columns import earlier_names, with_rows
-from blur_tools.batch.outputs import Outputs
+from blur_tools.batch.outputs import Outputs, local_path
 from blur_tools.batch.rows import Given, Job, Row, redact_rows, tell
-from blur_tools.errors import AuditError, PictureError, SettingsError
+from blur_tools.errors import AuditError, OutputError, PictureError, SettingsError
 from blur_tools.formats.blur_json import PictureRecord, write_blur_json
 from blur_tools.formats.coco import PictureLabels
 from blur_tools.formats.coco_writer import write_coco
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
-__all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "write_labels"]
+__all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "refuse_own", "write_labels"]
 
 logger = logging.getLogger("blur_tools")
+
+FINISHED = ("accepted", "edited")
+"""Decisions with which a person is done with a picture."""
 
 FORMATS = ("blur.json", "coco")
 
@@ -51,6 +55,7 @@ def redacted(
     settings: BlurSettings,
     only: Collection[str],
     job: Job,
+    changed: Collection[str] = (),
     each: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Write the redacted pictures of a review; see `AuditSession.save`.
@@ -61,17 +66,20 @@ def redacted(
         The review's table.
     items : sequence of Item or None
         The picture of each row; None where the row has none.
+    changed : collection of str
+        Keys of pictures whose file is another one now: nothing is known of it.
     """
     shown = list({item.key: item for item in items if item is not None}.values())
-    given = [_given(item) if item.decision in only else None for item in shown]
+    reasons = {item.key: _left_out(item, only, changed) for item in shown}
+    given = [None if reasons[item.key] else _given(item) for item in shown]
     rows: dict[str, Row] = {}
     for item, row in zip(shown, redact_rows(given, outputs, settings, job), strict=True):
-        left = row.status == "skipped"
-        rows[item.key] = Row("skipped", error=AuditError(f"left out: {item.decision}")) if left else row
+        reason = reasons[item.key]
+        rows[item.key] = _cleared(item, reason, only, outputs) if reason else row
         if each is not None:
             each(len(rows), len(shown))
     tell(list(rows.values()))
-    _tell_left_out([item for item in shown if item.decision not in only], len(shown))
+    _tell_left_out([(item, reason) for item in shown if (reason := reasons[item.key])], len(shown))
     result = with_rows(frame, [Row("skipped") if item is None else rows[item.key] for item in items])
     for name in ("detections", "n_plates", "n_faces"):  # also of what was not written: the table stays whole
         result[name] = frame[name]
@@ -129,9 +137,57 @@ def format_of(path: str | os.PathLike[str], form: str | None) -> str:
     return form
 
 
+def refuse_own(path: str | os.PathLike[str], items: Iterable[Item], journal: Path | None) -> None:
+    """Refuse to write over what a review is made of.
+
+    Raises
+    ------
+    OutputError
+        The path is one of its pictures, or its journal, however it is spelt.
+    """
+    own = _node(path)
+    if own is None:
+        return
+    if journal is not None and _node(journal) == own:
+        raise OutputError(f"{os.fspath(path)} is the journal of this review; choose another name")
+    for item in items:
+        place = local_path(item.source)
+        if place is not None and _node(place) == own:
+            raise OutputError(f"{os.fspath(path)} is the picture {item.key} of this review; choose another name")
+
+
+def _node(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _left_out(item: Item, only: Collection[str], changed: Collection[str]) -> str:
+    """Why a picture is not written; ``""`` when it is."""
+    if item.decision not in only:
+        return f"left out: {item.decision}"
+    if item.key in changed:
+        return f"left out: {CHANGED}; open the review again and look at it"
+    if found_in(item) is None:
+        because = f": {item.error}" if item.error else ""
+        return f"left out: {item.decision}, but no engine has searched it and nothing is marked{because}"
+    return ""
+
+
+def _cleared(item: Item, reason: str, only: Collection[str], outputs: Outputs) -> Row:
+    """The row of a picture that is left out; its older result goes, unless it is only not wanted this time."""
+    if only and (item.decision in only or item.decision not in FINISHED):
+        try:
+            outputs.discard(item.source)
+        except OutputError as error:
+            return Row("failed", error=error)
+    return Row("skipped", error=AuditError(reason))
+
+
 def _given(item: Item) -> Given:
-    found = found_in(item)
-    return Given(item.source, None if found is None else found.to_json(), f"{item.key}: nobody has searched it")
+    return Given(item.source, item.detections.to_json())
 
 
 def _record(item: Item) -> PictureRecord:
@@ -144,8 +200,11 @@ def _record(item: Item) -> PictureRecord:
     return PictureRecord(found_in(item), size, item.decision, item.reviewer, item.decided_at, item.error)
 
 
-def _tell_left_out(items: Sequence[Item], total: int) -> None:
-    if items:
-        counts = Counter(item.decision for item in items)
-        why = ", ".join(f"{count} {decision}" for decision, count in counts.items())
-        logger.warning("%d of %d pictures were left out: %s", len(items), total, why)
+def _tell_left_out(left: Sequence[tuple[Item, str]], total: int) -> None:
+    if not left:
+        return
+    plain = Counter(item.decision for item, reason in left if reason == f"left out: {item.decision}")
+    other = [(item, reason) for item, reason in left if reason != f"left out: {item.decision}"]
+    why = [f"{count} {decision}" for decision, count in plain.items()]
+    why += [f"{len(other)} for other reasons, such as {other[0][0].key}: {other[0][1]}"] if other else []
+    logger.warning("%d of %d pictures were left out: %s", len(left), total, ", ".join(why))

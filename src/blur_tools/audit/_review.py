@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import operator
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from blur_tools.audit._checks import seed_number, text_of
 from blur_tools.audit._edits import Change
 from blur_tools.audit._items import DECISIONS, Decision, Item, Order
 from blur_tools.audit._opening import Opened, timestamp
@@ -47,6 +49,9 @@ class Review:
         self._shown: tuple[Item, ...] | None = None
         self._observers: list[Observer] = []
         self._open = True
+        # `save` may note its folder in another thread
+        self._changing = threading.RLock()
+        self._half_done = False
 
     @property
     def root(self) -> Path | None:
@@ -107,13 +112,11 @@ class Review:
     def reorder(self, order: Order, seed: int = 0) -> None:
         """Put the queue in another order, as risks stand now; the current picture stays the current one."""
         check_order(order)
-        record = Ordered(order, operator.index(seed))
-        if record.seed < 0:
-            raise AuditError(f"seed {seed} is below 0")
-        self._write(record)
-        self._queue.sort(self._items, order, record.seed)
-        self._row = [self._items[key] for key in self._queue.keys]
-        self._shown = None
+        record = Ordered(order, seed_number(seed))
+        with self._written(record):
+            self._queue.sort(self._items, order, record.seed)
+            self._row = [self._items[key] for key in self._queue.keys]
+            self._shown = None
         self._tell(self._queue.current or "", "order")
 
     def counts(self) -> dict[Decision, int]:
@@ -168,26 +171,43 @@ class Review:
 
     def _edit(self, key: str, change: Change, by: str) -> None:
         if change.marks:
-            self._do(Edited(key, timestamp(), by, change.word, change.marks), "edit")
+            self._do(Edited(key, timestamp(), text_of("reviewer", by), change.word, change.marks), "edit")
 
     def _do(self, record: PictureRecord, what: str, *, durable: bool = False) -> Item:
         """Write a record down, then do it, then say so."""
-        self._write(record, durable=durable)
         key = record.key
-        self._states.setdefault(key, PictureState()).apply(record)
-        before, item = self._items[key], self._states[key].item(self._entries[key])
-        self._items[key] = self._row[self._queue.place(key)] = item
-        self._counts[before.decision] -= 1
-        self._counts[item.decision] += 1
-        self._shown = None
+        with self._written(record, durable=durable):
+            self._states.setdefault(key, PictureState()).apply(record)
+            before, item = self._items[key], self._states[key].item(self._entries[key])
+            self._items[key] = self._row[self._queue.place(key)] = item
+            self._counts[before.decision] -= 1
+            self._counts[item.decision] += 1
+            self._shown = None
         self._tell(key, what)
         return item
 
-    def _write(self, record: Record, *, durable: bool = False) -> None:
-        if not self._open:
-            raise AuditError("this review is closed; open it again to go on")
-        if self._journal is not None:
-            self._journal.append([record], durable=durable)
+    @contextmanager
+    def _written(self, record: Record, *, durable: bool = False) -> Iterator[None]:
+        """Write a record down; the block does it.
+
+        Where that is broken off (a person's Ctrl-C), memory may not be what the journal says: nothing more is written.
+        """
+        with self._changing:
+            if not self._open:
+                raise AuditError("this review is closed; open it again to go on")
+            if self._half_done:
+                raise AuditError(
+                    "the last change was broken off half-way: open this review again, the journal is whole"
+                )
+            self._half_done = True
+            try:
+                if self._journal is not None:
+                    self._journal.append([record], durable=durable)
+            except AuditError:
+                self._half_done = False  # nothing was written
+                raise
+            yield
+            self._half_done = False
 
     def _tell(self, key: str, what: str) -> None:
         for callback in tuple(self._observers):

@@ -23,7 +23,12 @@ FAILED, UNSEARCHED, NOTHING, DISAGREE, LOW, SMALL = 1.0, 0.9, 0.8, 0.7, 0.6, 0.4
 
 
 def risk_of(
-    detections: Iterable[Detection], detected: bool, error: str, answers: Sequence[Sequence[Area]] = ()
+    detections: Iterable[Detection],
+    detected: bool,
+    error: str,
+    answers: Sequence[Sequence[Area]] = (),
+    *,
+    changed: bool = False,
 ) -> tuple[float, tuple[str, ...]]:
     """The risk of a picture, 0 to 1, and words for it.
 
@@ -37,13 +42,15 @@ def risk_of(
         Why not.
     answers : sequence
         What each of several engines found.
+    changed : bool
+        Whether the file is another one since.
     """
     if error:
         return FAILED, ("cannot be read or searched",)
     if not detected:
         return UNSEARCHED, ("not searched",)
     found = list(detections)
-    chances: dict[str, float] = {}
+    chances: dict[str, float] = {"the file has changed": UNSEARCHED} if changed else {}
     if not found:
         chances["nothing found"] = NOTHING
     if any(_disagree(one, other) for one, other in combinations(answers, 2)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from blur_tools.picture import DECODER_ERRORS
 from blur_tools.sources import Source, is_url, safe_name, shown_place, url_name, without_secrets
 
 __all__ = ["Entry", "Place", "common_root", "files_of", "folder_entries", "kept_entry", "source_entries"]
+
+logger = logging.getLogger("blur_tools")
 
 Place = str | None | bool
 """Where a journal says that a picture is: None below the root, text for another path or a URL, False nowhere."""
@@ -49,8 +52,8 @@ class Entry:
     error: str = ""
 
 
-def folder_entries(root: Path, without: Collection[str] = ()) -> list[Entry]:
-    """All pictures in a folder and below it, by the rules of the command line.
+def folder_entries(root: Path, without: Collection[str] = (), *, tell: bool = False) -> list[Entry]:
+    """All pictures in a folder and below it, by the rules of the command line; `tell` of folders that are left out.
 
     Raises
     ------
@@ -58,11 +61,13 @@ def folder_entries(root: Path, without: Collection[str] = ()) -> list[Entry]:
         A folder cannot be read.
     """
     try:
-        paths = list_pictures(root, without).pictures
+        listing = list_pictures(root, without)
     except PictureError as error:
         raise AuditError(str(error)) from error
+    for link in listing.links if tell else ():
+        logger.warning("%s is a link to a folder, which is not followed: its pictures are not in this review", link)
     start = len(os.path.join(root, ""))
-    return [Entry(path[start:].replace(os.sep, "/"), path) for path in paths]
+    return [Entry(path[start:].replace(os.sep, "/"), path) for path in listing.pictures]
 
 
 def files_of(sources: Iterable[Any]) -> list[str | None]:
@@ -145,7 +150,7 @@ def _content(source: Any) -> tuple[str, str]:
         It is no picture; and what a decoder raises.
     """
     if isinstance(source, Source):
-        return source.name, source.digest
+        return safe_name(source.name), source.digest
     name = "picture"
     if isinstance(source, Mapping):
         path, source = source.get("path"), source.get("bytes")

@@ -22,6 +22,10 @@ COLUMNS = ("detections", "n_plates", "n_faces", "decision", "reviewer", "decided
 """Columns that a review adds to a table, in their order."""
 
 
+DETECTION_ROWS = frozenset(("kind", "xmin", "ymin", "xmax", "ymax", "polygon"))
+"""Columns by which a table of ``df.blur.detect`` is known."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What a table says of one picture; None and ``""`` where it says nothing."""
@@ -60,7 +64,15 @@ class Table:
         ------
         SettingsError
             No column, or several, could be meant.
+        AuditError
+            The table has a row for each detection, as ``df.blur.detect`` gives it.
         """
+        if set(frame.columns) >= DETECTION_ROWS and "detections" not in frame.columns:
+            raise AuditError(
+                "this table has a row for each detection, and none for a picture without: open the table of the "
+                "pictures. df.blur.apply puts detections beside each picture, as does blur-tools detect --table; "
+                "AuditSession.set_detections takes over those of an engine"
+            )
         return cls(frame.copy(), picture_column(frame, column), [])
 
     @property
@@ -119,8 +131,8 @@ def _with(frame: pd.DataFrame, items: list[Item | None]) -> pd.DataFrame:
 
 def found_in(item: Item) -> Detections | None:
     """What is in a picture; None when nobody has said."""
-    known = item.detected or item.marks or item.decision in ("accepted", "edited")
-    return item.detections if known else None
+    # to accept a picture that nobody has searched does not say that nothing is in it
+    return item.detections if item.detected or item.marks else None
 
 
 def _number(item: Item, kind: str) -> int | None:

@@ -4,7 +4,8 @@ The first line is ``{"format": "blur-audit", "version": 1, "root": …, "folder"
 keys are relative to (itself relative to the journal where it is beside or below it). Every other line is one of the
 records of `blur_tools.audit._records`. A line is in the hands of the system before `Journal.append` returns, so it
 survives the death of the process; with ``durable`` it is on the disk, so it survives the loss of power. A last line
-without its end was never acknowledged and is cut off at the next opening.
+without its end was never acknowledged and is cut off at the next opening. Records that belong together are lines that
+say ``"more": true``, all but the last; of these, too, all or none are there after the next opening.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Header:
 class Journal:
     """A journal that is open for writing, with what it held.
 
-    Made by `open`. Where a line cannot be written whole, what was written of it is taken back.
+    Made by `open`. Where a line cannot be written whole, what was written of it is taken back. What this reader
+    would refuse is not written.
 
     Attributes
     ----------
@@ -66,14 +68,13 @@ class Journal:
         What it held when it was opened, with the number of the line; to be emptied by whoever has read it.
     """
 
-    def __init__(self, path: Path, descriptor: int, lock: FileLock, header: Header, size: int) -> None:
+    def __init__(self, path: Path, descriptor: int, lock: FileLock, header: Header) -> None:
         self.path = path
         self.header = header
         self.records: list[tuple[int, Record]] = []
         self._descriptor = descriptor
         self._lock = lock
         self._writing = threading.Lock()
-        self._size = size
         self._broken = ""
         self._open = True
 
@@ -95,6 +96,8 @@ class Journal:
             it is damaged. The file is as it was.
         """
         place = Path(os.path.abspath(path))
+        if place.is_dir():
+            raise JournalError(str(place), "is a folder; a review of it is opened with AuditSession.open")
         if new is None and not place.exists():
             raise JournalError(str(place), "there is no such journal")
         lock = _locked(place)
@@ -118,18 +121,24 @@ class Journal:
             data = file.read()
         whole = _whole(data)
         if not whole and new is not None and _head_form(new, path).startswith(_beginning(data)):
-            journal = cls(path, descriptor, lock, new, 0)
+            journal = cls(path, descriptor, lock, new)
             journal._cut(0)
             journal._write(_head_form(new, path) + b"\n")
             journal._sync()
             _sync_folder(path.parent)
             return journal
         lines = data[:whole].split(b"\n")[:-1]
-        journal = cls(path, descriptor, lock, _header(path, lines[0] if lines else data[:200]), whole)
+        journal = cls(path, descriptor, lock, _header(path, lines[0] if lines else data[:200]))
+        unfinished = 0
         for number, line in enumerate(lines[1:], start=2):
-            journal.records.append((number, _record(path, number, line)))
+            record, more = _record(path, number, line)
+            journal.records.append((number, record))
+            unfinished = unfinished + 1 if more else 0
+        if unfinished:
+            del journal.records[-unfinished:]
+            whole -= sum(len(line) + 1 for line in lines[-unfinished:])
         if whole < len(data):
-            logger.warning("%s: its last line was not finished, and is dropped: %d bytes", path, len(data) - whole)
+            logger.warning("%s: what was written last is not whole, and is dropped: %d bytes", path, len(data) - whole)
             journal._cut(whole)
         return journal
 
@@ -146,19 +155,25 @@ class Journal:
         Raises
         ------
         JournalError
-            They cannot be written; the journal is as it was.
+            They cannot be written, or could not be read again; the journal is as it was.
         """
         if not self._open:
             raise JournalError(str(self.path), "is closed")
         if self._broken:
             raise JournalError(str(self.path), self._broken)
-        data = b"".join(json.dumps(record_form(record), **_COMPACT).encode() + b"\n" for record in records)
+        whole = list(records)
+        data = b"".join(self._line(record, place < len(whole)) for place, record in enumerate(whole, start=1))
         with self._writing:
-            if os.fstat(self._descriptor).st_nlink == 0:
+            status = os.fstat(self._descriptor)
+            if status.st_nlink == 0:
                 raise JournalError(str(self.path), "was deleted; what is done from here on would be lost")
-            self._write(data)
-            if durable:
-                self._sync()
+            try:
+                self._write(data)
+                if durable:
+                    self._sync()
+            except BaseException as error:
+                self._take_back(status.st_size, error)
+                raise
 
     def close(self) -> None:
         """Bring everything onto the disk and let others open it; twice is fine."""
@@ -171,20 +186,34 @@ class Journal:
             os.close(self._descriptor)
             self._lock.release()
 
+    def _line(self, record: Record, more: bool) -> bytes:
+        """A record's line, read again first: one that its reader refuses would make the whole journal unreadable."""
+        try:
+            form = record_form(record) | ({"more": True} if more else {})
+            text = json.dumps(form, **_COMPACT)
+            known = _read_line(text.encode())[0] == record
+        except (BlurError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise JournalError(str(self.path), f"{record.type} cannot be kept: {error}; nothing was changed") from error
+        if not known:
+            raise JournalError(str(self.path), f"{record.type} would not be read as it is; nothing was changed")
+        return text.encode() + b"\n"
+
     def _write(self, data: bytes) -> None:
         try:
             written = 0
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
         except OSError as error:
-            reason = f"cannot be written: {error.strerror or error}"
-            try:
-                self._cut(self._size)
-            except OSError:
-                # what stands there now would join the next line
-                self._broken = f"{reason}; open it again"
-            raise JournalError(str(self.path), reason) from error
-        self._size += len(data)
+            raise JournalError(str(self.path), f"cannot be written: {error.strerror or error}") from error
+
+    def _take_back(self, size: int, error: BaseException) -> None:
+        """Cut off what was not acknowledged: the review does not know of it."""
+        try:
+            self._cut(size)
+        except OSError:
+            # what stands there now would join the next line, or be read as if it had been acknowledged
+            reason = error.reason if isinstance(error, JournalError) else "was not written whole"
+            self._broken = f"{reason}; open it again"
 
     def _cut(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)
@@ -213,7 +242,7 @@ _COMPACT: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False, "defau
 
 
 def _locked(path: Path) -> FileLock:
-    place = path.with_name(f"{path.name}.lock")
+    place = path.with_name(f"{'' if path.name.startswith('.') else '.'}{path.name}.blur-lock")
     try:
         return FileLock(place)
     except BlockingIOError as error:
@@ -281,9 +310,18 @@ def _header(path: Path, line: bytes) -> Header:
     return Header(None if root is None else Path(os.path.abspath(path.parent / root)), folder)
 
 
-def _record(path: Path, number: int, line: bytes) -> Record:
+def _read_line(line: bytes) -> tuple[Record, bool]:
+    """A record, and whether the next one belongs to it."""
+    form = json.loads(line)
+    more = form.pop("more", False) if isinstance(form, dict) else False
+    if more is not False and more is not True:
+        raise ValueError(f"more {shown_key(more)} is not true")
+    return read_record(form), more
+
+
+def _record(path: Path, number: int, line: bytes) -> tuple[Record, bool]:
     try:
-        return read_record(json.loads(line))
+        return _read_line(line)
     except (BlurError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = f"is damaged: {error}. Nothing was changed; put a backup in its place, or mend that line"
         raise JournalError(str(path), reason, number) from error

@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from blur_tools.audit._checks import text_of, texts_of
 from blur_tools.audit._edits import added, changed, deleted
+from blur_tools.audit._files import mark_of
 from blur_tools.audit._items import DECISIONS, Decision, Item, Mark, Order
 from blur_tools.audit._opening import found_record, open_journal, open_sources, timestamp
 from blur_tools.audit._records import Decided, Failed, Redone, Saved, Undone
-from blur_tools.audit._results import check_decisions, format_of, outputs_of, redacted, write_labels
+from blur_tools.audit._results import check_decisions, format_of, outputs_of, redacted, refuse_own, write_labels
 from blur_tools.audit._review import Review
-from blur_tools.audit._state import persons_source
+from blur_tools.audit._state import PictureState, persons_source
 from blur_tools.audit._table import plain_table
 from blur_tools.batch.rows import Job
 from blur_tools.detections import Detection, Detections, Kind, Polygon
@@ -42,7 +44,7 @@ class AuditSession(Review):
         *,
         journal: str | os.PathLike[str] | None = None,
         reviewer: str = "",
-        order: Order = "path",
+        order: Order | None = None,
         column: Any = None,
         engine_name: str = "",
     ) -> Self:
@@ -51,17 +53,20 @@ class AuditSession(Review):
         Parameters
         ----------
         sources : path, list of sources, or DataFrame
-            A folder is taken with everything below it; what a list or a cell may hold is said at `blur_tools.blur`.
+            A folder is taken with everything below it but links to folders; what a list or a cell may hold is said at
+            `blur_tools.blur`. Of a ``.blur.json`` the pictures beside it are opened, with all that it says of them.
             Of a DataFrame the columns ``detections``, ``decision``, ``reviewer``, ``decided_at`` and ``error`` are
             taken over where it has them.
         journal : path, optional
-            Where the work is kept. By default a folder's is ``<folder>/.blur-audit.jsonl``; a list or a DataFrame
-            has none and lives **in memory only**: give a path to keep the work. What a table says of a picture that
-            the journal knows is merged as an engine's new answer is; decisions are then the journal's.
+            Where the work is kept. By default a folder's is ``<folder>/.blur-audit.jsonl``; a list, a DataFrame or
+            a ``.blur.json`` has none and lives **in memory only**: give a path to keep the work. What a table says of
+            a picture that the journal knows is merged as an engine's new answer is, unless it stood there before: an
+            older table takes nothing back. Decisions are then the journal's. Where a picture's file is another one
+            than was searched or decided on, its decision falls, and a warning says so.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}
-            Order of the queue.
+        order : {"path", "risk", "random"}, optional
+            Order of the queue; by default the journal's, or by path.
         column : label, optional
             The DataFrame's column with the pictures; found by itself when only one can be meant.
         engine_name : str
@@ -70,16 +75,18 @@ class AuditSession(Review):
         Raises
         ------
         AuditError
-            Nothing to review, a folder that cannot be listed, or a decision in the table that is none.
+            Nothing to review, a folder that cannot be listed, a file that is no picture, a table of one row a
+            detection, or a decision in the table that is none.
         JournalError
             A journal that cannot be read or written, that is open elsewhere, that a newer version wrote, or that
             belongs to other pictures.
         DetectionsError
-            A cell of the table that cannot be read; it names the row.
+            A cell of the table that cannot be read, and its row; or a ``.blur.json`` that cannot.
         SettingsError
             No column, or several, could hold the pictures.
         """
-        return cls(open_sources(sources, journal, order, column, engine_name), reviewer)
+        by, engine = text_of("reviewer", reviewer), text_of("engine_name", engine_name)
+        return cls(open_sources(sources, journal, order, column, engine), by)
 
     @classmethod
     def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "") -> Self:
@@ -94,7 +101,8 @@ class AuditSession(Review):
         JournalError, AuditError
             As for `open`.
         """
-        return cls(open_journal(journal), reviewer)
+        by = text_of("reviewer", reviewer)
+        return cls(open_journal(journal), by)
 
     def set_detections(
         self, key: str, detections: Iterable[Detection], *, engine: str = "", warnings: Iterable[str] = ()
@@ -102,9 +110,10 @@ class AuditSession(Review):
         """Take over what an engine found; what a person did stays.
 
         Marks that a person drew or changed stay as they are, and what the engine finds at their place is taken to be
-        the same object; an engine's marks that a person deleted stay deleted (same kind, overlap of upright boxes
-        0.5 or more). All others are replaced. A decision falls when the marks change; ``flagged`` stays. Undo goes
-        on to work, redo is emptied.
+        the same object; an engine's marks that a person deleted stay deleted. The same is one detection for each
+        mark: of its kind, with outlines that overlap by 0.5 or more (intersection over union), at its place or, while
+        the mark still touches that or was deleted, where the engine had it first. All others are replaced. A decision
+        falls when the marks or the file change; ``flagged`` stays. Undo goes on to work, redo is emptied.
 
         Parameters
         ----------
@@ -117,12 +126,13 @@ class AuditSession(Review):
         """
         state = self._state(key)
         found = Detections(detections)
-        record = found_record(state, key, found, engine=engine, at=timestamp(), warnings=tuple(warnings))
+        engine, said = text_of("engine", engine), texts_of("warnings", warnings)
+        record = found_record(state, self._entries[key], found, engine=engine, at=timestamp(), warnings=said)
         return self._do(record, "detections")
 
     def set_error(self, key: str, text: str) -> Item:
         """Say why a picture cannot be shown or searched; ``""`` takes it back."""
-        if self._state(key).error == text:
+        if self._state(key).error == text_of("error", text):
             return self._items[key]
         return self._do(Failed(key, timestamp(), text), "error")
 
@@ -143,7 +153,7 @@ class AuditSession(Review):
         DetectionsError
             No kind, or not four finite corners.
         """
-        by = self.reviewer if reviewer is None else reviewer
+        by = text_of("reviewer", self.reviewer if reviewer is None else reviewer)
         state = self._state(key)
         self._edit(key, added(state, kind, polygon, persons_source(by)), by)
         return self._items[key].marks[-1]
@@ -205,7 +215,9 @@ class AuditSession(Review):
             raise AuditError(f"decision {decision!r} is none of {', '.join(DECISIONS)}")
         if decision in ("accepted", "edited"):
             decision = "edited" if state.edited else "accepted"
-        return self._do(Decided(key, timestamp(), self.reviewer, decision), "decision", durable=True)
+        file = mark_of(self._entries[key].source)
+        record = Decided(key, timestamp(), text_of("reviewer", self.reviewer), decision, file)
+        return self._do(record, "decision", durable=True)
 
     def to_frame(self) -> pd.DataFrame:
         """The table as it stands.
@@ -218,9 +230,7 @@ class AuditSession(Review):
             ``decided_at`` and ``error`` added or replaced. ``df.blur.redact`` renders exactly that, and `open`
             gives the same review again, without its history.
         """
-        if self._table is not None:
-            return self._table.filled(self._items)
-        return plain_table(self._items[key] for key in self._by_path())
+        return self._frame_of(self._items)
 
     def save(
         self,
@@ -234,6 +244,11 @@ class AuditSession(Review):
         **params: Any,
     ) -> pd.DataFrame:
         """Write redacted pictures into the folder `out`, as ``df.blur.redact`` does.
+
+        A picture is left out when its decision is not in `only`, when no engine has searched it and nothing is marked
+        (``set_detections(key, [])`` says that there is nothing), or when its file is another one than was decided on.
+        What an earlier run left in `out` of a picture that is left out, and is not accepted now, is removed: it may
+        hide less than was asked. With an empty `only` nothing is removed.
 
         Parameters
         ----------
@@ -264,11 +279,14 @@ class AuditSession(Review):
         wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
         job = Job(workers, progress)
         check_decisions(only)
-        frame = self.to_frame()
-        items = [None if key is None else self._items[key] for key in self._rows()]
+        stands = dict(self._items)  # a person may go on while this runs
+        frame = self._frame_of(stands)
+        items = [None if key is None else stands[key] for key in self._rows()]
         outputs = outputs_of(frame, items, out, self._root)
         self._note_results(out)
-        return redacted(frame, items, outputs, wanted, only, job, each)
+        wanted_keys = [key for key, item in stands.items() if item.decision in only]
+        changed = [key for key in wanted_keys if self._is_another(key, self._state(key))]
+        return redacted(frame, items, outputs, wanted, only, job, changed, each)
 
     def export(self, path: str | os.PathLike[str], format: str | None = None) -> dict[str, str]:
         """Write all detections into one file, whole or not at all.
@@ -289,9 +307,20 @@ class AuditSession(Review):
         Raises
         ------
         SettingsError, OutputError
-            No such format; the file cannot be written.
+            No such format; the file cannot be written, or is one of the pictures or the journal.
         """
+        refuse_own(path, self._items.values(), self.journal)
         return write_labels(self._items.values(), path, format_of(path, format))
+
+    def _frame_of(self, items: Mapping[str, Item]) -> pd.DataFrame:
+        if self._table is not None:
+            return self._table.filled(items)
+        return plain_table(items[key] for key in self._by_path())
+
+    def _is_another(self, key: str, state: PictureState) -> bool:
+        """Whether the file is another one than what is known of it was said of."""
+        differs = state.file is not None and state.file.differs(self._entries[key].source) is not None
+        return state.changed or differs
 
     def _by_path(self) -> list[str]:
         return sorted(self._items, key=lambda key: key.split("/"))
@@ -304,11 +333,16 @@ class AuditSession(Review):
         """Write down where results go, so that they are not taken for pictures of the folder later."""
         if self._journal is None or self._root is None or not isinstance(out, str | os.PathLike):
             return
-        below = os.path.relpath(os.path.abspath(os.fsdecode(out)), self._root).replace(os.sep, "/")
+        # real paths: either may be written by way of a link
+        root, folder = os.path.realpath(self._root), os.path.realpath(os.fsdecode(out))
+        try:
+            below = os.path.relpath(folder, root).replace(os.sep, "/")
+        except ValueError:
+            return  # on another drive
         try:
             key = check_key(below)
         except ValueError:
             return  # elsewhere
         if key not in self._saved:
-            self._write(Saved(key, timestamp()))
-            self._saved.add(key)
+            with self._written(Saved(key, timestamp())):
+                self._saved.add(key)

@@ -103,7 +103,7 @@ def write_blur_json(path: str | os.PathLike[str], pictures: Mapping[str, Picture
     Raises
     ------
     DetectionsError
-        A key that is no relative path.
+        A key that is no relative path, or a value that the reader refuses; the message names the picture.
     OutputError
         It cannot be written.
     """
@@ -155,8 +155,9 @@ def _lines(pictures: Mapping[str, PictureRecord]) -> Iterator[str]:
     for key, record in pictures.items():
         try:
             text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
+            PictureRecord.from_json(json.loads(text))  # what a reader refuses would lose all the others as well
             yield f"{comma}{json.dumps(check_key(key))}: {text}"
-        except ValueError as error:
+        except (DetectionsError, TypeError, ValueError) as error:
             raise DetectionsError(f"picture {shown_key(key)}: {error}") from error
         comma = ",\n"
     yield "\n}}\n"

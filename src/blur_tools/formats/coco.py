@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from blur_tools.detections import Detection, Detections, Kind, Polygon, box_polygon
 from blur_tools.errors import DetectionsError
+from blur_tools.formats._keys import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["CocoLabels", "PictureLabels", "Problem", "ProblemKind", "read_coco"]
+
+LONGEST_NAME = 120
+"""Characters of an unsafe name that a problem repeats."""
 
 ProblemKind = Literal[
     "unknown category",
@@ -28,13 +32,15 @@ ProblemKind = Literal[
     "degenerate box",
     "outline reduced",
     "repeated picture",
+    "unsafe name",
     "missing file",
     "size differs",
 ]
 """What can be wrong with one entry of a label file.
 
 Left out of the labels is an annotation of ``unknown category``, ``unknown image`` or ``degenerate box``, and a
-``repeated picture`` with all its annotations; at ``outline reduced`` the box stands for the outline.
+``repeated picture`` or one with an ``unsafe name`` with all its annotations; at ``outline reduced`` the box stands for
+the outline.
 ``missing file`` and ``size differs`` come from `CocoLabels.missing_files` and `CocoLabels.size_problem`.
 """
 
@@ -143,7 +149,8 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
     Returns
     -------
     CocoLabels
-        Labels by relative path, and what could not be used. Several images with one file name are all left
+        Labels by relative path, and what could not be used. A name that is no relative path below one folder
+        (absolute, or with ``..``) is left out. Several images with one file name are all left
         out: only one of them can be what the file shows, and nothing says which.
 
     Raises
@@ -156,7 +163,9 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
     except (OSError, ValueError, RecursionError) as error:
         raise DetectionsError(f"{os.fspath(path)}: cannot be read as JSON: {error}") from error
     try:
-        reader = _Reader(_images(form["images"]), _categories(form["categories"], kinds))
+        problems: list[Problem] = []
+        images = _images(form["images"], problems)
+        reader = _Reader(images, _categories(form["categories"], kinds), problems=problems)
         for annotation in form["annotations"]:
             reader.add(annotation)
         return reader.labels()
@@ -180,7 +189,7 @@ class _Category:
 class _Reader:
     """Annotations sorted into images, by the images' identifiers."""
 
-    images: dict[Any, _Image]
+    images: dict[Any, _Image | None]
     categories: dict[Any, _Category]
     found: dict[Any, list[tuple[Detection, bool]]] = field(default_factory=lambda: defaultdict(list))
     problems: list[Problem] = field(default_factory=list)
@@ -189,6 +198,8 @@ class _Reader:
         """Sort in one annotation, or list what is wrong with it."""
         number, key = annotation.get("id"), annotation["image_id"]
         image = self.images.get(key)
+        if image is None and key in self.images:
+            return  # its picture is a problem already
         if image is None:
             self.problems.append(Problem("unknown image", "", number, f"there is no image {key!r}"))
             return
@@ -225,7 +236,8 @@ class _Reader:
     def labels(self) -> CocoLabels:
         """What was sorted in, by file name."""
         keys: dict[str, list[Any]] = defaultdict(list)
-        for key, image in self.images.items():
+        named = {key: image for key, image in self.images.items() if image is not None}
+        for key, image in named.items():
             keys[image.name].append(key)
         pictures = {}
         for name, several in keys.items():
@@ -236,7 +248,7 @@ class _Reader:
                 continue
             found = self.found[several[0]]
             objects = Detections(item for item, _ in found)
-            pictures[name] = PictureLabels(self.images[several[0]].size, objects, tuple(flag for _, flag in found))
+            pictures[name] = PictureLabels(named[several[0]].size, objects, tuple(flag for _, flag in found))
         return CocoLabels(pictures, tuple(self.problems))
 
 
@@ -253,15 +265,21 @@ def _ours(annotation: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[
     return facts
 
 
-def _images(records: Iterable[Mapping[str, Any]]) -> dict[Any, _Image]:
-    images: dict[Any, _Image] = {}
+def _images(records: Iterable[Mapping[str, Any]], problems: list[Problem]) -> dict[Any, _Image | None]:
+    """By identifier; None where the name leads out of the pictures' folder, which is listed in `problems`."""
+    images: dict[Any, _Image | None] = {}
     for record in records:
         key, name = record["id"], record["file_name"]
         if key in images:
             raise ValueError(f"two images have the id {key!r}")
         if not isinstance(name, str) or not name:
             raise ValueError(f"image {key!r} has no file_name")
-        images[key] = _Image(name, (_pixels(record["width"]), _pixels(record["height"])))
+        size = _pixels(record["width"]), _pixels(record["height"])
+        try:
+            images[key] = _Image(check_key(name.removeprefix("./")), size)
+        except ValueError as error:
+            images[key] = None
+            problems.append(Problem("unsafe name", name[:LONGEST_NAME], None, f"{error}; it is left out"))
     return images
 
 

@@ -19,8 +19,9 @@ Look through pictures in napari, see what was found, mend what was missed, and d
 keyboard alone if you like. Every edit is kept in a journal as it happens: stop whenever you want, and go on with the
 same command.
 
-PICTURES is a folder, a CSV or Parquet table that blur or detect wrote, or the journal of a review that was begun
-(.jsonl). A folder's journal is .blur-audit.jsonl in it, a table's stands beside the table. When the window is closed
+PICTURES is a folder, a CSV or Parquet table that blur or detect wrote, a .blur.json with the pictures beside it, or
+the journal of a review that was begun (.jsonl). A folder's journal is .blur-audit.jsonl in it, that of a table or a
+.blur.json stands beside the file. When the window is closed
 the table as it stands then can be written, for blur-tools redact to render."""
 
 ORDERS = ("path", "risk", "random")
@@ -36,10 +37,12 @@ def add_audit(verbs: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    audit.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder, a table, or a review's journal")
+    audit.add_argument(
+        "pictures", type=Path, metavar="PICTURES", help="a folder, a table, a .blur.json, or a review's journal"
+    )
     audit.add_argument("--journal", type=Path, metavar="FILE", help="where the work is kept")
     audit.add_argument("--reviewer", default="", help="who decides (default: the account's name)")
-    audit.add_argument("--order", choices=ORDERS, default="path", help="order of the queue (default path)")
+    audit.add_argument("--order", choices=ORDERS, help="order of the queue (default: as it was, or path)")
     audit.add_argument(
         "--table", type=Path, help="CSV or Parquet file for the table at the end; of a table by default NAME-audited"
     )
@@ -87,11 +90,13 @@ def _session(options: argparse.Namespace) -> AuditSession:
         return AuditSession.resume(place, reviewer=options.reviewer)
     sources: Any = place
     journal = options.journal
+    labels = place.name.lower().endswith(".blur.json")
     if place.suffix.lower() in TABLES:
         sources = cli._read_table(place)
+    elif not labels and not place.is_dir():
+        raise SettingsError("pictures", f"{place} is no folder, no CSV or Parquet table, no .blur.json and no journal")
+    if not place.is_dir():
         journal = journal or place.with_name(f".{place.name}.blur-audit.jsonl")
-    elif not place.is_dir():
-        raise SettingsError("pictures", f"{place} is no folder, no CSV or Parquet table and no journal")
     return AuditSession.open(sources, journal=journal, reviewer=options.reviewer, order=options.order)
 
 

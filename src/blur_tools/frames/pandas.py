@@ -190,7 +190,8 @@ class FrameAccessor:
         *,
         journal: str | os.PathLike[str] | None = None,
         reviewer: str = "",
-        order: Order = "path",
+        order: Order | None = None,
+        engine_name: str = "",
         where: str = "napari",
     ) -> AuditSession:
         """Review by a person: see what was found in each picture, mend it, decide.
@@ -205,8 +206,10 @@ class FrameAccessor:
             it is in memory only, and lost with the process.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}
-            Order of the queue.
+        order : {"path", "risk", "random"}, optional
+            Order of the queue; by default the journal's, or by path.
+        engine_name : str
+            Whose detections the table holds, for those that do not say it themselves.
         where : {"napari", "none"}
             The window. ``"none"`` opens none: the session is then a script's, which calls its methods.
 
@@ -229,7 +232,9 @@ class FrameAccessor:
             raise ExtraMissingError("df.blur.audit", "napari")
         from blur_tools.audit.session import AuditSession
 
-        session = AuditSession.open(self._frame, journal=journal, reviewer=reviewer, order=order, column=column)
+        session = AuditSession.open(
+            self._frame, journal=journal, reviewer=reviewer, order=order, column=column, engine_name=engine_name
+        )
         if where == "napari":
             try:
                 # by name: what is below is not loaded, and need not be there, for a script
