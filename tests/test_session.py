@@ -862,6 +862,20 @@ def test_a_label_file_is_opened_as_the_review_that_it_holds(folder, tmp_path):
     assert [item.key for item in AuditSession.open(str(labels))] == ["sub/c.png"]
 
 
+def test_a_label_file_decides_on_no_other_picture_of_that_name(folder, caplog):
+    with AuditSession.open(folder) as session:
+        for name in NAMES:
+            session.set_detections(name, [PLATE])
+            session.decide(name, "accepted")
+        session.export(folder / "set.blur.json")
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    (folder / "b.png").unlink()
+    session = AuditSession.open(folder / "set.blur.json")
+    assert [item.decision for item in session] == ["unreviewed", "accepted", "accepted"]
+    assert [len(item.marks) for item in session] == [1, 1, 1]
+    assert caplog.text.count("of another size") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

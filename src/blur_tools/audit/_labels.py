@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
-from blur_tools.errors import AuditError
+from blur_tools.audit._sizes import stored_size
+from blur_tools.errors import AuditError, PictureError
 from blur_tools.formats._keys import place_of
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json
 
 __all__ = ["LABELS", "label_table", "refuse_file"]
+
+logger = logging.getLogger("blur_tools")
 
 LABELS = ".blur.json"
 
@@ -36,7 +40,13 @@ def label_table(path: Path) -> pd.DataFrame:
     records = read_blur_json(path)
     if not records:
         raise AuditError(f"{path}: there are no pictures in it")
-    rows = [_row(place_of(path.parent, key), record) for key, record in records.items()]
+    rows = []
+    for key, record in records.items():
+        place = place_of(path.parent, key)
+        if _is_another(place, record) and record.decision != "unreviewed":
+            logger.warning("%s is of another size than when it was decided on: it is to be looked at again", place)
+            record = PictureRecord(record.detections, record.size, error=record.error)
+        rows.append(_row(place, record))
     return pd.DataFrame(rows, dtype=object)
 
 
@@ -51,6 +61,16 @@ def refuse_file(path: Path) -> None:
     instead = _INSTEAD.get(path.suffix.lower())
     if instead is not None:
         raise AuditError(f"{path} {instead}")
+
+
+def _is_another(place: str, record: PictureRecord) -> bool:
+    """Whether the picture that lies there has another size than the one that the file speaks of."""
+    if record.size is None:
+        return False
+    try:
+        return stored_size(place) != record.size
+    except PictureError:
+        return False  # it is said when it is looked at
 
 
 def _row(place: str, record: PictureRecord) -> dict[str, str | None]:
