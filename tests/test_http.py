@@ -7,12 +7,14 @@ import gzip
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from blur_tools import FetchError, ServiceTimeoutError, _http, sources
-from blur_tools._http import BodyTooSlowError, cut_at, is_public
+from blur_tools._cuts import BodyTooSlowError, cut_at
+from blur_tools._http import is_public
 from blur_tools._stop import stoppable
 from blur_tools.service.client import Service
 from blur_tools.sources import load_source
@@ -300,3 +302,17 @@ def test_a_large_body_is_sent_in_pieces():
     connection.sock = None
     assert max(map(len, recorder.pieces)) <= _http.CHUNK
     assert b"".join(recorder.pieces) == data
+
+
+def test_one_thread_looks_after_all_calls(web):
+    url, _ = web
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: load_source(f"{url}/a.jpg").data, range(40))) == [b"a picture"] * 40
+    assert sum(thread.name == "blur_tools cuts" for thread in threading.enumerate()) == 1
+
+
+def test_an_earlier_cut_wakes_the_thread_that_waits_for_a_later_one(dripping):
+    """A call with an hour waits; one with half a second is cut all the same."""
+    with cut_at(time.monotonic() + 3600):
+        slow = Service(dripping(), total=0.5)
+        assert isinstance(raised(slow.get, slow.address), ServiceTimeoutError)

@@ -33,6 +33,7 @@ ROOMS = (
     ("_parameters",),
     ("_frozen",),
     ("_cores", "_http", "_later"),
+    ("_cuts",),
     ("_stop",),
     ("errors",),
 )

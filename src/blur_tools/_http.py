@@ -1,13 +1,11 @@
-"""What every call of ours needs: bounds of size and time, and connections that stay outside private networks."""
+"""What every call of ours needs: a body within bounds, and connections that can be cut or stay on the open internet."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import requests
@@ -17,16 +15,15 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.poolmanager import ProxyManager
 
-from blur_tools._stop import LOOK, asked, proceed
+from blur_tools._cuts import BodyTooSlowError, expose, go_on
+from blur_tools._stop import proceed
 
 __all__ = [
     "BodyTooLargeError",
-    "BodyTooSlowError",
     "OneHopSession",
     "PrivateAddressError",
     "PublicAdapter",
     "TimedAdapter",
-    "cut_at",
     "is_public",
     "read_body",
 ]
@@ -36,8 +33,6 @@ CHUNK = 1 << 16
 MOST_ADDRESSES = 3
 """Addresses of one name that are tried; each can take as long as a connection may."""
 
-_thread = threading.local()
-
 _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -45,10 +40,6 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 class BodyTooLargeError(Exception):
     """More bytes than allowed."""
-
-
-class BodyTooSlowError(Exception):
-    """Not all of it within the time."""
 
 
 class PrivateAddressError(Exception):
@@ -97,7 +88,7 @@ def read_body(response: requests.Response, max_bytes: int, deadline: float) -> b
 class OneHopSession(requests.Session):
     """A session that follows no redirect: requests would read the body of one whole, whatever its size.
 
-    `cut_at` holds for its connections.
+    `blur_tools._cuts.cut_at` holds for its connections.
     """
 
     def __init__(self) -> None:
@@ -108,89 +99,6 @@ class OneHopSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None, so that requests leaves the answer alone even where redirects are not to be followed."""
         return None
-
-
-class _Cut:
-    """Connections that end at a moment, or when their work is not wanted any more; none begins afterwards."""
-
-    def __init__(self, deadline: float, ask: Callable[[], None] | None) -> None:
-        self._deadline, self._ask = deadline, ask
-        self._lock = threading.Lock()
-        self._twins: list[socket.socket] = []
-        self._done = False
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._watched, name="blur_tools cut", daemon=True)
-        self._watch.start()
-
-    def go_on(self) -> None:
-        """Return before the cut; neither urllib3 nor requests takes the error for one to try again after."""
-        if self._done or time.monotonic() > self._deadline:
-            raise BodyTooSlowError
-
-    def add(self, twin: socket.socket) -> None:
-        """Cut this connection too."""
-        with self._lock:
-            self._twins.append(twin)
-            if self._done:
-                _shut(twin)
-        self.go_on()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._watch.join()
-        for twin in self._twins:
-            twin.close()
-
-    def _watched(self) -> None:
-        while not self._ended.wait(self._next_look()):
-            if time.monotonic() >= self._deadline or self._is_unwanted():
-                with self._lock:
-                    self._done = True
-                    for twin in self._twins:
-                        _shut(twin)
-                return
-
-    def _next_look(self) -> float:
-        left = max(0.0, self._deadline - time.monotonic())
-        return left if self._ask is None else min(left, LOOK)
-
-    def _is_unwanted(self) -> bool:
-        try:
-            if self._ask is not None:
-                self._ask()
-        except Exception:
-            return True
-        return False
-
-
-def _shut(twin: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        twin.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def cut_at(deadline: float) -> Iterator[None]:
-    """Cut the connections of our adapters that this thread uses meanwhile, when `time.monotonic` is `deadline`.
-
-    A time limit on single reads does not end a server that sends a byte now and then, in its headers for instance.
-    They are cut as well when the thread's work is to end (`blur_tools._stop`), whose error then comes out.
-
-    Raises
-    ------
-    BodyTooSlowError
-        A connection would begin, or be used again, after the cut.
-    """
-    cut = _thread.cut = _Cut(deadline, asked())
-    try:
-        yield
-    except Exception:
-        proceed()
-        raise
-    else:
-        proceed()  # what was cut can look complete
-    finally:
-        _thread.cut = None
-        cut.end()
 
 
 def is_public(address: str) -> bool:
@@ -209,19 +117,13 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _go_on() -> None:
-    cut: _Cut | None = getattr(_thread, "cut", None)
-    if cut is not None:
-        cut.go_on()
-
-
 class _Timed:
     """Lets `cut_at` reach a connection, also one that is used again."""
 
     _twin: socket.socket | None = None
 
     def _new_conn(self: Any) -> socket.socket:
-        _go_on()
+        go_on()
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
         try:
             # a twin, since TLS takes the socket itself over
@@ -253,9 +155,8 @@ class _Timed:
 
     def _expose(self: Any) -> None:
         # another twin: a connection can be closed while its answer is still being read
-        cut: _Cut | None = getattr(_thread, "cut", None)
-        if self._twin is not None and cut is not None:
-            cut.add(self._twin.dup())
+        if self._twin is not None:
+            expose(self._twin)
 
 
 class _PublicOnly:
@@ -273,9 +174,9 @@ class _PublicOnly:
             raise PrivateAddressError
         try:
             connected: socket.socket = self._first_connected(public[:MOST_ADDRESSES])
+            return connected
         finally:
             self._dns_host = name
-        return connected
 
     def _first_connected(self: Any, addresses: list[str]) -> Any:
         *others, last = addresses
@@ -283,7 +184,7 @@ class _PublicOnly:
             self._dns_host = address
             with contextlib.suppress(HTTPError):
                 return super()._new_conn()  # type: ignore[misc]
-            _go_on()
+            go_on()
         self._dns_host = last
         return super()._new_conn()  # type: ignore[misc]
 

@@ -22,14 +22,13 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadingTimeout
 from urllib3.util.retry import Retry
 
+from blur_tools._cuts import BodyTooSlowError, cut_at
 from blur_tools._http import (
     BodyTooLargeError,
-    BodyTooSlowError,
     OneHopSession,
     PrivateAddressError,
     PublicAdapter,
     TimedAdapter,
-    cut_at,
     read_body,
 )
 from blur_tools.errors import FetchError, PictureError

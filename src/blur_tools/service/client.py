@@ -18,7 +18,8 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from blur_tools._http import BodyTooLargeError, BodyTooSlowError, OneHopSession, cut_at, read_body
+from blur_tools._cuts import BodyTooSlowError, cut_at
+from blur_tools._http import BodyTooLargeError, OneHopSession, read_body
 from blur_tools._stop import proceed
 from blur_tools.errors import (
     AnswerError,
