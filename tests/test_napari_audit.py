@@ -350,6 +350,13 @@ def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png")) == ["a.png", "b/c.png"]
     assert "2 of 2 pictures saved" in hands.window.status
     assert "left out as not accepted: 1" in hands.window.status
+    # what is flagged later, or is another file by now, is not left there as it was
+    session.decide("a.png", "flagged")
+    (folder / "b/c.png").write_bytes((folder / "d.png").read_bytes() + b"\0")
+    save_session(hands.window, out)
+    hands.wait(lambda: hands.window.jobs.current is None)
+    assert not list(out.rglob("*.png"))
+    assert "the file has changed" in hands.window.status
     export_session(hands.window, tmp_path / "all.blur.json")
     assert set(json.loads((tmp_path / "all.blur.json").read_text())["pictures"]) == {"a.png", "b/c.png", "d.png"}
     session.close()

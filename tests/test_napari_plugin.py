@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -214,10 +215,12 @@ def test_several_pictures_open_in_the_audit_panel_with_their_marks(hands, encode
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode(noise(120, 160)))
     path = tmp_path / "two.blur.json"
-    write_blur_json(path, {"a.png": RECORD, "b.png": RECORD})
+    decided = replace(RECORD, decision="accepted", reviewer="Ann", decided_at="2026-01-02T03:04:05+00:00")
+    write_blur_json(path, {"a.png": RECORD, "b.png": decided})
     hands.viewer.open(str(path), plugin="blur-tools")
     session = hands.window.desk.session
     assert [len(item.marks) for item in session.items] == [2, 2]
+    assert [(item.decision, item.reviewer) for item in session.items] == [("unreviewed", ""), ("accepted", "Ann")]
     hands.wait(lambda: hands.window.desk.is_shown)
     assert list(hands.window.desk.stage.marks.layer.features["kind"]) == ["plate", "face"]
     session.close()

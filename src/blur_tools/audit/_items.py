@@ -8,10 +8,12 @@ from typing import Any, Literal, get_args
 from blur_tools.detections import Detection, Detections
 from blur_tools.formats.blur_json import DECISIONS, Decision
 
-__all__ = ["DECISIONS", "ORDERS", "Decision", "Item", "Mark", "Order"]
+__all__ = ["DECISIONS", "FINISHED", "ORDERS", "Decision", "Item", "Mark", "Order"]
 
 Order = Literal["path", "risk", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)
+FINISHED: tuple[Decision, ...] = ("accepted", "edited")
+"""Decisions with which a person is done with a picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from blur_tools.audit._files import CHANGED
-from blur_tools.audit._items import DECISIONS, Item
+from blur_tools.audit._items import DECISIONS, FINISHED, Item
 from blur_tools.audit._sizes import stored_size
 from blur_tools.audit._table import found_in
 from blur_tools.batch.columns import earlier_names, with_rows
@@ -24,12 +24,10 @@ from blur_tools.formats.coco_writer import write_coco
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
-__all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "refuse_own", "write_labels"]
+__all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "redacted_rows", "refuse_own",
+           "write_labels"]  # fmt: skip
 
 logger = logging.getLogger("blur_tools")
-
-FINISHED = ("accepted", "edited")
-"""Decisions with which a person is done with a picture."""
 
 FORMATS = ("blur.json", "coco")
 
@@ -48,38 +46,35 @@ def outputs_of(
     return Outputs(out, [item.source for item in items if item is not None], root, known)
 
 
-def redacted(
-    frame: pd.DataFrame,
-    items: Sequence[Item | None],
+def redacted_rows(
+    items: Iterable[Item],
     outputs: Outputs,
     settings: BlurSettings,
     only: Collection[str],
     job: Job,
     changed: Collection[str] = (),
-    each: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Write the redacted pictures of a review; see `AuditSession.save`.
+) -> Iterator[tuple[Item, Row]]:
+    """Write the redacted pictures of a review, each once; see `AuditSession.saving`.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        The review's table.
-    items : sequence of Item or None
-        The picture of each row; None where the row has none.
     changed : collection of str
         Keys of pictures whose file is another one now: nothing is known of it.
     """
-    shown = list({item.key: item for item in items if item is not None}.values())
-    reasons = {item.key: _left_out(item, only, changed) for item in shown}
-    given = [None if reasons[item.key] else _given(item) for item in shown]
-    rows: dict[str, Row] = {}
-    for item, row in zip(shown, redact_rows(given, outputs, settings, job), strict=True):
-        reason = reasons[item.key]
-        rows[item.key] = _cleared(item, reason, only, outputs) if reason else row
-        if each is not None:
-            each(len(rows), len(shown))
+    shown = list({item.key: item for item in items}.values())
+    reasons = [_left_out(item, only, changed) for item in shown]
+    given = [None if reason else _given(item) for item, reason in zip(shown, reasons, strict=True)]
+    rows = redact_rows(given, outputs, settings, job)
+    for item, reason, row in zip(shown, reasons, rows, strict=True):
+        yield item, _cleared(item, reason, only, outputs) if reason else row
+
+
+def redacted(frame: pd.DataFrame, items: Sequence[Item | None], rows: Mapping[str, Row]) -> pd.DataFrame:
+    """The table of a review with what became of each picture, by its key; `items` are those of its rows."""
+    shown = {item.key: item for item in items if item is not None}
     tell(list(rows.values()))
-    _tell_left_out([(item, reason) for item in shown if (reason := reasons[item.key])], len(shown))
+    left = [(item, str(rows[key].error)) for key, item in shown.items() if rows[key].status == "skipped"]
+    _tell_left_out(left, len(shown))
     result = with_rows(frame, [Row("skipped") if item is None else rows[item.key] for item in items])
     for name in ("detections", "n_plates", "n_faces"):  # also of what was not written: the table stays whole
         result[name] = frame[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -15,9 +16,10 @@ from blur_tools.audit._edits import Change
 from blur_tools.audit._items import DECISIONS, Decision, Item, Order
 from blur_tools.audit._opening import Opened, timestamp
 from blur_tools.audit._queue import Queue, check_order
-from blur_tools.audit._records import Decided, Edited, Failed, Found, Ordered, Record, Redone, Undone
+from blur_tools.audit._records import Decided, Edited, Failed, Found, Ordered, Record, Redone, Saved, Undone
 from blur_tools.audit._state import PictureState
 from blur_tools.errors import AuditError
+from blur_tools.formats._keys import check_key
 
 __all__ = ["Observer", "Review"]
 
@@ -168,6 +170,29 @@ class Review:
         if key not in self._items:
             raise AuditError(f"there is no picture {key!r} in this review")
         return self._states.get(key) or PictureState()
+
+    def _is_another(self, key: str, state: PictureState) -> bool:
+        """Whether the file is another one than what is known of it was said of."""
+        differs = state.file is not None and state.file.differs(self._entries[key].source) is not None
+        return state.changed or differs
+
+    def _note_results(self, out: str | os.PathLike[str]) -> None:
+        """Write down where results go, so that they are not taken for pictures of the folder later."""
+        if self._journal is None or self._root is None or not isinstance(out, str | os.PathLike):
+            return
+        # real paths: either may be written by way of a link
+        root, folder = os.path.realpath(self._root), os.path.realpath(os.fsdecode(out))
+        try:
+            below = os.path.relpath(folder, root).replace(os.sep, "/")
+        except ValueError:
+            return  # on another drive
+        try:
+            key = check_key(below)
+        except ValueError:
+            return  # elsewhere
+        if key not in self._saved:
+            with self._written(Saved(key, timestamp())):
+                self._saved.add(key)
 
     def _edit(self, key: str, change: Change, by: str) -> None:
         if change.marks:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from blur_tools.audit._checks import text_of, texts_of
 from blur_tools.audit._edits import added, changed, deleted
 from blur_tools.audit._files import mark_of
-from blur_tools.audit._items import DECISIONS, Decision, Item, Mark, Order
+from blur_tools.audit._items import DECISIONS, FINISHED, Decision, Item, Mark, Order
 from blur_tools.audit._opening import found_record, open_journal, open_sources, timestamp
-from blur_tools.audit._records import Decided, Failed, Redone, Saved, Undone
-from blur_tools.audit._results import check_decisions, format_of, outputs_of, redacted, refuse_own, write_labels
+from blur_tools.audit._records import Decided, Failed, Redone, Undone
+from blur_tools.audit._results import (
+    check_decisions,
+    format_of,
+    outputs_of,
+    redacted,
+    redacted_rows,
+    refuse_own,
+    write_labels,
+)
 from blur_tools.audit._review import Review
-from blur_tools.audit._state import PictureState, persons_source
+from blur_tools.audit._state import persons_source
 from blur_tools.audit._table import plain_table
-from blur_tools.batch.rows import Job
+from blur_tools.batch.rows import Job, Row
 from blur_tools.detections import Detection, Detections, Kind, Polygon
 from blur_tools.errors import AuditError
-from blur_tools.formats._keys import check_key
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 if TYPE_CHECKING:
@@ -33,8 +40,8 @@ class AuditSession(Review):
 
     Made by `open` or `resume`. Every edit and decision is in the journal before its call returns, so a process that
     is killed loses nothing that was acknowledged. A picture's history of undo belongs to it and survives a resume.
-    The session holds no pixels. It belongs to one thread; only `save` may run in another, on what stood when it
-    began.
+    The session holds no pixels. It belongs to one thread; only `save` and `saving` may run in another, on what
+    stood when they began.
     """
 
     @classmethod
@@ -237,7 +244,7 @@ class AuditSession(Review):
         out: str | os.PathLike[str],
         settings: BlurSettings | None = None,
         *,
-        only: Collection[Decision] = ("accepted", "edited"),
+        only: Collection[Decision] = FINISHED,
         workers: int | None = None,
         progress: bool = False,
         each: Callable[[int, int], None] | None = None,
@@ -276,17 +283,66 @@ class AuditSession(Review):
         SettingsError, OutputError
             As for ``df.blur.redact``.
         """
-        wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
-        job = Job(workers, progress)
-        check_decisions(only)
         stands = dict(self._items)  # a person may go on while this runs
         frame = self._frame_of(stands)
         items = [None if key is None else stands[key] for key in self._rows()]
-        outputs = outputs_of(frame, items, out, self._root)
+        shown = {item.key: item for item in items if item is not None}
+        rows: dict[str, Row] = {}
+        wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+        for item, row in self._saving(list(shown.values()), frame, out, wanted, only, Job(workers, progress)):
+            rows[item.key] = row
+            if each is not None:
+                each(len(rows), len(shown))
+        return redacted(frame, items, rows)
+
+    def saving(
+        self,
+        out: str | os.PathLike[str],
+        settings: BlurSettings | None = None,
+        *,
+        only: Collection[Decision] = FINISHED,
+        keys: Collection[str] | None = None,
+        workers: int | None = None,
+        **params: Any,
+    ) -> Iterator[tuple[Item, Row]]:
+        """What `save` does, one picture at a time, for who shows how far it is and may stop between two.
+
+        Parameters
+        ----------
+        keys : collection of str, optional
+            Only these pictures; the others are left as they are, in `out` too.
+        out, settings, only, workers, **params
+            As for `save`.
+
+        Yields
+        ------
+        (Item, Row)
+            A picture as it stood when this began, and what became of it, in the order of the paths.
+
+        Raises
+        ------
+        SettingsError, OutputError
+            As for `save`.
+        """
+        stands = dict(self._items)
+        items = [stands[key] for key in self._by_path() if keys is None or key in keys]
+        wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+        yield from self._saving(items, self._frame_of(stands), out, wanted, only, Job(workers, progress=False))
+
+    def _saving(
+        self,
+        items: Sequence[Item],
+        frame: pd.DataFrame,
+        out: str | os.PathLike[str],
+        settings: BlurSettings,
+        only: Collection[Decision],
+        job: Job,
+    ) -> Iterator[tuple[Item, Row]]:
+        check_decisions(only)
+        outputs = outputs_of(frame, [self._items.get(key or "") for key in self._rows()], out, self._root)
         self._note_results(out)
-        wanted_keys = [key for key, item in stands.items() if item.decision in only]
-        changed = [key for key in wanted_keys if self._is_another(key, self._state(key))]
-        return redacted(frame, items, outputs, wanted, only, job, changed, each)
+        changed = [i.key for i in items if i.decision in only and self._is_another(i.key, self._state(i.key))]
+        return redacted_rows(items, outputs, settings, only, job, changed)
 
     def export(self, path: str | os.PathLike[str], format: str | None = None) -> dict[str, str]:
         """Write all detections into one file, whole or not at all.
@@ -317,32 +373,9 @@ class AuditSession(Review):
             return self._table.filled(items)
         return plain_table(items[key] for key in self._by_path())
 
-    def _is_another(self, key: str, state: PictureState) -> bool:
-        """Whether the file is another one than what is known of it was said of."""
-        differs = state.file is not None and state.file.differs(self._entries[key].source) is not None
-        return state.changed or differs
-
     def _by_path(self) -> list[str]:
         return sorted(self._items, key=lambda key: key.split("/"))
 
     def _rows(self) -> Sequence[str | None]:
         """The picture of each row of `to_frame`."""
         return self._by_path() if self._table is None else self._table.keys
-
-    def _note_results(self, out: str | os.PathLike[str]) -> None:
-        """Write down where results go, so that they are not taken for pictures of the folder later."""
-        if self._journal is None or self._root is None or not isinstance(out, str | os.PathLike):
-            return
-        # real paths: either may be written by way of a link
-        root, folder = os.path.realpath(self._root), os.path.realpath(os.fsdecode(out))
-        try:
-            below = os.path.relpath(folder, root).replace(os.sep, "/")
-        except ValueError:
-            return  # on another drive
-        try:
-            key = check_key(below)
-        except ValueError:
-            return  # elsewhere
-        if key not in self._saved:
-            with self._written(Saved(key, timestamp())):
-                self._saved.add(key)

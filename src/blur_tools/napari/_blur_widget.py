@@ -10,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
+from blur_tools.audit._items import DECISIONS
 from blur_tools.batch.rows import message
 from blur_tools.errors import BlurError
 from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
@@ -163,7 +164,7 @@ class BlurWidget(Container[Any]):
         if self.form.check() is None:
             self.window.warn(f"Nothing is saved: {self.form.problem.value}")
             return
-        self._with_desk(lambda desk: save(self.window, desk.in_work, folder, len(desk.in_work)))
+        self._with_desk(lambda desk: save(self.window, folder, DECISIONS, {item.key for item in desk.in_work}))
 
     def _with_desk(self, then: Any) -> None:
         """Put the chosen layer on the desk, which takes a thread, and go on."""

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from blur_tools.audit._items import Mark
+from blur_tools.audit._labels import LABELS
 from blur_tools.audit._state import persons_source
 from blur_tools.detections import Detection, Detections, Kind
 from blur_tools.errors import BlurError, DetectionsError
@@ -54,7 +55,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | 
         return audit_folder
     if first.lower().endswith(REVIEW):
         return open_review
-    if first.lower().endswith(".blur.json") or _is_coco(first):
+    if first.lower().endswith(LABELS) or _is_coco(first):
         return read_detections
     return None if first.lower().endswith(".json") or any(map(_is_deep, paths)) else read_pictures
 
@@ -170,7 +171,7 @@ def read_detections(path: Any) -> list[LayerData]:
 
 
 def _records(place: Path) -> Mapping[str, PictureRecord]:
-    if place.name.lower().endswith(".blur.json"):
+    if place.name.lower().endswith(LABELS):
         return read_blur_json(place)
     labels = read_coco(place)
     return {key: PictureRecord(found.objects, found.size) for key, found in labels.pictures.items()}
@@ -225,12 +226,12 @@ def _opened_in_panel(place: Path, records: Mapping[str, PictureRecord]) -> bool:
 
     from blur_tools.audit.session import AuditSession
 
-    rows = [
-        (str(place.parent / key), None if record.detections is None else record.detections.to_json())
-        for key, record in records.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["image", "detections"], dtype=object)
-    _panel().open_session(lambda: AuditSession.open(frame, journal=place.with_name(f".{place.name}{REVIEW}")))
+    sources: Any = place
+    if not place.name.lower().endswith(LABELS):  # COCO knows of no decisions
+        rows = [(str(place.parent / key), record.detections.to_json()) for key, record in records.items()
+                if record.detections is not None]  # fmt: skip
+        sources = pd.DataFrame(rows, columns=["image", "detections"], dtype=object)
+    _panel().open_session(lambda: AuditSession.open(sources, journal=place.with_name(f".{place.name}{REVIEW}")))
     return True
 
 

@@ -6,21 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from blur_tools.audit._items import FINISHED
 from blur_tools.audit.session import AuditSession, Decision, Item
-from blur_tools.batch.outputs import Outputs
-from blur_tools.batch.rows import Given, Job, Row, message, redact_rows
+from blur_tools.batch.rows import Row, message
 from blur_tools.engines import Answer, Engine
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._window import Window
-from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
+from blur_tools.settings import BlurSettings
 
-__all__ = ["export_session", "save_items", "save_session", "search", "search_items", "search_rest"]
-
-FINISHED: tuple[Decision, ...] = ("accepted", "edited")
-"""Decisions with which a picture of a queue is saved."""
+__all__ = ["export_session", "save", "save_session", "search", "search_items", "search_rest"]
 
 
 def search_items(
@@ -55,32 +52,6 @@ def search_items(
         else:
             failed = len(items) == 1
             yield item.key, answer
-
-
-def save_items(items: Sequence[Item], outputs: Outputs, settings: BlurSettings) -> Iterator[Row]:
-    """Write pictures with their marks hidden; one row for each, in order.
-
-    Raises
-    ------
-    SettingsError
-        The logo cannot be used.
-    """
-    given = [Given(item.source, item.detections.to_json()) for item in items]
-    yield from redact_rows(given, outputs, settings.or_default(DEFAULT_INTENSITY), Job(progress=False))
-
-
-def outputs_for(session: AuditSession, out: Path) -> Outputs:
-    """Where results of a session go, as `AuditSession.save` has it; it may be in a folder that is reviewed.
-
-    Raises
-    ------
-    BlurError
-        A result would replace an original, or the folder's journal cannot be written.
-    """
-    if session.root is not None and out.resolve().is_relative_to(session.root.resolve()):
-        # writes no picture; notes that what will be in this folder is none of those to be reviewed
-        session.save(out, only=())
-    return Outputs(out, [item.source for item in session.items], session.root)
 
 
 def search(window: Window, items: Sequence[Item]) -> None:
@@ -163,45 +134,45 @@ def search_rest(window: Window) -> None:
     search(window, [item for item in items if not item.detected and not item.error])
 
 
-def save_session(window: Window, out: Path, only: Collection[Decision] = FINISHED) -> None:
-    """Write the pictures of the desk that have one of these decisions."""
+def save_session(window: Window, out: Path) -> None:
+    """Write the pictures of the desk that are accepted, as `AuditSession.save` does."""
     if window.desk is not None:
-        items = window.desk.session.items
-        save(window, [item for item in items if item.decision in only and not item.error], out, len(items))
+        save(window, out, FINISHED)
 
 
-def save(window: Window, items: Sequence[Item], out: Path, of: int) -> None:
-    """Write pictures of the desk; `of` is how many there are to choose from."""
+def save(window: Window, out: Path, only: Collection[Decision], keys: Collection[str] | None = None) -> None:
+    """Write pictures of the desk that have one of these decisions, or those of them that are named."""
     desk = window.desk
     if desk is None or not desk.settled():
         return
-    if not items:
+    named_or_all = [item for item in desk.session.items if keys is None or item.key in keys]
+    if not any(item.decision in only for item in named_or_all):
         window.warn("Nothing is saved: no picture is accepted yet.")
         return
-    failed: list[str] = []
+    counts: Counter[str] = Counter()
+    reasons: list[str] = []
 
-    def step(row: Row) -> None:
-        if row.error is not None:
-            failed.append(message(row.error))
+    def step(result: tuple[Item, Row]) -> None:
+        item, row = result
+        counts[row.status if item.decision in only else "others"] += 1
+        if row.error is not None and item.decision in only:
+            reasons.append(f"{item.key}: {message(row.error)}")
 
     def end(reason: str) -> None:
         if reason:
-            window.warn(f"Nothing more is saved: {reason}")
+            window.warn(f"Nothing more is saved after {counted(counts['ok'], 'picture')}: {reason}")
             return
-        left = f"; left out as not accepted: {of - len(items)}" if of > len(items) else ""
-        text = f"{len(items) - len(failed)} of {counted(len(items), 'picture')} saved in {out}{left}."
-        if failed:
-            window.warn(f"{text} Not saved: {'; '.join(failed[:3])}{' …' if len(failed) > 3 else ''}")
+        left = f"; left out as not accepted: {counts['others']}" if counts["others"] else ""
+        text = f"{counts['ok']} of {counted(counts.total() - counts['others'], 'picture')} saved in {out}{left}."
+        if reasons:
+            window.warn(f"{text} Not saved: {'; '.join(reasons[:3])}{' …' if len(reasons) > 3 else ''}")
         else:
             window.say(text)
 
-    settings = window.settings
-    try:
-        outputs = outputs_for(desk.session, out)
-    except BlurError as error:
-        window.warn(f"Nothing is saved: {error}")
-        return
-    window.jobs.start("Saving", len(items), lambda: save_items(items, outputs, settings), step, end)
+    session, settings = desk.session, window.settings
+    window.jobs.start(
+        "Saving", len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end
+    )
 
 
 def export_session(window: Window, path: Path) -> None:

@@ -118,6 +118,6 @@ class JobBar(Container[Any]):
             self.progress.native.setValue(job.done)
 
     def _on_cancel(self) -> None:
-        title = self._window.jobs.cancel()
-        if title:
-            self._window.say(f"Cancelled: {title}. What is done stays done.")
+        job = self._window.jobs.current
+        if job is not None and self._window.jobs.cancel():
+            self._window.say(f"Cancelled: {job.title}, after {job.done} of {job.total}; what is begun is finished.")
