@@ -178,6 +178,13 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
         Outputs(tmp_path / "out", [])
 
 
+def test_a_source_of_a_callers_own_stays_in_the_folder(tmp_path):
+    source = Source(b"\x89PNG", "../../escaped.png", "x")
+    out = tmp_path / "deep" / "out"
+    Outputs(out, [source]).write(source, source, FORMATS["PNG"], b"data")
+    assert [path.parent for path in tmp_path.rglob("*.png")] == [out]
+
+
 def test_writing_replaces_whole_files_and_leaves_nothing_behind(tmp_path):
     target = tmp_path / "a/b.jpg"
     write_atomic(target, b"one")

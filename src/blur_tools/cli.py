@@ -338,7 +338,7 @@ def _write_table(frame: pd.DataFrame, path: Path) -> None:
     from blur_tools.batch.outputs import write_atomic
     from blur_tools.batch.rows import storable
 
-    frame = frame.assign(image=[storable(str(image)) for image in frame["image"]])
+    frame = frame.assign(image=frame["image"].map(lambda image: storable(str(image)), na_action="ignore"))
     data = frame.to_csv(index=False).encode() if path.suffix.lower() == ".csv" else frame.to_parquet(index=False)
     write_atomic(path, data)
 

@@ -10,8 +10,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from blur_tools.errors import OutputError
+from blur_tools.formats._writing import replacing
 from blur_tools.picture import FORMATS, Format
-from blur_tools.sources import Source, is_url
+from blur_tools.sources import Source, is_url, safe_name
 
 __all__ = ["HASH_DIGITS", "Outputs", "local_name", "local_path", "write_atomic"]
 
@@ -135,7 +136,8 @@ class Outputs:
         path = local_path(source)
         planned = self._names.get(path) if path is not None else None
         if planned is None:
-            name = _with_hash(PurePath(loaded.name), loaded.digest)
+            # a caller's own `Source` can have any name
+            name = _with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
             return name if name.suffix.lower() in kind.suffixes else _with_suffix(name, kind)
         if planned.suffix.lower() in kind.suffixes:
             return planned
@@ -171,16 +173,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     OutputError
         It cannot be written.
     """
-    temporary = path.with_name(f".{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    with replacing(path) as file:
+        file.write(data)
 
 
 def _planned(paths: Iterable[Path], root: Path | None) -> dict[Path, PurePath]:

@@ -74,10 +74,12 @@ def clean_exif(picture: Picture, settings: BlurSettings) -> bytes:
 
 
 def left_out(picture: Picture, settings: BlurSettings) -> tuple[str, ...]:
-    """What ``copy_metadata`` does not copy though it is there, for a person."""
-    if not settings.copy_metadata:
-        return ()
+    """What is not copied though it is there, for a person."""
     said = []
+    if picture.info.get("icc_profile") and icc_profile(picture) is None:
+        said.append("its colour profile is not copied: it holds more than colours; they may look different")
+    if not settings.copy_metadata:
+        return tuple(said)
     if has_xmp(picture):
         copied = clean_xmp(picture, settings)
         said.append("of XMP only what describes the picture is copied" if copied else "XMP is not copied")
