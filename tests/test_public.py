@@ -27,7 +27,7 @@ ROOMS = (
     ("detectors", "redaction"),
     ("service",),
     ("picture",),
-    ("orientation",),
+    ("orientation", "outlines"),
     ("sources",),
     ("result", "detections", "settings"),
     ("_parameters",),

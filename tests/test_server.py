@@ -58,6 +58,23 @@ def post(url: str, upload: bytes | None = None, path: str = "/v1/blur", **fields
     return requests.post(url + path, data=fields, files=files, timeout=30)
 
 
+def address_of(url: str) -> tuple[str, int]:
+    host, port = url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+def connected(url: str) -> socket.socket:
+    """A client that says itself what is sent, and when it goes."""
+    return socket.create_connection(address_of(url), timeout=20)
+
+
+def request_bytes(url: str, upload: bytes, more: str = "", **fields) -> bytes:
+    """A whole request with a picture, and further lines of its head."""
+    body = requests.Request("POST", url, files={"upload": ("a.jpg", upload)}, data=fields).prepare()
+    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+    return f"POST / HTTP/1.1\r\nHost: x\r\n{more}{head}\r\n".encode() + body.body
+
+
 def picture(answer: requests.Response) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(answer.json()["blur"]["base64"])))
 
@@ -345,8 +362,7 @@ def test_an_endless_declaration_holds_no_memory(serve, jpeg):
 
 def test_who_asks_first_whether_to_send_is_told_no_at_once(serve):
     """As curl does with large files: it waits for 100 Continue."""
-    host, port = serve(max_bytes=1000).removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with connected(serve(max_bytes=1000)) as connection:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
             b"Content-Length: 50000000\r\nExpect: 100-continue\r\n\r\n"
@@ -580,11 +596,8 @@ def test_a_client_that_goes_away_costs_nothing_more(serve, jpeg, monkeypatch):
             gone.set()
 
         monkeypatch.setattr(waiting, "_left", left)
-        body = requests.Request("POST", url, files={"upload": jpeg}).prepare()
-        head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
-        host, port = url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as second:
-            second.sendall(f"POST / HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + body.body)
+        with connected(url) as second:
+            second.sendall(request_bytes(url, jpeg))
             assert waits.wait(20)
         assert gone.wait(20)
         assert requests.get(f"{url}/health", timeout=20).status_code == 200  # the loop has had its turn
@@ -612,11 +625,8 @@ def test_of_a_picture_in_parts_no_other_is_searched_for_a_client_that_is_gone(se
 
     monkeypatch.setattr(plates, "find_plates", find_plates)
     monkeypatch.setattr(waiting, "_left", left)
-    body = requests.Request("POST", url, files={"upload": jpeg}, data={"split": 5}).prepare()
-    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as client:
-        client.sendall(f"POST / HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + body.body)
+    with connected(url) as client:
+        client.sendall(request_bytes(url, jpeg, split=5))
         assert entered.wait(20)
     assert gone.wait(20)
     assert requests.get(f"{url}/health", timeout=20).status_code == 200  # the loop has had its turn
@@ -627,9 +637,8 @@ def test_of_a_picture_in_parts_no_other_is_searched_for_a_client_that_is_gone(se
 
 def test_half_a_body_and_gone_leaves_the_server_as_it_was(serve, jpeg):
     url = serve(memory=1)
-    host, port = url.removeprefix("http://").split(":")
     for _ in range(5):
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with connected(url) as connection:
             connection.sendall(
                 b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
                 b"Content-Length: 5000\r\n\r\n--b\r\nContent-Disposition: form-data;"
@@ -639,8 +648,7 @@ def test_half_a_body_and_gone_leaves_the_server_as_it_was(serve, jpeg):
 
 def test_a_body_that_never_ends_is_given_up(serve, monkeypatch):
     monkeypatch.setattr(form, "PATIENCE", 0.1)
-    host, port = serve().removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with connected(serve()) as connection:
         connection.sendall(
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
             b"Content-Length: 5000\r\n\r\n--b"
@@ -946,14 +954,11 @@ def test_numbers_that_no_picture_has_are_snapshots_fault(serve, jpeg, number):
 @contextlib.contextmanager
 def asked_slowly(url: str, data: bytes, more: str = ""):
     """A client with next to no room for an answer, of which it has heard the first byte."""
-    host, port = url.removeprefix("http://").split(":")
-    body = requests.Request("POST", url, files={"upload": ("a.png", data)}).prepare()
-    head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(30)
-        client.connect((host, int(port)))
-        client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{more}{head}\r\n".encode() + body.body)
+        client.connect(address_of(url))
+        client.sendall(request_bytes(url, data, more))
         assert client.recv(1) == b"H"
         yield client
 
@@ -972,8 +977,7 @@ def test_answers_that_are_not_read_count_as_large_as_they_are(serve, jpeg, monke
 def test_who_finds_no_room_in_time_is_told_so(serve, jpeg, monkeypatch):
     monkeypatch.setattr(app, "LONGEST_WAIT", 0.2)
     url = serve(memory=1)
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as first:
+    with connected(url) as first:
         first.sendall(
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
             b"Content-Length: 5000\r\n\r\n--b"

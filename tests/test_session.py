@@ -355,7 +355,7 @@ def test_what_stands_beside_a_tilted_plate_is_another_plate(session):
 
 
 def test_how_much_outlines_share():
-    from blur_tools.audit._outlines import shared_part
+    from blur_tools.outlines import shared_part
 
     square, half = box_polygon(0, 0, 10, 10), box_polygon(0, 0, 5, 10)
     diamond = ((5, 0), (10, 5), (5, 10), (0, 5))

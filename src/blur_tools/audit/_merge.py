@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from blur_tools.audit._outlines import shared_part
 from blur_tools.audit._records import Area
 from blur_tools.detections import Detection
+from blur_tools.outlines import shared_part
 
 __all__ = ["SAME", "area_of", "claimed", "overlapping"]
 

@@ -9,11 +9,11 @@ from typing import Any
 from blur_tools.audit._files import CHANGED, FileMark
 from blur_tools.audit._items import Decision, Item, Mark
 from blur_tools.audit._merge import claimed
-from blur_tools.audit._outlines import shared_part
 from blur_tools.audit._records import Area, Changed, Decided, Edited, Failed, Found, Record, Redone, Undone
 from blur_tools.audit._risk import risk_of
 from blur_tools.audit._sources import Entry
 from blur_tools.detections import Detection
+from blur_tools.outlines import shared_part
 
 __all__ = ["PERSON", "PictureState", "is_persons", "persons_source", "print_of"]
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
 
 from blur_tools.detections import Detection, Point, Polygon, box_polygon
+from blur_tools.outlines import hull
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Region", "grow", "regions"]
@@ -92,7 +93,7 @@ def _widened(points: Iterable[Point], by: float, round_shape: bool) -> tuple[Poi
     """An outline `by` pixels further out: a convex one, or the box of an ellipse."""
     moved = [(x + dx, y + dy) for x, y in points for dx in (-by, by) for dy in (-by, by)]
     if not round_shape:
-        return _hull(moved)
+        return hull(moved)
     xs, ys = zip(*moved, strict=True)
     return box_polygon(min(xs), min(ys), max(xs), max(ys))
 
@@ -119,26 +120,6 @@ def _height(detection: Detection) -> float:
         return max(xmax - xmin, ymax - ymin)
     corners = detection.polygon
     return (math.dist(corners[0], corners[3]) + math.dist(corners[1], corners[2])) / 2
-
-
-def _hull(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Corners of the convex hull (Andrew's monotone chain); fewer than three where it has no area."""
-    ordered = sorted(set(points))
-    if len(ordered) < 3:
-        return tuple(ordered)
-    halves: list[list[Point]] = []
-    for direction in (ordered, ordered[::-1]):
-        half: list[Point] = []
-        for point in direction:
-            while len(half) > 1 and _turn(half[-2], half[-1], point) <= 0:
-                half.pop()
-            half.append(point)
-        halves.append(half[:-1])
-    return tuple(halves[0] + halves[1])
-
-
-def _turn(a: Point, b: Point, c: Point) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _touched(outline: Iterable[Point], reach: float, size: tuple[int, int]) -> PixelBox | None:

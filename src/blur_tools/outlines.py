@@ -1,18 +1,18 @@
-"""How much two outlines share; corners may be in any order, then their convex hull counts."""
+"""Outlines of several corners: their convex hull, and how much two of them share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from blur_tools.detections import Point
 
-__all__ = ["shared_part"]
+__all__ = ["hull", "shared_part"]
 
 
 def shared_part(one: Sequence[Point], other: Sequence[Point]) -> float:
     """Intersection over union of two polygons' convex hulls, 0 to 1; 0 where one has no area."""
-    first, second = _hull(one), _hull(other)
+    first, second = hull(one), hull(other)
     areas = _area(first), _area(second)
     if min(areas) <= 0:
         return 0.0
@@ -20,23 +20,23 @@ def shared_part(one: Sequence[Point], other: Sequence[Point]) -> float:
     return shared / (sum(areas) - shared)
 
 
-def _hull(points: Sequence[Point]) -> list[Point]:
-    """Andrew's monotone chain; corners so that the inside is left of each edge."""
+def hull(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Corners of the convex hull (Andrew's monotone chain), the inside left of each edge; no area: fewer than three."""
     ordered = sorted(set(points))
     if len(ordered) < 3:
-        return []
-    hull: list[Point] = []
+        return tuple(ordered)
+    corners: list[Point] = []
     for way in (ordered, ordered[::-1]):
         chain: list[Point] = []
         for point in way:
             while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= 0:
                 chain.pop()
             chain.append(point)
-        hull += chain[:-1]
-    return hull
+        corners += chain[:-1]
+    return tuple(corners)
 
 
-def _clipped(polygon: list[Point], window: list[Point]) -> list[Point]:
+def _clipped(polygon: Sequence[Point], window: Sequence[Point]) -> Sequence[Point]:
     """What is in both convex polygons, by Sutherland and Hodgman (1974)."""
     for start, stop in pairwise([*window, window[0]]):
         inside: list[Point] = []
