@@ -68,7 +68,7 @@ def coded_anew(picture: Picture) -> bytes:
     """The way that is taken where nothing else can be."""
     hidden = regions(plates(picture.size), SETTINGS, picture.size)
     pixels.render(picture.image, hidden, SETTINGS)
-    return pixels._reencoded(picture, clean_exif(picture, False), "measured").data
+    return pixels._reencoded(picture, pixels.Beside(clean_exif(picture, SETTINGS), b""), "measured").data
 
 
 def simplejpeg_job(data: bytes) -> Callable[[], object]:
