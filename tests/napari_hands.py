@@ -122,7 +122,7 @@ class Hands:
 
     def shown(self, key: str) -> None:
         """Wait until a picture is on the canvas and can be edited."""
-        self.wait(lambda: self.window.desk.item.key == key and self.window.desk.is_shown)
+        self.wait(lambda: (desk := self.window.desk) is not None and desk.item.key == key and desk.is_shown)
 
 
 @pytest.fixture

@@ -97,8 +97,10 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
     hands.rest()
     preview = hands.window.desk.stage.preview
     assert (preview.data[105:135, 205:275] != pixels[105:135, 205:275]).any(axis=2).mean() > 0.9
+    blurred = preview.data.copy()
     panel.form.fields["effect"].value = "fill"
-    hands.wait(lambda: len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1)
+    hands.wait(lambda: not np.array_equal(preview.data, blurred))
+    assert len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1
     save(hands, panel, tmp_path / "out")
     (saved,) = (tmp_path / "out").iterdir()
     assert np.array_equal(opened(saved), preview.data)

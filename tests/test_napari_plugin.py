@@ -114,6 +114,7 @@ def test_the_sample_scenes_open_from_the_menu_for_review(hands, networks):
     from napari._app_model import get_app_model
 
     get_app_model().commands.execute_command("blur-tools.open_samples").result()
+    hands.wait(lambda: hands.window.desk is not None)
     assert len(hands.window.desk.session) == len(scenes())
     hands.wait(lambda: hands.window.desk.item.detected)
     hands.window.desk.session.close()
@@ -128,6 +129,7 @@ def test_a_folder_opens_in_the_audit_panel_and_a_review_goes_on(hands, networks,
     hands.key("A")
     hands.wait(lambda: hands.window.desk.is_shown)
     hands.viewer.open(str(tmp_path / ".blur-audit.jsonl"), plugin="blur-tools")
+    hands.wait(lambda: hands.window.desk is not None)
     session = hands.window.desk.session
     assert session is not first
     assert session.position == 1
@@ -143,7 +145,9 @@ def test_napari_path_plugin_on_the_command_line(tmp_path):
         "import napari._qt.qt_event_loop as loop; real = napari.run;"
         "from blur_tools.napari._window import window_of\n"
         "def run(*a, **k):\n"
+        "    from qtpy.QtWidgets import QApplication\n"
         "    v = napari.current_viewer(); w = window_of(v)\n"
+        "    while w.desk is None: QApplication.processEvents()\n"
         "    print('opened', len(w.desk.session), sorted(v.window.dock_widgets)); w.desk.session.close(); v.close()\n"
         "napari.run = run\n"
         f"sys.argv = ['napari', {str(tmp_path / 'pictures')!r}, '--plugin', 'blur-tools']\n"
@@ -218,6 +222,7 @@ def test_several_pictures_open_in_the_audit_panel_with_their_marks(hands, encode
     decided = replace(RECORD, decision="accepted", reviewer="Ann", decided_at="2026-01-02T03:04:05+00:00")
     write_blur_json(path, {"a.png": RECORD, "b.png": decided})
     hands.viewer.open(str(path), plugin="blur-tools")
+    hands.wait(lambda: hands.window.desk is not None)
     session = hands.window.desk.session
     assert [len(item.marks) for item in session.items] == [2, 2]
     assert [(item.decision, item.reviewer) for item in session.items] == [("unreviewed", ""), ("accepted", "Ann")]

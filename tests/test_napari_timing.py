@@ -273,7 +273,8 @@ def test_another_folder_ends_the_search_of_the_one_before(hands, folder, monkeyp
     search_rest(hands.window)
     hands.wait(service.begun.is_set)
     panel.open_folder(other)
-    assert hands.window.jobs.current is None
+    assert hands.window.jobs.current.title == "Opening"
+    hands.wait(lambda: hands.window.desk is not None)
     hands.shown("z.png")
     service.go_on.set()
     hands.rest()

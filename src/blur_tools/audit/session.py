@@ -40,8 +40,8 @@ class AuditSession(Review):
 
     Made by `open` or `resume`. Every edit and decision is in the journal before its call returns, so a process that
     is killed loses nothing that was acknowledged. A picture's history of undo belongs to it and survives a resume.
-    The session holds no pixels. It belongs to one thread; only `save` and `saving` may run in another, on what
-    stood when they began.
+    The session holds no pixels. It belongs to one thread; only `save`, `saving` and `export` may run in another,
+    on what stood when they began.
     """
 
     @classmethod
@@ -365,8 +365,9 @@ class AuditSession(Review):
         SettingsError, OutputError
             No such format; the file cannot be written, or is one of the pictures or the journal.
         """
-        refuse_own(path, self._items.values(), self.journal)
-        return write_labels(self._items.values(), path, format_of(path, format))
+        items = tuple(self._items.values())  # a person may go on while this runs
+        refuse_own(path, items, self.journal)
+        return write_labels(items, path, format_of(path, format))
 
     def _frame_of(self, items: Mapping[str, Item]) -> pd.DataFrame:
         if self._table is not None:

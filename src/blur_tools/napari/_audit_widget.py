@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from blur_tools.audit.session import AuditSession, Decision, Order
 from blur_tools.detections import Kind
 from blur_tools.errors import BlurError, JournalError
 from blur_tools.napari._desk import Desk
-from blur_tools.napari._jobs import export_session, save_session, search_rest
+from blur_tools.napari._jobs import OPENING, export_session, save_session, search_rest
 from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
+from blur_tools.napari._marks import marks_layer
 from blur_tools.napari._on_the_way import ON_THE_WAY
 from blur_tools.napari._panel import (
     JobBar,
@@ -30,6 +32,7 @@ from blur_tools.napari._panel import (
     until_gone,
 )
 from blur_tools.napari._queue import SIGNS, QueueView
+from blur_tools.napari._stage import MARKS
 from blur_tools.napari._window import close_dead, window_of
 
 __all__ = ["PANEL", "AuditWidget", "audit_panel"]
@@ -79,6 +82,7 @@ class AuditWidget(Container[Any]):
         self.progress.native.setMinimumHeight(self.progress.native.sizeHint().height())
         self.counts, self.about, self.status = status_line(), status_line(), status_line()
         self.bar = JobBar(self.window)
+        self._making, self._turn = threading.Lock(), 0
         self.extend(self._rows())
         self.native.layout().insertWidget(QUEUE_AT, self.queue, 1)
         self.order.changed.connect(self._on_order)
@@ -153,29 +157,56 @@ class AuditWidget(Container[Any]):
         self.open_session(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
 
     def open_session(self, make: Callable[[], AuditSession]) -> None:
-        """Make a session and go through it; the one that this panel made before is closed.
+        """Make a session in a thread and go through it; the one that this panel made before is closed.
 
         A journal has one writer, and it may be the same.
         """
         desk = self.window.desk
         if desk is not None and not desk.settled():
             return
-        for desk in [desk for desk in self.window.desks if desk.session is self.window.own]:
+        own = [desk for desk in self.window.desks if desk.session is self.window.own]
+        running = self.window.jobs.current
+        ends = running is not None and any(running.owner is desk for desk in own)
+        if not ends and not self.window.is_free(OPENING):
+            return
+        for desk in own:
             self.window.drop(desk)
         self.window.close_own()
         close_dead()
-        try:
-            self.window.own = make()
-        except JournalError as error:
-            known = self._open_already(error.journal)
-            if known is None:
-                self.window.warn(str(error))
-            else:
-                self.open(known)
-        except BlurError as error:
-            self.window.warn(str(error))
+
+        self._turn += 1
+        turn = self._turn
+
+        def work() -> Iterator[AuditSession | BlurError]:
+            with self._making:  # what was cancelled gives its journal up before the next asks for it
+                marks_layer(MARKS)  # a process's first one loads napari's compiled loops, half a second
+                try:
+                    made: AuditSession | BlurError = make()
+                except BlurError as error:
+                    made = error
+                job = self.window.jobs.current
+                if turn != self._turn or job is None or job.title != OPENING:
+                    _close_late(made)
+                    return
+            yield made
+
+        self.window.jobs.start(OPENING, 1, work, self._on_made, self._on_not_made, on_late=_close_late)
+        self.window.say("Opening …")
+
+    def _on_made(self, made: AuditSession | BlurError) -> None:
+        if isinstance(made, AuditSession):
+            self.window.own = made
+            self.open(made)
+            return
+        known = self._open_already(made.journal) if isinstance(made, JournalError) else None
+        if known is None:
+            self.window.warn(str(made))
         else:
-            self.open(self.window.own)
+            self.open(known)
+
+    def _on_not_made(self, reason: str) -> None:
+        if reason:
+            self.window.warn(reason)
 
     def _open_already(self, journal: str) -> AuditSession | None:
         """The review with that journal, where it is the one of somebody's who gave it to this window."""
@@ -306,6 +337,12 @@ def audit_panel(viewer: Any) -> AuditWidget:
         _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, PANEL)
     assert panel.window is window
     return panel
+
+
+def _close_late(made: AuditSession | BlurError) -> None:
+    """Nobody waits for it any more: its journal is free for the next."""
+    if isinstance(made, AuditSession):
+        made.close()
 
 
 def _reviewer() -> str:

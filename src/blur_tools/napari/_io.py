@@ -115,9 +115,14 @@ def open_folder() -> None:
 
 def open_samples() -> None:
     """Menu: write our sample scenes into a new folder and review them."""
-    folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
-    write_scenes(folder)
-    _panel().open_folder(folder)
+    from blur_tools.audit.session import AuditSession
+
+    def make() -> AuditSession:
+        folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
+        write_scenes(folder)
+        return AuditSession.open(folder)
+
+    _panel().open_session(make)
 
 
 def open_saved() -> None:

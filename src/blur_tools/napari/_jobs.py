@@ -17,7 +17,10 @@ from blur_tools.napari._pictures import Shown
 from blur_tools.napari._window import Window
 from blur_tools.settings import BlurSettings
 
-__all__ = ["export_session", "save", "save_session", "search", "search_items", "search_rest"]
+__all__ = ["OPENING", "SEARCHING", "export_session", "save", "save_session", "search", "search_items", "search_rest"]
+
+OPENING, SEARCHING, SAVING, EXPORTING = "Opening", "Searching", "Saving", "Exporting"
+"""Titles of jobs. One runs at a time: only a search, or an opening, gives way to the next of its kind."""
 
 
 def search_items(
@@ -60,6 +63,8 @@ def search(window: Window, items: Sequence[Item]) -> None:
     if desk is None or not items:
         window.say("Every picture is searched already." if desk is not None else "There is no picture.")
         return
+    if not window.is_free(SEARCHING):
+        return
     try:
         finder, settings = window.engine(), window.asked(desk.stage.image)
     except BlurError as error:
@@ -101,7 +106,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
 
     work = list(items)
     job = window.jobs.start(
-        "Searching",
+        SEARCHING,
         len(work),
         lambda: search_items(work, desk.load, finder, settings),
         step,
@@ -143,7 +148,7 @@ def save_session(window: Window, out: Path) -> None:
 def save(window: Window, out: Path, only: Collection[Decision], keys: Collection[str] | None = None) -> None:
     """Write pictures of the desk that have one of these decisions, or those of them that are named."""
     desk = window.desk
-    if desk is None or not desk.settled():
+    if desk is None or not desk.settled() or not window.is_free():
         return
     named_or_all = [item for item in desk.session.items if keys is None or item.key in keys]
     if not any(item.decision in only for item in named_or_all):
@@ -170,22 +175,26 @@ def save(window: Window, out: Path, only: Collection[Decision], keys: Collection
             window.say(text)
 
     session, settings = desk.session, window.settings
-    window.jobs.start(
-        "Saving", len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end
-    )
+    window.jobs.start(SAVING, len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end)
 
 
 def export_session(window: Window, path: Path) -> None:
     """Write all detections of the desk as ``.blur.json``, or as COCO where the name ends otherwise."""
-    if window.desk is None or not window.desk.settled():
+    if window.desk is None or not window.desk.settled() or not window.is_free():
         return
     session: AuditSession = window.desk.session
-    try:
-        left = session.export(path)
-    except (BlurError, OSError) as error:
-        window.warn(f"not exported: {message(error)}")
-    else:
+
+    def work() -> Iterator[dict[str, str]]:
+        yield session.export(path)
+
+    def step(left: dict[str, str]) -> None:
         text = f"Exported {counted(len(session) - len(left), 'picture')} to {path}."
         for key, reason in list(left.items())[:1]:
             text += f" {len(left)} are not in it; {key}: {reason}"
         window.say(text)
+
+    def end(reason: str) -> None:
+        if reason:
+            window.warn(f"not exported: {reason}")
+
+    window.jobs.start(EXPORTING, 1, work, step, end)

@@ -127,6 +127,14 @@ class Window:
         self.say(text)
         show_warning(text)
 
+    def is_free(self, *replaced: str) -> bool:
+        """Whether no job runs but one of these, which the next may replace; else the person is told."""
+        job = self.jobs.current
+        if job is None or job.title in replaced:
+            return True
+        self.say(f"{job.title} is still going on: wait for it, or press Cancel.")
+        return False
+
     # -- who is asked, and what ------------------------------------------------------------------------------------
 
     def engine(self) -> Engine:
