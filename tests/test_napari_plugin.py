@@ -27,6 +27,7 @@ from blur_tools.formats.coco import read_coco
 from blur_tools.napari import _io, open_audit
 from blur_tools.napari._audit_widget import PANEL
 from blur_tools.napari._keys import ACTIONS, HOLD
+from blur_tools.napari._panel import shown_key
 from blur_tools.napari._window import ENGINES
 from blur_tools.samples import scenes, write_scenes
 from blur_tools.settings import DEFAULT_INTENSITY
@@ -293,3 +294,9 @@ def test_a_viewer_that_is_closed_is_let_go(make_napari_viewer, encode, noise, tm
     del viewer, panel
     gc.collect()
     assert gone() is None
+
+
+def test_the_page_lists_the_keys_as_they_are():
+    page = (ROOT / "docs" / "napari.md").read_text()
+    for action in (*ACTIONS, HOLD):
+        assert f"| {shown_key(action.key).replace('Del', 'Delete')} | {action.title} | {action.help} |" in page
