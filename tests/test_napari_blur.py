@@ -12,10 +12,11 @@ from PIL import ExifTags, Image
 from blur_tools import BlurSettings, Detection
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
+from blur_tools.forms import DRAWN
 from blur_tools.napari import open_audit
 from blur_tools.napari._blur_widget import BlurWidget
 from blur_tools.napari._jobs import search
-from blur_tools.napari._settings_form import DRAWN, SettingsForm
+from blur_tools.napari._settings_form import SettingsForm
 
 FOUND_PLATE, FOUND_FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
 """What the fixture `networks` finds, upright."""

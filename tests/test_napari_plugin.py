@@ -19,16 +19,16 @@ from napari_hands import Hands, hands, viewer  # noqa: F401
 from npe2 import PluginManifest
 
 from blur_tools import Detection, Detections
+from blur_tools.audit.actions import ACTIONS, HOLD
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
 from blur_tools.errors import DetectionsError, ExtraMissingError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import read_coco
+from blur_tools.forms import ENGINES
 from blur_tools.napari import _io, open_audit
 from blur_tools.napari._audit_widget import PANEL
-from blur_tools.napari._keys import ACTIONS, HOLD
 from blur_tools.napari._panel import shown_key
-from blur_tools.napari._window import ENGINES
 from blur_tools.samples import scenes, write_scenes
 from blur_tools.settings import DEFAULT_INTENSITY
 
@@ -257,7 +257,7 @@ def test_the_marks_on_the_desk_are_written_as_they_are(hands, networks, encode, 
 
 def test_a_window_is_not_needed_to_import_what_knows_none():
     code = (
-        "import sys; import blur_tools.napari, blur_tools.napari._layers, blur_tools.napari._preview;"
+        "import sys; import blur_tools.napari, blur_tools.napari._layers, blur_tools.napari._pictures;"
         "print([m for m in ('napari', 'qtpy', 'magicgui') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

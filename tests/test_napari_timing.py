@@ -15,7 +15,7 @@ from blur_tools.engines import Answer
 from blur_tools.napari import _stage, open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search, search_items, search_rest
-from blur_tools.napari._preview import Redaction
+from blur_tools.redaction.live import Redaction
 
 TOLERANCE = 2.5
 """Pixels of the picture: a person hits a whole pixel of the screen."""

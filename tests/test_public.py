@@ -20,6 +20,7 @@ PACKAGE = Path(blur_tools.__file__).parent
 ROOMS = (
     ("cli", "server", "frames"),
     ("napari", "notebook"),
+    ("forms",),
     ("audit", "batch"),
     ("formats",),
     ("pipeline",),

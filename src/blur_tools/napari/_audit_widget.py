@@ -12,12 +12,13 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar
 from qtpy.QtWidgets import QFileDialog
 
-from blur_tools.audit.session import AuditSession, Decision, Order
+from blur_tools.audit.actions import FILTERS, HOLD, ORDER_NAMES, SIGNS
+from blur_tools.audit.session import AuditSession
 from blur_tools.detections import Kind
 from blur_tools.errors import BlurError, JournalError
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import OPENING, export_session, save_session, search_rest
-from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
+from blur_tools.napari._keys import PLUGIN, plugin_option
 from blur_tools.napari._marks import marks_layer
 from blur_tools.napari._on_the_way import ON_THE_WAY
 from blur_tools.napari._panel import (
@@ -31,7 +32,7 @@ from blur_tools.napari._panel import (
     status_line,
     until_gone,
 )
-from blur_tools.napari._queue import SIGNS, QueueView
+from blur_tools.napari._queue import QueueView
 from blur_tools.napari._stage import MARKS
 from blur_tools.napari._window import close_dead, window_of
 
@@ -42,18 +43,8 @@ PANEL = "Audit"
 QUEUE_AT = 4
 """Row of the panel that the list stands in."""
 
-FILTERS: dict[str, tuple[Decision, ...] | None] = {
-    "all": None,
-    "to do": ("unreviewed",),
-    "flagged": ("flagged",),
-    "accepted": ("accepted", "edited"),
-}
-"""What the list shows and what Next and Back stop at."""
-
 KINDS_SHOWN: dict[str, tuple[Kind, ...]] = {"all": (), "plates": ("face",), "faces": ("plate",)}
 """Which marks are seen: by name, the kinds that are not."""
-
-ORDERS: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
 
 
 class AuditWidget(Container[Any]):
@@ -71,7 +62,7 @@ class AuditWidget(Container[Any]):
         self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
         self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
         self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
-        self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
+        self.order = ComboBox(label="order", choices=list(ORDER_NAMES), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
         self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
         self.search = CheckBox(text=ON_THE_WAY, value=plugin_option("audit", "search", True))
@@ -243,7 +234,7 @@ class AuditWidget(Container[Any]):
     def _on_order(self, name: str) -> None:
         desk = self.window.desk
         if desk is not None:
-            desk.safely(lambda: desk.session.reorder(ORDERS[name]))
+            desk.safely(lambda: desk.session.reorder(ORDER_NAMES[name]))
             self._prepare()
 
     def _on_filter(self, name: str) -> None:

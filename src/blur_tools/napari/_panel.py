@@ -9,7 +9,7 @@ from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QSizePolicy
 
-from blur_tools.napari._keys import ACTIONS
+from blur_tools.audit.actions import ACTIONS
 from blur_tools.napari._window import Window
 
 __all__ = ["JobBar", "action_buttons", "button", "counted", "fields", "row", "shown_key", "status_line", "until_gone"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,40 +11,18 @@ from PIL import Image
 
 from blur_tools.detections import Box, Polygon
 from blur_tools.errors import PictureError
-from blur_tools.orientation import box_to_stored, box_to_upright, polygon_to_stored, polygon_to_upright, turn_upright
-from blur_tools.picture import Picture, load_picture
+from blur_tools.orientation import box_to_stored, polygon_to_stored, polygon_to_upright
+from blur_tools.picture import load_picture
+from blur_tools.redaction.live import Pixels, Upright, colour
 
-__all__ = ["Shown", "as_pixels", "colour", "frames_of", "load_shown", "shown_in_layer"]
-
-Pixels = npt.NDArray[np.uint8]
+__all__ = ["Pixels", "Shown", "as_pixels", "colour", "frames_of", "load_shown", "shown_in_layer"]
 
 HALF = 0.5
 """napari puts the middle of the first pixel at 0; in `Detection` a picture covers ``[0, width] x [0, height]``."""
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """A decoded picture and its pixels as they are shown.
-
-    Attributes
-    ----------
-    picture : Picture
-        What engines and the renderer work on; its pixels are never changed here.
-    pixels : array of uint8, (height, width, 3)
-        Without alpha: what is transparent hides nothing from a program, so it is shown.
-    turn : int
-        Orientation by which the shown pixels are turned against the stored ones, 1 to 8; 1 where a layer of somebody
-        else's shows them as they are stored.
-    """
-
-    picture: Picture
-    pixels: Pixels
-    turn: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Stored ``(width, height)`` in pixels."""
-        return self.picture.size
+class Shown(Upright):
+    """A picture in napari: the way between the stored picture and a layer's ``(y, x)``."""
 
     def to_canvas(self, polygon: Polygon) -> npt.NDArray[np.float64]:
         """Stored ``(x, y)`` corners as rows of ``(y, x)`` in the layer, clockwise as they are seen."""
@@ -62,23 +39,10 @@ class Shown:
         (top, left), (bottom, right) = points.min(axis=0) + HALF, points.max(axis=0) + HALF
         return box_to_stored((float(left), float(top), float(right), float(bottom)), self.size, self.turn)
 
-    def box_to_canvas(self, box: Box) -> Box:
-        """A stored box as it lies in `pixels`."""
-        return box_to_upright(box, self.size, self.turn)
-
 
 def load_shown(source: Any) -> Shown:
     """Read, check, decode and turn a picture; errors are those of `load_picture`."""
-    picture = load_picture(source)
-    return Shown(picture, colour(picture.image, picture.orientation), picture.orientation)
-
-
-def colour(image: Image.Image, turn: int) -> Pixels:
-    """Stored pixels of any mode as an upright array ``(height, width, 3)``."""
-    if image.mode in ("RGBA", "LA"):
-        # not convert(): for LA it would be the same, but for both this says that alpha is dropped, not applied
-        image = image.convert({"RGBA": "RGB", "LA": "L"}[image.mode])
-    return np.array(turn_upright(image if image.mode == "RGB" else image.convert("RGB"), turn))
+    return Shown.load(source)
 
 
 def frames_of(layer: Any) -> int:

@@ -9,14 +9,11 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QListView
 
+from blur_tools.audit.actions import SIGNS, UNSHOWN
 from blur_tools.audit.session import Item
 
-__all__ = ["SIGNS", "QueueView", "told"]
+__all__ = ["QueueView", "told"]
 
-SIGNS = {"unreviewed": "○", "accepted": "✓", "edited": "✎", "flagged": "⚑"}
-"""What stands before a picture's name, by its decision."""
-
-UNSHOWN = "✕"
 COLOURS = {"accepted": "#8bd17c", "edited": "#8bd17c", "flagged": "#ffb000"}
 NO_INDEX = QModelIndex()
 

@@ -15,8 +15,8 @@ from blur_tools.detections import Detections
 from blur_tools.errors import BlurError
 from blur_tools.napari._marks import MarksLayer, marks_layer
 from blur_tools.napari._pictures import Shown
-from blur_tools.napari._preview import Redaction
 from blur_tools.napari._work import Lane
+from blur_tools.redaction.live import Redaction
 from blur_tools.settings import BlurSettings
 
 __all__ = ["MARKS", "PICTURE", "PREVIEW", "Stage"]

@@ -11,26 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QTimer
 
-from blur_tools.engines import Engine, engine
-from blur_tools.errors import SettingsError
+from blur_tools.engines import Engine
+from blur_tools.forms import ADDRESS, DRAWN, ENGINES, chosen_engine
 from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
 from blur_tools.napari._pictures import Shown
-from blur_tools.napari._settings_form import DRAWN
 from blur_tools.napari._work import Jobs
 from blur_tools.settings import BlurSettings
-from blur_tools.sources import is_url
 
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
     from blur_tools.napari._desk import Desk
 
-__all__ = ["ADDRESS", "EDITS", "ENGINES", "EXCLUDED", "Window", "close_dead", "window_of"]
+__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "window_of"]
 
 logger = logging.getLogger("blur_tools")
-
-ADDRESS = "address"
-ENGINES = ("local", "cloud", "onpremise", ADDRESS)
-"""What can be chosen; the last is a service at an address that is typed."""
 
 EDITS = ("add_plate", "add_face", "next_mark", "toggle_keep", "change_kind", "delete", "undo", "redo")
 """Actions on the marks of the picture that a person has chosen."""
@@ -145,14 +139,9 @@ class Window:
         SettingsError
             It cannot be made: no token, no address.
         """
-        name = self.engine_name
-        if name == ADDRESS:
-            name = self.address.strip()
-            if not is_url(name):
-                raise SettingsError("engine", "type the service's address, such as http://localhost:8001")
-        chosen = (self.engine_name, name)
+        chosen = (self.engine_name, self.address.strip() if self.engine_name == ADDRESS else "")
         if self._engine is None or self._engine[0] != chosen:
-            self._engine = (chosen, engine(name))
+            self._engine = (chosen, chosen_engine(*chosen))
         return self._engine[1]
 
     def asked(self, image: Any = None) -> Callable[[Shown], BlurSettings]:
