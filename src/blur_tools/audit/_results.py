@@ -25,7 +25,7 @@ from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
 __all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "redacted_rows", "refuse_own",
-           "write_labels"]  # fmt: skip
+           "tell_not_exported", "write_labels"]  # fmt: skip
 
 logger = logging.getLogger("blur_tools")
 
@@ -93,25 +93,32 @@ def check_decisions(only: Collection[str]) -> None:
         raise AuditError(f"only: {only!r} is no collection of {', '.join(DECISIONS)}")
 
 
-def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str) -> dict[str, str]:
-    """Write a label file in one of `FORMATS`; what could not go into it, by key, and why."""
-    left: dict[str, str] = {}
+def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str) -> Iterator[tuple[Item, str]]:
+    """Write a label file in one of `FORMATS`, when the last picture is read.
+
+    Yields
+    ------
+    (Item, str)
+        A picture, and why it could not go into it.
+    """
     if form == "blur.json":
-        write_blur_json(path, {item.key: _record(item) for item in items})
-        return left
+        records = {}
+        for item in items:
+            records[item.key] = _record(item)
+            yield item, ""
+        write_blur_json(path, records)
+        return
     pictures = {}
     for item in items:
-        found = found_in(item)
+        found, reason = found_in(item), ""
         try:
             if found is None:
                 raise PictureError(item.key, item.error or "nobody has searched it")
             pictures[item.key] = PictureLabels(stored_size(item.source), found)
         except PictureError as error:
-            left[item.key] = error.reason
+            reason = error.reason
+        yield item, reason
     write_coco(path, pictures)
-    if left:
-        logger.warning("%s: %d pictures are not in it, such as %s: %s", path, len(left), *next(iter(left.items())))
-    return left
 
 
 def format_of(path: str | os.PathLike[str], form: str | None) -> str:
@@ -193,6 +200,12 @@ def _record(item: Item) -> PictureRecord:
         except PictureError:
             logger.debug("%s: its size is not known", item.key)
     return PictureRecord(found_in(item), size, item.decision, item.reviewer, item.decided_at, item.error)
+
+
+def tell_not_exported(path: str | os.PathLike[str], left: Mapping[str, str]) -> None:
+    """Log what is not in an exported file."""
+    if left:
+        logger.warning("%s: %d pictures are not in it, such as %s: %s", path, len(left), *next(iter(left.items())))
 
 
 def _tell_left_out(left: Sequence[tuple[Item, str]], total: int) -> None:

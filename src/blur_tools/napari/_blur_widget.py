@@ -179,13 +179,18 @@ class BlurWidget(Container[Any]):
             then(known)
             return
 
+        if not self.window.is_free():
+            return
+
         def step(pictures: Adopted | None) -> None:
-            if pictures is not None:
+            if pictures is not None and layer in self.window.viewer.layers:
                 self._put(desk_for(self.window, layer, pictures))
 
         def end(reason: str) -> None:
             desk = self.window.desk_of(layer)
-            if desk is None:
+            if layer not in self.window.viewer.layers:
+                self.window.say(f"{layer.name} was removed.")
+            elif desk is None:
                 self.window.warn(f"{layer.name}: {reason}")
             else:
                 then(desk)

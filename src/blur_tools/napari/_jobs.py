@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from blur_tools.audit._files import FileMark
 from blur_tools.audit._items import FINISHED
 from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.batch.rows import Row, message
 from blur_tools.engines import Answer, Engine
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.napari._desk import Desk
+from blur_tools.napari._on_the_way import take_answer
 from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._window import Window
@@ -25,13 +27,14 @@ OPENING, SEARCHING, SAVING, EXPORTING = "Opening", "Searching", "Saving", "Expor
 
 def search_items(
     items: Sequence[Item], load: Callable[[Item], Shown], finder: Engine, settings: Callable[[Shown], BlurSettings]
-) -> Iterator[tuple[str, Answer | Exception]]:
+) -> Iterator[tuple[str, Answer | Exception, FileMark | None]]:
     """Search pictures, one after the other.
 
     Yields
     ------
-    (key, Answer or Exception)
-        The error where the picture itself is at fault, or where the engine failed at this one alone.
+    (key, Answer or Exception, FileMark or None)
+        The file that was searched; the error where the picture itself is at fault, or where the engine failed at this
+        one alone.
 
     Raises
     ------
@@ -44,17 +47,17 @@ def search_items(
         try:
             answer = finder.detect((shown := load(item)).picture, settings(shown))
         except PictureError as error:
-            yield item.key, error
+            yield item.key, error, None
         except SettingsError:
             raise
         except Exception as error:
             if failed:
                 raise
             failed = True
-            yield item.key, error
+            yield item.key, error, None
         else:
             failed = len(items) == 1
-            yield item.key, answer
+            yield item.key, answer, shown.file
 
 
 def search(window: Window, items: Sequence[Item]) -> None:
@@ -75,8 +78,8 @@ def search(window: Window, items: Sequence[Item]) -> None:
     fallen: list[str] = []
     failed: dict[str, str] = {}
 
-    def step(result: tuple[str, Answer | Exception]) -> None:
-        key, answer = result
+    def step(result: tuple[str, Answer | Exception, FileMark | None]) -> None:
+        key, answer, seen = result
         job.left.discard(key)
         if isinstance(answer, PictureError):
             found["failed"] += 1
@@ -87,7 +90,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
             return
         else:
             found.update(item.kind for item in answer.detections)
-            taken = _take_answer(desk, key, answer, finder.name, fallen)
+            taken = _take_answer(desk, key, answer, finder.name, seen, fallen)
         if taken is None:  # closed, or the disk is full: the next one would be lost as well
             window.jobs.cancel()
 
@@ -116,14 +119,15 @@ def search(window: Window, items: Sequence[Item]) -> None:
     )
 
 
-def _take_answer(desk: Desk, key: str, answer: Answer, name: str, fallen: list[str]) -> Item | None:
+def _take_answer(
+    desk: Desk, key: str, answer: Answer, name: str, seen: FileMark | None, fallen: list[str]
+) -> Item | None:
     """Give an answer to the session; a decision that falls with it is noted."""
     before = desk.session[key].decision
-    found, said = answer.detections, answer.warnings
-    taken: Item | None = desk.safely(lambda: desk.session.set_detections(key, found, engine=name, warnings=said))
+    taken: Item | None = desk.safely(lambda: take_answer(desk.session, key, answer, name, seen))
     if taken is not None and taken.decision != before:
         fallen.append(key)
-    for text in said:
+    for text in answer.warnings:
         desk.window.say(text)
     return taken
 
@@ -178,23 +182,25 @@ def save(window: Window, out: Path, only: Collection[Decision], keys: Collection
     window.jobs.start(SAVING, len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end)
 
 
-def export_session(window: Window, path: Path) -> None:
-    """Write all detections of the desk as ``.blur.json``, or as COCO where the name ends otherwise."""
+def export_session(window: Window, path: Path, form: str | None = None) -> None:
+    """Write all detections of the desk into one file; see `AuditSession.export`."""
     if window.desk is None or not window.desk.settled() or not window.is_free():
         return
     session: AuditSession = window.desk.session
+    left: dict[str, str] = {}
 
-    def work() -> Iterator[dict[str, str]]:
-        yield session.export(path)
-
-    def step(left: dict[str, str]) -> None:
-        text = f"Exported {counted(len(session) - len(left), 'picture')} to {path}."
-        for key, reason in list(left.items())[:1]:
-            text += f" {len(left)} are not in it; {key}: {reason}"
-        window.say(text)
+    def step(result: tuple[Item, str]) -> None:
+        item, reason = result
+        if reason:
+            left[item.key] = reason
 
     def end(reason: str) -> None:
         if reason:
             window.warn(f"not exported: {reason}")
+            return
+        text = f"Exported {counted(len(session) - len(left), 'picture')} to {path}."
+        for key, why in list(left.items())[:1]:
+            text += f" {len(left)} are not in it; {key}: {why}"
+        window.say(text)
 
-    window.jobs.start(EXPORTING, 1, work, step, end)
+    window.jobs.start(EXPORTING, len(session), lambda: session.exporting(path, form), step, end)

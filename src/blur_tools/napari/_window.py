@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 from blur_tools.engines import Engine
 from blur_tools.forms import ADDRESS, DRAWN, ENGINES, chosen_engine
 from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
+from blur_tools.napari._opening import Opening
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._work import Jobs
 from blur_tools.settings import BlurSettings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
     from blur_tools.napari._desk import Desk
 
-__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "window_of"]
+__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "plain", "window_of"]
 
 logger = logging.getLogger("blur_tools")
 
@@ -48,6 +49,10 @@ class Window:
         These, and those of other layers that a person may come back to.
     own : AuditSession or None
         The review that a panel opened by itself. It is closed with the window: a panel may be closed, and come again.
+    given : set of AuditSession
+        Reviews that somebody else opened and gave to this window.
+    opening : Opening
+        Those that are on their way.
     status : str
         The last sentence for the person.
     """
@@ -65,6 +70,8 @@ class Window:
         self._engine: tuple[tuple[str, str], Engine] | None = None
         self._telling = False
         self.own: AuditSession | None = None
+        self.given: weakref.WeakSet[AuditSession] = weakref.WeakSet()
+        self.opening = Opening()
         self.keys, self._key_problems = checked_keys(chosen_keys())
         # napari holds these methods weakly
         viewer.layers.events.removed.connect(self._on_removed)
@@ -109,9 +116,9 @@ class Window:
 
     def say(self, text: str) -> None:
         """Say something that needs no notice elsewhere: it stands in the panel and in the window's last line."""
-        self.status = text
+        self.status = plain(text)
         if self.viewer is not None:
-            self.viewer.status = text
+            self.viewer.status = self.status
         self.changed()
 
     def warn(self, text: str) -> None:
@@ -119,7 +126,7 @@ class Window:
         from napari.utils.notifications import show_warning
 
         self.say(text)
-        show_warning(text)
+        show_warning(self.status)
 
     def is_free(self, *replaced: str) -> bool:
         """Whether no job runs but one of these, which the next may replace; else the person is told."""
@@ -278,6 +285,7 @@ class Window:
 
     def close_own(self) -> None:
         """Close the review that a panel opened, so that it can be opened again."""
+        self.opening.forget()
         own, self.own = self.own, None
         if own is not None:
             own.close()
@@ -311,6 +319,12 @@ class Window:
         """A person holds the key that shows the original, or lets it go."""
         if self.desk is not None:
             self.desk.stage.hold_original(on)
+
+
+def plain(text: str, limit: int = 600) -> str:
+    """Text from anywhere as what it is: Qt takes what looks like HTML for HTML, and opens what that names."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text[: limit + 1])
+    return (kept if len(kept) <= limit else f"{kept[: limit - 1]}…").replace("<", "‹").replace(">", "›")
 
 
 def _seen_in(image: Any, layer: Any, points: Any) -> npt.NDArray[np.float64]:
