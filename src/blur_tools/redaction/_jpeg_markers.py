@@ -28,7 +28,8 @@ PROGRESSIVE_HUFFMAN, PROGRESSIVE_ARITHMETIC = 0xC2, 0xCA
 MOST_UNITS = 10
 """Data units of an MCU at most (B.2.3)."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+"""Bytes in which the end of compressed data is looked for at once: they stay in the processor's cache."""
 
 
 class JpegError(ValueError):
@@ -191,8 +192,12 @@ def _entropy_end(data: bytes, position: int) -> int:
     content = np.frombuffer(data, np.uint8)
     for start in range(position, len(data) - 1, _CHUNK):
         stop = min(start + _CHUNK, len(data) - 1)
-        escapes = np.flatnonzero(content[start:stop] == 0xFF)
-        ends = escapes[~_NO_MARKER[content[start + 1 : stop + 1][escapes]]]
+        following = content[start + 1 : stop + 1]
+        found = (content[start:stop] == 0xFF) & (following != 0)
+        if not found.any():  # the most of them
+            continue
+        places = np.flatnonzero(found)
+        ends = places[~_NO_MARKER[following[places]]]
         if len(ends):
             end = start + int(ends[0])
             while data[end - 1] == 0xFF:  # fill bytes

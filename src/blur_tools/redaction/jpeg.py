@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from blur_tools.redaction._jpeg_blocks import Rendered, colour_weights, patches, touched_units
+from blur_tools.redaction._jpeg_blocks import patches, replace_units, touched_units
 from blur_tools.redaction._jpeg_markers import PROCESSES, PROGRESSIVE_HUFFMAN, Frame, JpegError, NotFollowed, read_frame
 from blur_tools.redaction.masks import Region
 
@@ -91,13 +91,6 @@ def _spliced(module: Any, data: bytes, frame: Frame, image: Image.Image, regions
     found = patches(regions, frame)
     touched = [touched_units(found, frame, index) for index in range(len(frame.components))]
     scans = [module.SequentialScan(data, frame, scan, touched) for scan in frame.scans]
-    if found:
-        weights, offsets = colour_weights(frame, image.mode)
-    for patch in found:
-        rendered = Rendered(image, patch, frame)
-        for scan in scans:
-            for index in scan.scan.members:
-                slots = scan.slots(index, patch)
-                rows, new = rendered.replacements(index, weights[index], float(offsets[index]), slots, scan.original)
-                scan.replaced[rows] = new
+    holders = {index: scan for scan in scans for index in scan.scan.members}
+    replace_units(image, found, frame, [holders[index] for index in range(len(frame.components))])
     return [scan.rewritten(data) for scan in scans]
