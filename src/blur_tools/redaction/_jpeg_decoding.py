@@ -36,7 +36,7 @@ SKIPS = 4
 ENDED = 256
 """What the end of a block counts as in `fill_skips`: more than all coefficients of a data unit."""
 
-NEVER = 1024
+NEVER = 768
 """What counts there where nothing can be skipped: more than that."""
 
 MCUS_DIFFER, BAD_CODE, TOO_LONG, TOO_LARGE = -1, -2, -3, -4
@@ -170,7 +170,7 @@ def fill_skips(lookup: Any, skips: Any) -> None:
     lookup : uint16 array of 65536
         By the next 16 bits, the length of the code that they begin with, times 256, plus its symbol; 0 for none.
     skips : uint16 array of ``2 ** SKIP_BITS``
-        Receives, by the next bits, how many of them are whole coefficients (bits 0 to 4), and above that how far these
+        Receives, by the next bits, how many of them are whole coefficients (bits 0 to 5), and above that how far these
         advance in zigzag order, plus `ENDED` if the block ends with them; `NEVER` where not even one is whole.
     """
     for bits in range(1 << SKIP_BITS):
@@ -190,7 +190,7 @@ def fill_skips(lookup: Any, skips: Any) -> None:
             advance = NEVER
         elif ended:
             advance += ENDED
-        skips[bits] = used | advance << 5
+        skips[bits] = used | advance << 6
 
 
 @kernel
@@ -351,8 +351,8 @@ def decode_scan(
                     further, length = 0, np.uint64(0)
                     for _ in range(SKIPS):
                         skip = ac_skips[table, window >> np.uint64(64 - SKIP_BITS)]
-                        further = position + (skip >> 5)
-                        length = np.uint64(skip & 31)
+                        further = position + (skip >> 6)
+                        length = np.uint64(skip) & np.uint64(63)
                         if further >= 64:
                             break
                         window <<= length

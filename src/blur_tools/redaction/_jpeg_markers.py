@@ -28,7 +28,7 @@ PROGRESSIVE_HUFFMAN, PROGRESSIVE_ARITHMETIC = 0xC2, 0xCA
 MOST_UNITS = 10
 """Data units of an MCU at most (B.2.3)."""
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
 """Bytes in which the end of compressed data is looked for at once: they stay in the processor's cache."""
 
 
