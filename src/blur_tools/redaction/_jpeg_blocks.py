@@ -345,11 +345,11 @@ class _NewUnits:
         if not self.count:
             return
         rows = np.concatenate(self.rows)
-        samples = np.concatenate(self.samples).astype(np.float32)
-        samples -= MIDDLE
+        samples = np.subtract(np.concatenate(self.samples), MIDDLE, dtype=np.float32)
         partial = np.flatnonzero(~np.concatenate(self.whole))
         before = _times(self.holder.original[rows[partial]].astype(np.float32), self.inverse)
         samples[partial] = np.where(np.concatenate(self.inside), samples[partial], before)
-        coefficients = np.rint(_times(samples, self.forward))
+        coefficients = _times(samples, self.forward)
+        np.rint(coefficients, out=coefficients)
         self.holder.replaced[rows] = np.clip(coefficients, -MOST, MOST, out=coefficients)
         self.count, self.rows, self.samples, self.whole, self.inside = 0, [], [], [], []

@@ -246,8 +246,10 @@ def encode_unit(coefficients: Any, before: Any, dc_codes: Any, ac_codes: Any, ou
     if not put_difference(out, writer, dc_codes, coefficients[0] - before):
         return False
     pending, count = writer[PENDING], writer[COUNT]
-    complete, zeros = True, 0
-    for index in range(1, 64):
+    complete, zeros, last = True, 0, 63
+    while last and coefficients[last] == 0:
+        last -= 1
+    for index in range(1, last + 1):
         value = np.int64(coefficients[index])
         if value == 0:
             zeros += 1
@@ -263,7 +265,7 @@ def encode_unit(coefficients: Any, before: Any, dc_codes: Any, ac_codes: Any, ou
         bits, length = coded(code, value, size)
         pending, count = put(out, writer, pending, count, bits, length)
         zeros = 0
-    if zeros:
+    if last < 63:
         complete &= ac_codes[0] != 0
         bits, length = coded(ac_codes[0], 0, 0)
         pending, count = put(out, writer, pending, count, bits, length)

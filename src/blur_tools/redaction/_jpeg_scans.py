@@ -32,6 +32,9 @@ LARGEST_UNIT = 32
 LARGEST_DC_SIZE = 11
 """Bits of the largest DC difference of 8-bit pictures (F.1.2.1.2); `decode_scan` takes no larger one either."""
 
+LARGEST_AC_SIZE = 10
+"""Bits of the largest AC coefficient of 8-bit pictures (F.1.2.2.1), to which new ones are bounded."""
+
 DAMAGED = "its compressed data is damaged"
 
 
@@ -156,6 +159,8 @@ class SequentialScan(ScanBits):
 
     def _completed(self) -> bytes:
         """See to it that every coefficient has a code; returns the segments of the tables that were extended."""
+        if all(map(_has_all_dc, self.dc)) and all(map(_has_all_ac, self.ac)):
+            return b""
         used_dc, used_ac = np.zeros((2, len(self.dc), 256), np.bool_)
         used_symbols(
             self.unit_member, self.coefficients, self.runs, self.count, self.predictors, self.followers, len(self.dc),
@@ -224,6 +229,19 @@ def _tables(tables: Sequence[HuffmanTable | None]) -> list[HuffmanTable]:
     if len(found) < len(tables):
         raise JpegError("tables are missing")
     return found
+
+
+@lru_cache(maxsize=64)
+def _has_all_dc(table: HuffmanTable) -> bool:
+    """Whether a table has a code for each DC difference of 8-bit pictures, as the standard's own have, and no other."""
+    return set(table.symbols) == {*range(LARGEST_DC_SIZE + 1)}
+
+
+@lru_cache(maxsize=64)
+def _has_all_ac(table: HuffmanTable) -> bool:
+    """The same for AC coefficients; the file's own can be larger only where it has codes for these."""
+    wanted = {0x00, 0xF0, *(zeros << 4 | size for zeros in range(16) for size in range(1, LARGEST_AC_SIZE + 1))}
+    return wanted <= set(table.symbols)
 
 
 def _codes(tables: Sequence[HuffmanTable]) -> Ints:

@@ -101,12 +101,16 @@ def pixelate(pixels: Image.Image, block: int) -> Image.Image:
     return large.crop((0, 0, width, height))
 
 
+_STEP = 256 // LEVELS
+_ROUNDED = bytes(value // _STEP * _STEP + _STEP // 2 for value in range(256))
+_USED = [0] + [255] * 255
+
+
 def _rounded(pixels: Image.Image) -> Image.Image:
-    step = 256 // LEVELS
-    return pixels.point(lambda value: value // step * step + step // 2)
+    return Image.frombytes(pixels.mode, pixels.size, pixels.tobytes().translate(_ROUNDED))
 
 
 def fill(pixels: Image.Image, mask: Image.Image) -> Image.Image:
     """One colour: the mean of what the mask hides."""
-    mean = [round(value) for value in ImageStat.Stat(pixels, mask.point(lambda value: value and 255)).mean]
+    mean = [round(value) for value in ImageStat.Stat(pixels, mask.point(_USED)).mean]
     return Image.new(pixels.mode, pixels.size, tuple(mean) if len(mean) > 1 else mean[0])
