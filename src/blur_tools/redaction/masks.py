@@ -147,10 +147,12 @@ def _filled(outline: tuple[Point, ...], box: PixelBox, round_shape: bool) -> Ima
     rows = np.arange(top, bottom, dtype=np.float64)
     low, high = _ellipse_runs(outline, rows) if round_shape else _hull_runs(outline, rows)
     # of each row the first pixel and the one behind the last; a row that the outline misses has none
-    first = np.clip(np.floor(low), left, right).astype(np.int32) - left
-    behind = np.clip(np.floor(high) + 1, left, right).astype(np.int32) - left
-    columns = np.arange(right - left, dtype=np.int32)
-    inside = (columns >= first[:, None]) & (columns < behind[:, None])
+    small = np.min_scalar_type(right - left)  # compared in a fraction of the time that other numbers take
+    first = (np.clip(np.floor(low), left, right) - left).astype(small)
+    behind = (np.clip(np.floor(high) + 1, left, right) - left).astype(small)
+    columns = np.arange(right - left, dtype=small)
+    inside = columns >= first[:, None]
+    inside &= columns < behind[:, None]
     return Image.fromarray(inside.view(np.uint8) * np.uint8(HIDDEN))
 
 
