@@ -164,7 +164,8 @@ def _pooled(hidden: Bools, across: int, down: int) -> Bools:
     for i in range(1, down):
         rows = rows | hidden[i::down]
     if across in (2, 4):  # as one number, which is quicker
-        return rows.view(f"u{across}") != 0
+        several: Bools = rows.view(f"u{across}") != 0
+        return several
     pooled = rows[:, ::across]
     for i in range(1, across):
         pooled = pooled | rows[:, i::across]

@@ -19,8 +19,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit, types
 
-__all__ = ["DC_SKIP_BITS", "SKIP_BITS", "bits_at", "decode_scan", "fill_dc_skips", "fill_skips", "is_clean", "kernel", "part",
-           "swapped", "unstuff"]  # fmt: skip
+__all__ = ["DC_SKIP_BITS", "SKIP_BITS", "bits_at", "decode_scan", "fill_dc_skips", "fill_skips", "is_clean", "kernel",
+           "part", "swapped", "unstuff"]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,8 +30,14 @@ SKIP_BITS = 13
 DC_SKIP_BITS = 10
 """Bits that are looked at to read a DC difference at once."""
 
-SKIPS = 4
-"""Looks that the bits of one reading last for: ``DC_SKIP_BITS + SKIPS * SKIP_BITS`` is at most 64."""
+LONGEST_SKIP = 20
+"""Bits that are skipped at once at most: those behind the last code need not be looked at."""
+
+SKIPS = 3
+"""Looks that the 64 bits of one reading last for: one DC difference, all skips but the last, and what that looks at."""
+
+LONGEST_CODED = 31
+"""Bits that an AC coefficient takes at most."""
 
 ENDED = 256
 """What the end of a block counts as in `fill_skips`: more than all coefficients of a data unit."""
@@ -50,10 +56,12 @@ _LITTLE_ENDIAN = sys.byteorder == "little"
 
 def kernel(function: F, *signature: Any, **options: Any) -> F:
     """Compile, kept on disk where a place for it can be written."""
+    options |= {"nogil": True, "boundscheck": True}
+    compiler: Any = njit
     try:
-        compiled: Any = njit(*signature, nogil=True, boundscheck=True, cache=True, **options)(function)
+        compiled = compiler(*signature, cache=True, **options)(function)
     except RuntimeError:  # numba finds no such place
-        compiled = njit(*signature, nogil=True, boundscheck=True, **options)(function)
+        compiled = compiler(*signature, **options)(function)
     return cast("F", compiled)
 
 
@@ -151,7 +159,7 @@ def _unstuff(raw: Any, rest: Any, size: Any, words: Any, starts: Any) -> Any:
 # the file's own bytes lie where they lie, mostly on no multiple of eight
 unstuff = kernel(
     _unstuff,
-    types.UniTuple(types.int64, 2)(
+    (
         types.Array(types.uint64, 1, "C", readonly=True, aligned=False),
         types.uint64,
         types.int64,
@@ -170,8 +178,8 @@ def fill_skips(lookup: Any, skips: Any) -> None:
     lookup : uint16 array of 65536
         By the next 16 bits, the length of the code that they begin with, times 256, plus its symbol; 0 for none.
     skips : uint16 array of ``2 ** SKIP_BITS``
-        Receives, by the next bits, how many of them are whole coefficients (bits 0 to 5), and above that how far these
-        advance in zigzag order, plus `ENDED` if the block ends with them; `NEVER` where not even one is whole.
+        Receives, by the next bits, how many bits the coefficients take whose codes are among them (bits 0 to 5), and
+        above that how far these advance in zigzag order, plus `ENDED` if the block ends with them; `NEVER` for none.
     """
     for bits in range(1 << SKIP_BITS):
         used, advance, ended = 0, 0, False
@@ -179,7 +187,7 @@ def fill_skips(lookup: Any, skips: Any) -> None:
             entry = lookup[(bits << (16 - SKIP_BITS + used)) & 0xFFFF]
             length, symbol = entry >> 8, entry & 255
             size = symbol & 15
-            if length == 0 or used + length + size > SKIP_BITS:
+            if length == 0 or used + length > SKIP_BITS or used + length + size > LONGEST_SKIP:
                 break
             used += length + size
             if size == 0 and symbol != 0xF0:
@@ -329,8 +337,10 @@ def decode_scan(
                     if not -32768 <= dc[member] <= 32767:
                         return TOO_LARGE
                     coefficients[kept, unit, 0] = dc[member]
+                    known = 64 - DC_SKIP_BITS  # bits in the window
                     while position < 64:
-                        window = bits_at(words, bit)
+                        if known < LONGEST_CODED:
+                            window, known = bits_at(words, bit), 64
                         entry = ac_lookup[table, window >> np.uint64(48)]
                         if entry == 0:
                             return BAD_CODE
@@ -342,9 +352,12 @@ def decode_scan(
                         position += symbol >> 4
                         if position > 63:
                             return TOO_LONG
+                        window <<= length
                         if size:
-                            bits = np.int64(window << length >> np.uint64(64 - size))
+                            bits = np.int64(window >> np.uint64(64 - size))
                             coefficients[kept, unit, position] = extended(bits, size)
+                            window <<= np.uint64(size)
+                        known -= np.int64(length) + size
                         position += 1
                     continue
                 while True:

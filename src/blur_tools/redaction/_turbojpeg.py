@@ -21,7 +21,6 @@ from PIL import Image
 
 from blur_tools.redaction._jpeg_blocks import (
     ZIGZAG,
-    Bools,
     Patch,
     patch_of,
     patches,

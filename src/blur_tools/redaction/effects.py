@@ -41,7 +41,13 @@ LEVELS = 16
 
 
 def hide(
-    pixels: Image.Image, mask: Image.Image, kind: str, height: float, effect: str, intensity: int, box: Box | None = None
+    pixels: Image.Image,
+    mask: Image.Image,
+    kind: str,
+    height: float,
+    effect: str,
+    intensity: int,
+    box: Box | None = None,
 ) -> Image.Image:
     """Make the pixels of one region unreadable.
 
