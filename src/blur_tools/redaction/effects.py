@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 
-from PIL import Image, ImageFilter, ImageStat
+import numpy as np
+from PIL import Image, ImageFilter
 
 __all__ = ["FACE_SIGMA", "PLATE_BLOCK", "PLATE_SIGMA", "hide"]
 
@@ -118,7 +119,6 @@ def pixelate(pixels: Image.Image, block: int, box: Box | None = None) -> Image.I
 
 _STEP = 256 // LEVELS
 _ROUNDED = bytes(value // _STEP * _STEP + _STEP // 2 for value in range(256))
-_USED = [0] + [255] * 255
 
 
 def _rounded(pixels: Image.Image) -> Image.Image:
@@ -127,5 +127,6 @@ def _rounded(pixels: Image.Image) -> Image.Image:
 
 def fill(pixels: Image.Image, mask: Image.Image) -> Image.Image:
     """One colour: the mean of what the mask hides."""
-    mean = [round(value) for value in ImageStat.Stat(pixels, mask.point(_USED)).mean]
+    counts = np.array(pixels.histogram(mask)).reshape(-1, 256)
+    mean = [round(value) for value in (counts @ np.arange(256) / np.maximum(1, counts.sum(axis=1))).tolist()]
     return Image.new(pixels.mode, pixels.size, tuple(mean) if len(mean) > 1 else mean[0])
