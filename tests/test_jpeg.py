@@ -238,6 +238,9 @@ def synthetic() -> dict[str, bytes]:
     cases["optimised, quality 30"] = saved(image, quality=30, optimize=True)
     cases["quality 100"] = saved(image, quality=100, subsampling="4:4:4")
     cases["quality 5"] = saved(image, quality=5)
+    # the longest codes, few ends of blocks: what no table that skips several coefficients at once holds
+    noise = np.random.default_rng(3).integers(0, 2, (181, 243, 3), dtype=np.uint8) * 255
+    cases["noise"] = saved(Image.fromarray(noise), quality=100, subsampling="4:4:4")
     cases["16-bit divisors"] = saved(image, qtables=[[2000] * 64, [300] * 64])
     for rows in (1, 3):
         cases[f"restart every {rows} rows"] = saved(image, quality=90, restart_marker_rows=rows)
@@ -278,7 +281,8 @@ def cases() -> dict[str, bytes]:
 
 CASES = [
     *(f"{w}x{h} {kind}" for w, h in SIZES for kind in ("4:4:4", "4:2:2", "4:2:0", "gray")),
-    "optimised", "optimised, quality 30", "quality 100", "quality 5", "16-bit divisors", "restart every 1 rows",
+    "optimised", "optimised, quality 30", "quality 100", "quality 5", "noise", "16-bit divisors",
+    "restart every 1 rows",
     "restart every 3 rows", "restart every 1 MCUs", "restart every 7 MCUs", "CMYK", "RGB",
     *(f"sampling {name}" for name in SAMPLINGS), "sampling 4:2:0, restart every 2 MCUs", "in three scans",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ that libjpeg and we could read in two ways (two frames, a table used before it i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -153,15 +153,22 @@ class Frame:
         return -(-height // 8), -(-width // 8)
 
 
-def segments(data: bytes) -> Iterator[Segment]:
+def segments(data: bytes, known: Iterable[Segment] = ()) -> Iterator[Segment]:
     """Each segment of the first picture in a file, up to its end.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    known : iterable of Segment
+        Its scans, if they were found before: looking for their ends takes long.
 
     Raises
     ------
     JpegError
         They cannot be followed.
     """
-    position = 2
+    position, stops = 2, {scan.end: scan.stop for scan in known}
     while True:
         start = position
         while data[position : position + 2] == b"\xff\xff":  # fill bytes
@@ -175,7 +182,9 @@ def segments(data: bytes) -> Iterator[Segment]:
         start, end = position, position + 2 + length
         if length < 2 or end > len(data):
             raise JpegError("a segment that does not end")
-        position = _entropy_end(data, end) if marker == SOS else end
+        position = end
+        if marker == SOS:
+            position = stops[end] if end in stops else _entropy_end(data, end)
         yield Segment(marker, start, end, position)
 
 
