@@ -190,7 +190,7 @@ def put(out: Any, writer: Any, pending: Any, count: Any, bits: Any, length: Any)
     """Append up to 32 bits to those that are pending; returns what is pending now, and its number."""
     count += length
     if count < 64:
-        return pending | bits << (np.uint64(64) - count), count
+        return pending | bits << np.uint64(1) << (np.uint64(63) - count), count
     count -= np.uint64(64)
     put_bytes(out, writer, pending | bits >> count, 8)
     return bits << np.uint64(1) << (np.uint64(63) - count), count
