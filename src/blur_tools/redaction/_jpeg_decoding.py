@@ -157,16 +157,8 @@ def _unstuff(raw: Any, rest: Any, size: Any, words: Any, starts: Any) -> Any:
 
 
 # the file's own bytes lie where they lie, mostly on no multiple of eight
-unstuff = kernel(
-    _unstuff,
-    (
-        types.Array(types.uint64, 1, "C", readonly=True, aligned=False),
-        types.uint64,
-        types.int64,
-        types.uint64[::1],
-        types.int64[::1],
-    ),
-)
+_RAW = types.Array(types.uint64, 1, "C", readonly=True, aligned=False)
+unstuff = kernel(_unstuff, (_RAW, types.uint64, types.int64, types.uint64[::1], types.int64[::1]))
 
 
 @kernel
