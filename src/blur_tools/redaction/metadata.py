@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
-from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
+from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, Segment, segments
 from blur_tools.redaction._profiles import profile_problem
 from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
 from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
@@ -200,7 +200,7 @@ def clean_jpeg(
     icc: bytes | None = None,
     dpi: tuple[float, float] | None = None,
     xmp: bytes = b"",
-    scans: Sequence[memoryview] | None = None,
+    scans: Sequence[tuple[Segment, memoryview]] | None = None,
 ) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
 
@@ -216,8 +216,8 @@ def clean_jpeg(
         What `resolution` gave.
     xmp : bytes
         What `clean_xmp` made.
-    scans : sequence of memoryview, optional
-        What takes the place of the file's scans, see `jpeg.redacted_scans`.
+    scans : sequence of (Segment, memoryview), optional
+        The file's scans and what takes their place, see `jpeg.redacted_scans`.
 
     Raises
     ------
@@ -226,9 +226,9 @@ def clean_jpeg(
     """
     new = iter(scans or ())
     kept: list[tuple[int, bytes | memoryview]] = []
-    for segment in segments(data):
+    for segment in segments(data, [old for old, _ in scans or ()]):
         if scans is not None and segment.marker == SOS:
-            kept.append((SOS, next(new)))
+            kept.append((SOS, next(new)[1]))
         elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
             kept.append((segment.marker, part))
     kept = _without_repeats(kept)
