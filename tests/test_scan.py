@@ -301,11 +301,16 @@ def box(name: bytes, content: bytes, version: int | None = None) -> bytes:
     return struct.pack(">I", 8 + len(head) + len(content)) + name + head + content
 
 
+def unit(content: bytes, kind: int = 19) -> bytes:
+    """A unit of HEVC with its length; by default one of pixels."""
+    return struct.pack(">IBB", 2 + len(content), kind << 1, 1) + content
+
+
 def heif(extras: bool = True) -> bytes:
     """A HEIF file of boxes alone: its pictures are no pictures, which a scan does not look at."""
-    items = [(b"hvc1", b"the picture itself")]
+    items = [(b"hvc1", unit(b"the picture itself"))]
     if extras:
-        items += [(b"hvc1", b"its thumbnail"), (b"hvc1", b"its depth"), (b"mime", XMP)]
+        items += [(b"hvc1", unit(b"its thumbnail")), (b"hvc1", unit(b"its depth")), (b"mime", XMP)]
         items += [(b"Exif", b"\0\0\0\6Exif\0\0" + exif_block())]
     media = b"".join(content for _, content in items) + (secret("between") if extras else b"")
     entries = [struct.pack(">HH4s", n, 0, kind) + b"\0" for n, (kind, _) in enumerate(items, 1)]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, PngImagePlugin, features
 
+from blur_tools._boxes import picture_properties
+from blur_tools._deep import Deep
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
+from blur_tools.redaction._deep_writing import deep_png, deep_tiff, lay_over
 from blur_tools.redaction._jpeg_markers import JpegError, NotFollowed
 from blur_tools.redaction._turbojpeg import transcoded
 from blur_tools.redaction.effects import fill, hide
@@ -40,8 +43,14 @@ PNG_LEVEL = 1
 WEBP_QUALITY = 90
 """For lossy WebP, whose files do not tell the quality they were made with."""
 
-WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, struct.error)
-"""What Pillow's encoders raise when they cannot write a picture."""
+HEIF_QUALITY, AVIF_QUALITY = 90, 90
+"""For HEIC and AVIF, whose files do not tell either."""
+
+HEIF_PRESET, AVIF_SPEED = "fast", 8
+"""How hard the encoders try; theirs take twice as long for a few percent of the bytes."""
+
+WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, RuntimeError, struct.error)
+"""What the encoders raise when they cannot write a picture."""
 
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 _COLOUR_MODES = {"LA": "L", "RGBA": "RGB"}
@@ -82,7 +91,7 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     warnings = (*left_out(picture, settings), *_doubts(detections, hidden, settings))
     try:
         beside = Beside(clean_exif(picture, settings), clean_xmp(picture, settings))
-        render(picture.image, hidden, settings, logo)
+        render(picture.image, hidden, settings, logo, picture.deep)
         if picture.format.name == "JPEG":
             written = _write_jpeg(picture, beside, hidden)
         else:
@@ -100,8 +109,14 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
 
-def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings, logo: Logo | None = None) -> None:
-    """Hide regions of an image in place; its mode is one of `Picture.image`.
+def render(
+    image: Image.Image,
+    hidden: Iterable[Region],
+    settings: BlurSettings,
+    logo: Logo | None = None,
+    deep: Deep | None = None,
+) -> None:
+    """Hide regions of an image in place, and of the same in 16 bits; its mode is one of `Picture.image`.
 
     Inside a region alpha becomes opaque: transparency could hide original colour from the eye but not from a
     program. With a `logo`, plates are covered by it.
@@ -113,6 +128,8 @@ def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings,
         if patch.mode != image.mode:
             patch = patch.convert(image.mode)
         image.paste(patch, region.box[:2], region.mask)
+        if deep is not None:
+            lay_over(deep, patch, region)
 
 
 def _patch(colour: Image.Image, region: Region, settings: BlurSettings, logo: Logo | None) -> Image.Image:
@@ -188,9 +205,12 @@ def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
         chunks.add(name, data)
     if beside.xmp:
         chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
-    image = picture.image
-    image.info = {}
-    return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
+
+    def save(image: Image.Image) -> bytes:
+        image.info = {}
+        return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks)
+
+    return save(picture.image) if picture.deep is None else deep_png(picture.deep, PNG_LEVEL, save), "lossless"
 
 
 def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -202,16 +222,19 @@ def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
 
 
 def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
-    # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
-    image = picture.image.copy()
-    image.info = {}
     compression = picture.info.get("compression", "raw")
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
     # libtiff, which compresses, cannot be given directories below the main one
     if has_directories(beside.exif) or not features.check("libtiff"):
         compression = "raw"
-    return _saved(picture, image, beside, compression=compression), "lossless"
+
+    def save(image: Image.Image) -> bytes:
+        image.info = {}
+        return _saved(picture, image, beside, compression=compression)
+
+    # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
+    return save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save), "lossless"
 
 
 def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -222,11 +245,53 @@ def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     return _saved(picture, image, Beside()), "lossless"
 
 
-_WRITERS = {
+# what the numbers of a HEIC mean, beside its colour profile; numbers themselves
+_HEIF_COLOURS = ("nclx_profile", "content_light_level", "mastering_display_colour_volume",
+                 "ambient_viewing_environment", "nominal_diffuse_white_luminance", "pixel_aspect_ratio")  # fmt: skip
+
+
+def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    from pillow_heif import from_pillow
+
+    image = picture.image
+    image.info = {name: picture.info[name] for name in _HEIF_COLOURS if picture.info.get(name) is not None}
+    if profile := icc_profile(picture):
+        image.info |= {"icc_profile": profile, "icc_profile_type": "prof"}
+    buffer = io.BytesIO()
+    from_pillow(image).save(
+        buffer,
+        quality=HEIF_QUALITY,
+        chroma=picture.info.get("chroma", 420),
+        enc_params={"preset": HEIF_PRESET},
+        exif=beside.exif or None,
+        xmp=beside.xmp or None,
+    )
+    return buffer.getvalue(), "reencode", (f"all pixels were coded anew, with HEVC at quality {HEIF_QUALITY}",)
+
+
+def _write_avif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    image = picture.image
+    image.info = {}
+    sampling = _avif_sampling(picture.source.data)
+    data = _saved(picture, image, beside, quality=AVIF_QUALITY, speed=AVIF_SPEED, subsampling=sampling)
+    return data, "reencode", (f"all pixels were coded anew, with AV1 at quality {AVIF_QUALITY}",)
+
+
+def _avif_sampling(data: bytes) -> str:
+    """Of the first picture of a file that has colours (AV1 in ISOBMFF, 2.3.3)."""
+    for name, content in picture_properties(data):
+        if name == b"av1C" and not content[2] & 0x10:
+            return {0x0C: "4:2:0", 0x08: "4:2:2"}.get(content[2] & 0x0C, "4:4:4")
+    return "4:0:0"
+
+
+_WRITERS: dict[str, Callable[[Picture, Beside], tuple[bytes, str] | tuple[bytes, str, tuple[str, ...]]]] = {
     "PNG": _write_png,
     "WEBP": _write_webp,
     "TIFF": _write_tiff,
     "BMP": _write_bmp,
+    "HEIF": _write_heif,
+    "AVIF": _write_avif,
 }
 
 
@@ -238,7 +303,7 @@ def _saved(picture: Picture, image: Image.Image, beside: Beside, **options: Any)
     profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
         options["icc_profile"] = profile
-    if dpi and picture.format.name != "WEBP":
+    if dpi and picture.format.name not in ("WEBP", "AVIF"):
         options["dpi"] = dpi
     buffer = io.BytesIO()
     image.save(buffer, picture.format.name, **options)
