@@ -26,7 +26,7 @@ _DERIVED = {b"grid": 12, b"iden": 0, b"tmap": 256, b"iovl": 4096}
 """Items that say how others make one picture, with the bytes that they need at most."""
 
 _USUAL_NAMES = (b"", b"Color", b"Alpha", b"Exif", b"XMP", b"Image", b"HEVC Image", b"HEVC Thumbnail", b"libavif",
-                b"Picture", b"Main Image", b"Thumbnail", b"Image Handler", b"GMap", b"ImageHandler")  # fmt: skip
+                b"Picture", b"Main Image", b"Thumbnail", b"Image Handler", b"GMap", b"PictureHandler")  # fmt: skip
 """Names of items and handlers that programs write into every file."""
 
 _XMP_TYPES = (b"application/rdf+xml", b"")

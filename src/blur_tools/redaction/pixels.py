@@ -257,6 +257,8 @@ def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str
     image.info = {name: picture.info[name] for name in _HEIF_COLOURS if picture.info.get(name) is not None}
     if profile := icc_profile(picture):
         image.info |= {"icc_profile": profile, "icc_profile_type": "prof"}
+    # the encoder turns the picture by what it takes for an orientation, and a title can hold those words
+    xmp = b"" if b"tiff:Orientation" in beside.xmp else beside.xmp
     buffer = io.BytesIO()
     from_pillow(image).save(
         buffer,
@@ -264,7 +266,7 @@ def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str
         chroma=picture.info.get("chroma", 420),
         enc_params={"preset": HEIF_PRESET},
         exif=beside.exif or None,
-        xmp=beside.xmp or None,
+        xmp=xmp or None,
     )
     return buffer.getvalue(), "reencode", (f"all pixels were coded anew, with HEVC at quality {HEIF_QUALITY}",)
 

@@ -100,8 +100,8 @@ class Upload:
 def upload_of(picture: Picture, limit: int | None = None, *, keep_format: bool = False) -> Upload:
     """The file to send for a picture.
 
-    The picture's own file, where it lies upright, within the limit and in a format that services read. Else a JPEG of its upright pixels, of the
-    highest quality that fits, and made smaller only when none does.
+    The picture's own file, where it lies upright, within the limit and in a format that services read. Else a JPEG of
+    its upright pixels, of the highest quality that fits, and made smaller only when none does.
 
     Parameters
     ----------
