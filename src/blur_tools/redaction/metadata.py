@@ -23,7 +23,16 @@ from blur_tools.redaction.xmp import clean_xmp, has_xmp
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
-__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "left_out", "refuse_leaks", "resolution"]
+__all__ = [
+    "clean_exif",
+    "clean_jpeg",
+    "colour_chunks",
+    "has_directories",
+    "icc_profile",
+    "left_out",
+    "refuse_leaks",
+    "resolution",
+]
 
 LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
 
@@ -187,6 +196,24 @@ def icc_profile(picture: Picture) -> bytes | None:
         return None
     profile = data[: int.from_bytes(data[:4], "big")]
     return profile if profile_problem(profile) is None else None
+
+
+_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+
+
+def colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        name = data[position + 4 : position + 8]
+        if name == b"IDAT":
+            break
+        if _COLOUR_CHUNKS.get(name) == length:
+            found.setdefault(name, data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return list(found.items())
 
 
 DRI, DAC = 0xDD, 0xCC

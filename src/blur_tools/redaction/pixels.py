@@ -25,6 +25,7 @@ from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.metadata import (
     clean_exif,
     clean_jpeg,
+    colour_chunks,
     has_directories,
     icc_profile,
     left_out,
@@ -201,7 +202,7 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
 
 def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     chunks = PngImagePlugin.PngInfo()
-    for name, data in _colour_chunks(picture.source.data):
+    for name, data in colour_chunks(picture.source.data):
         chunks.add(name, data)
     if beside.xmp:
         chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
@@ -324,24 +325,6 @@ def _check(picture: Picture, data: bytes, settings: BlurSettings) -> None:
 def _size_in_file(picture: Picture) -> tuple[int, int]:
     # Pillow gives the upright size of a TIFF
     return picture.upright_size if picture.format.name == "TIFF" else picture.size
-
-
-_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
-
-
-def _colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
-    found: dict[bytes, bytes] = {}
-    position = 8
-    while position + 8 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        name = data[position + 4 : position + 8]
-        if name == b"IDAT":
-            break
-        if _COLOUR_CHUNKS.get(name) == length:
-            found.setdefault(name, data[position + 8 : position + 8 + length])
-        position += 12 + length
-    return list(found.items())
 
 
 def _is_lossless_webp(data: bytes) -> bool:
