@@ -122,7 +122,9 @@ def _permitted(finding: Finding, settings: BlurSettings) -> bool:
         return False
     if last == "ICC profile":
         return True
-    if block == "XMP":  # rebuilt from a list of properties; the words that were found stand in their values
+    if block == "XMP" or (
+        block == "TIFF" and last == "XMP"
+    ):  # rebuilt from a list of properties; the words that were found stand in their values
         return bool(settings.copy_metadata)
     wanted = {"text", "technical", "identity"}
     wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())

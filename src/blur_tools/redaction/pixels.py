@@ -53,6 +53,8 @@ HEIF_PRESET, AVIF_SPEED = "fast", 8
 WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, RuntimeError, struct.error)
 """What the encoders raise when they cannot write a picture."""
 
+XMP_TAG = 700  # of TIFF
+
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 _COLOUR_MODES = {"LA": "L", "RGBA": "RGB"}
 
@@ -301,7 +303,12 @@ _WRITERS: dict[str, Callable[[Picture, Beside], tuple[bytes, str] | tuple[bytes,
 def _saved(picture: Picture, image: Image.Image, beside: Beside, **options: Any) -> bytes:
     if beside.exif:
         options["exif"] = beside.exif
-    if beside.xmp and picture.format.name != "PNG":
+    if beside.xmp and picture.format.name == "TIFF":
+        # a tag among those of EXIF's main directory
+        options["exif"] = Image.Exif()
+        options["exif"].load(beside.exif)
+        options["exif"][XMP_TAG] = beside.xmp
+    elif beside.xmp and picture.format.name != "PNG":
         options["xmp"] = beside.xmp
     profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
