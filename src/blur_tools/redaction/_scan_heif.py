@@ -366,6 +366,6 @@ def _exif_start(data: bytes, start: int, stop: int) -> int:
 def _unreferenced(found: Findings, where: str, used: list[tuple[int, int]], start: int, stop: int) -> None:
     reached = start
     for first, last in [*used, (stop, stop)]:
-        if first > reached and first <= stop:
-            found.hidden(where, "bytes that no item refers to", reached, first)
+        if min(first, stop) > reached:
+            found.hidden(where, "bytes that no item refers to", reached, min(first, stop))
         reached = max(reached, min(last, stop))
