@@ -234,15 +234,46 @@ def test_a_film_beside_the_picture_is_refused():
         load_picture(data + b"\0\0\0\x10moov\0\0\0\x08mvhd")
 
 
-def test_more_than_eight_bits_are_refused():
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_ten_and_twelve_bits_of_a_heic_are_kept(bits, mode):
+    """A slow change of colour has more than 256 steps, before and after."""
+    step = 1 << 16 - bits
+    ramp = np.linspace(8000, 24_000, WIDTH)[None, :, None].repeat(HEIGHT, 0).repeat(len(mode), 2).astype(np.uint16)
+    ramp = ramp // step * step
     file = pillow_heif.HeifFile()
-    file.add_frombytes("RGB;16", (WIDTH, HEIGHT), np.full((HEIGHT, WIDTH, 3), 40_000, np.uint16).tobytes())
+    added = file.add_frombytes(f"{mode};16", (WIDTH, HEIGHT), ramp.tobytes())
+    added.info["bit_depth"] = bits
     buffer = io.BytesIO()
-    file.save(buffer)
-    with pytest.raises(PictureError, match="has 10 bits a channel; convert it to 8 bits"):
-        load_picture(buffer.getvalue())
+    file.save(buffer, quality=100, chroma=444, color_primaries=9, transfer_characteristics=16, matrix_coefficients=9)
+    picture = load_picture(buffer.getvalue())
+    before = picture.deep.copy()
+    assert (before.shape, picture.image.mode, picture.info["bit_depth"]) == ((HEIGHT, WIDTH, len(mode)), mode, bits)
+    assert np.array_equal(before, np.asarray(pillow_heif.open_heif(buffer.getvalue(), convert_hdr_to_8bit=False)))
+    result = blur_tools.redact(buffer.getvalue(), [PLATE], effect="fill")
+    written = pillow_heif.open_heif(result.data, convert_hdr_to_8bit=False)
+    assert (written.info["bit_depth"], written.info["nclx_profile"]["transfer_characteristics"]) == (bits, 16)
+    after = np.asarray(written).astype(int)
+    outside = ~hidden_area(PLATE)
+    assert np.abs(after - before)[outside].mean() < 256  # a step of 8 bits; the codec's own loss
+    assert len(np.unique(after[:8, :, 1])) > 64
+    assert np.ptp(after[22:30, 32:68, 0]) < np.ptp(before[22:30, 32:68, 0].astype(int)) / 3
+    assert scan(result.data) == []
+
+
+def test_what_is_deeper_than_can_be_kept_is_refused():
     with pytest.raises(PictureError, match="has 10 bits a channel; convert it to 8 bits"):
         load_picture(base64.b64decode(TEN_BITS))
+
+
+def test_a_depth_that_is_not_copied_is_said():
+    data = heic(scene("RGBA"))
+    assert not any("auxiliary" in text for text in blur_tools.redact(data, []).warnings)
+    data = data.replace(b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:hevc:2015:auxid:2")
+    assert "HEIF/auxiliary" in {finding.where for finding in scan(data)}
+    result = blur_tools.redact(data, [])
+    assert any("auxiliary pictures" in text for text in result.warnings)
+    assert scan(result.data) == []
 
 
 def test_an_avif_of_wide_colours_is_refused_and_none_is_changed_in_silence():

@@ -1,4 +1,4 @@
-"""Pixels of 16 bits a channel, exactly as a PNG or TIFF file has them.
+"""Pixels of more than 8 bits a channel: of PNG and TIFF exactly as the file has them, of HEIC as it is decoded.
 
 Pillow has no image of 16-bit colours: it drops the low byte of each sample while it decodes. Its decoders take the
 name of a layout, though, and there are layouts that take the first and layouts that take the second byte of each
@@ -35,9 +35,11 @@ _UNASSOCIATED = (2,)  # alpha that the colours are not multiplied with
 
 
 def deep_layout(kind: Format, image: Image.Image, data: bytes) -> int | None:
-    """Channels of a file of 16-bit samples that `read_deep` can read; None if it cannot."""
+    """Channels of a file of samples of more than 8 bits that `read_deep` can read; None if it cannot."""
     if kind.name == "PNG":
         return _PNG_CHANNELS.get(data[25]) if data[24] == 16 else None
+    if kind.name == "HEIF":
+        return {"RGB": 3, "RGBA": 4}.get(image.mode)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     tags = image.tag_v2
@@ -57,7 +59,7 @@ def read_deep(
     Parameters
     ----------
     kind : Format
-        PNG or TIFF.
+        PNG, TIFF or HEIF.
     image : PIL.Image.Image
         The file, opened.
     data : bytes
@@ -74,20 +76,29 @@ def read_deep(
     array
         Of uint16.
     """
-    if channels == 1:
+    if kind.name == "HEIF":
+        pixels = _heif(data)
+    elif channels == 1:
         pixels = np.asarray(decoded(image)).astype(np.uint16)
     elif channels == 2:
         pixels = _gray_alpha(image, decoded)
     else:
-        high, low = decoded(image), decoded(_for_low_bytes(kind.open(io.BytesIO(data))))
-        halves = [np.asarray(half).astype(np.uint16) for half in (high, low)]
-        pixels = (halves[0] << np.uint16(8)) | halves[1]
+        pixels = np.asarray(decoded(image)).astype(np.uint16)
+        pixels <<= np.uint16(8)
+        pixels |= np.asarray(decoded(_for_low_bytes(kind.open(io.BytesIO(data)))))
     if (key := image.info.get("transparency")) is not None and channels in (1, 3):
         pixels = _with_alpha(pixels, key)
     shape = (*pixels.shape, 1)[:3]
     if shape[2] not in MODES or (shape[2] != channels and shape[2] != channels + 1):
         raise ValueError(f"{channels} channels, decoded as {pixels.shape}")
     return Image.fromarray((pixels >> 8).astype(np.uint8)), pixels
+
+
+def _heif(data: bytes) -> Deep:
+    """10 or 12 bits, moved up to 16."""
+    from pillow_heif import open_heif
+
+    return np.array(open_heif(data, convert_hdr_to_8bit=False), np.uint16)
 
 
 def _for_low_bytes(image: Any) -> Image.Image:

@@ -14,7 +14,6 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
-    features,
 )
 
 from blur_tools._boxes import brands
@@ -50,12 +49,6 @@ def _open_heif(file: io.BytesIO) -> Image.Image:
     return image
 
 
-def _open_avif(file: io.BytesIO) -> Image.Image:
-    if not features.check("avif"):
-        raise OSError("this Pillow was built without AVIF")
-    return AvifImagePlugin.AvifImageFile(file)
-
-
 FORMATS = {
     f.name: f
     for f in (
@@ -66,7 +59,7 @@ FORMATS = {
         Format("TIFF", "image/tiff", (".tif", ".tiff"), TiffImagePlugin.TiffImageFile),
         Format("BMP", "image/bmp", (".bmp",), BmpImagePlugin.BmpImageFile),
         Format("HEIF", "image/heic", (".heic", ".heif", ".hif"), _open_heif),
-        Format("AVIF", "image/avif", (".avif",), _open_avif),
+        Format("AVIF", "image/avif", (".avif",), AvifImagePlugin.AvifImageFile),
     )
 }
 

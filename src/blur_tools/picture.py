@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, features
 
 from blur_tools._boxes import is_sequence, picture_properties
 from blur_tools._deep import Deep, deep_layout, read_deep
@@ -34,6 +34,9 @@ MAX_SCANS = 100
 """Most scans of a JPEG; each costs a pass over all pixels (progressive ones usually have about 10)."""
 
 BITS_PER_SAMPLE_TAG, SAMPLE_FORMAT_TAG = 258, 339
+
+_DEEP = {"PNG": (16,), "TIFF": (16,), "HEIF": (10, 12)}
+"""Bits a channel, beyond 8, that are kept."""
 
 # BT.709 or not said; BT.709, not said, BT.601, BT.2020 for 10 bits (the same curve), sRGB
 _USUAL_PRIMARIES, _USUAL_TRANSFER = (1, 2), (1, 2, 6, 13, 14)
@@ -92,7 +95,7 @@ class Picture:
     info : dict
         What Pillow read from the file beside the pixels: ICC profile, resolution, EXIF.
     deep : array, optional
-        The same pixels in uint16, of a file that has 16 bits a channel; `image` then has their high bytes.
+        The same pixels in uint16, of a file of more than 8 bits a channel; `image` then has their high bytes.
     """
 
     source: Source
@@ -172,6 +175,8 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     kind = sniff(source.data)
     if kind is None:
         raise PictureError(source.origin, not_a_picture(source.data))
+    if kind.name == "AVIF" and not features.check("avif"):
+        raise PictureError(source.origin, "AVIF is not read: Pillow was built without it; its own wheels have it")
     deep: Deep | None = None
     try:
         image = kind.open(io.BytesIO(source.data))
@@ -207,12 +212,12 @@ def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: 
     if _has_more(image) or (kind.name in ("HEIF", "AVIF") and is_sequence(source.data)):
         raise PictureError(source.origin, "has several frames or pages; split it into single pictures")
     bits = _bits(kind, image, source.data)
-    channels = deep_layout(kind, image, source.data) if bits == 16 else None
+    channels = deep_layout(kind, image, source.data) if bits in _DEEP.get(kind.name, ()) else None
     if bits > 8 and channels is None:
         raise PictureError(source.origin, f"has {bits} bits a channel{_of_what(image)}; convert it to 8 bits first")
     if channels is not None and width * height > max_pixels // 2:
         raise PictureError(
-            source.origin, f"{width} x {height} pixels of 16 bits; the limit of these is {max_pixels // 2:,}"
+            source.origin, f"{width} x {height} pixels of {bits} bits; the limit of these is {max_pixels // 2:,}"
         )
     if channels is None and image.mode not in _WORKING_MODES:
         raise PictureError(source.origin, f"pixels of mode {image.mode} cannot be rendered; convert it to RGB")

@@ -229,16 +229,17 @@ def _locations(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
         extents, position = number(position, 2), position + 2
         parts: list[tuple[int, int]] = []
         for _ in range(min(extents, MOST_ITEMS)):
-            if position + offset_size + length_size + index_size > end:
+            boxes.left -= 1
+            if boxes.left < 0 or position + offset_size + length_size + index_size > end:
                 break
             position += index_size
             start = base + number(position, offset_size)
             length = number(position + offset_size, length_size)
             position += offset_size + length_size
-            boxes.left -= 1
-            if boxes.left >= 0:
-                parts.append((start, start + length if length else len(boxes.data)))
+            parts.append((start, start + length if length else len(boxes.data)))
         items.located.setdefault(item, (method, parts))
+    if boxes.left < 0:
+        boxes.found.broken("HEIF/iloc", "more places than are looked at", body, end)
     boxes.found.hidden("HEIF/iloc", "bytes behind the places", min(position, end), end)
 
 

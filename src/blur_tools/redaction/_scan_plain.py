@@ -7,15 +7,13 @@ import struct
 import numpy as np
 
 from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, WARNING, Findings, is_padding
-from blur_tools.redaction._scan_packed import bmp_runs_end, lzw_end
+from blur_tools.redaction._scan_packed import bmp_runs_end, lzw_end, too_many_codes, worth_compiling
 from blur_tools.redaction._scan_text import scan_icc, scan_xmp
 
 __all__ = ["scan_bmp", "scan_gif"]
 
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _U16 = struct.Struct("<HH")
-MOST_PACKED = 8 << 20
-"""Bytes of packed pixels of which the codes are counted."""
 
 _HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _RAW, _RUNS_8, _RUNS_4, _BITFIELDS, _ALPHA_BITFIELDS = 0, 1, 2, 3, 6
@@ -130,10 +128,14 @@ def _gif_pixels(found: Findings, start: int, body: int, stop: int) -> None:
     """Follow the codes of a frame, to see whether its pixels are all that its blocks hold."""
     width, height = _U16.unpack_from(found.data, start + 5)
     bits, content = found.data[body - 1], b"".join(_blocks(found, body, stop))
-    if len(content) > MOST_PACKED:
+    if too_many_codes(len(content)):
         found.add("GIF/pixels", "not looked at behind the last pixel", body, stop, "technical", NOTE)
         return
-    end = lzw_end(content, bits, width * height, tiff=False) if 1 <= bits <= 8 else None
+    end = (
+        lzw_end(content, bits, width * height, tiff=False, compiled=worth_compiling(len(content)))
+        if 1 <= bits <= 8
+        else None
+    )
     if end is None:
         found.add("GIF/pixels", "packed pixels that are damaged", body, stop, "unknown", WARNING)
     elif not end[1]:

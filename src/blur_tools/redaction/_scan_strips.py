@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from blur_tools.redaction._scan_findings import NOTE, Findings, is_padding
-from blur_tools.redaction._scan_packed import Ends, deflate_end, lzma_end, lzw_end, packbits_end
+from blur_tools.redaction._scan_packed import (
+    Ends,
+    deflate_end,
+    lzma_end,
+    lzw_end,
+    packbits_end,
+    too_many_codes,
+    worth_compiling,
+)
 
 __all__ = ["Layout", "scan_strips"]
 
@@ -17,8 +26,8 @@ RAW, LZW, JPEG, PACKBITS, LZMA, DEFLATES = 1, 5, 7, 32773, 34925, (8, 32946)
 YCBCR, PALETTE, SEPARATE = 6, 3, 2
 
 MOST_REPORTED = 20
-MOST_PACKED = 16 << 20
-"""Bytes of LZW and PackBits of which the codes are counted: about ten million take a second."""
+MOST_RUNS = 64 << 20
+"""Bytes of PackBits of which the runs are counted."""
 
 MARGIN = 1024
 """Pixels that a tile may be larger than its picture."""
@@ -131,9 +140,10 @@ def _packed(
     wanted: npt.NDArray[np.int64],
     report: _Report,
 ) -> None:
-    ends: Callable[[bytes, int], Ends | None]
+    ends: Callable[..., Ends | None]
+    size = int((spans[:, 1] - spans[:, 0]).sum())
     if layout.compression == LZW:
-        ends = _lzw
+        ends = partial(lzw_end, tiff=True, bits=8, compiled=worth_compiling(size))
     elif layout.compression == PACKBITS:
         ends = packbits_end
     elif layout.compression in DEFLATES:
@@ -147,13 +157,15 @@ def _packed(
             found.add(where, "not looked at behind the last pixel: packed in another way", *_hull(spans), "technical",
                       NOTE)  # fmt: skip
         return
-    counted = layout.compression in (LZW, PACKBITS)
-    if layout.fill_order != 1 or (counted and int((spans[:, 1] - spans[:, 0]).sum()) > MOST_PACKED):
+    too_many = (layout.compression == LZW and too_many_codes(size)) or (
+        layout.compression == PACKBITS and size > MOST_RUNS
+    )
+    if layout.fill_order != 1 or too_many:
         found.add(where, "not looked at behind the last pixel", *_hull(spans), "technical", NOTE)
         return
     for (start, stop), size in zip(spans.tolist(), wanted.tolist(), strict=True):
         found.spend(stop - start)
-        end = ends(found.data[start:stop], size)
+        end = ends(found.data[start:stop], wanted=size)
         if end is None:
             found.add(where, "packed pixels that are damaged", start, stop, "unknown", "warning")
         elif not end[1]:
@@ -164,10 +176,6 @@ def _packed(
 
 def _hull(spans: npt.NDArray[np.int64]) -> tuple[int, int]:
     return (int(spans[:, 0].min()), int(spans[:, 1].max())) if len(spans) else (0, 0)
-
-
-def _lzw(content: bytes, wanted: int) -> Ends | None:
-    return lzw_end(content, 8, wanted, tiff=True)
 
 
 def _jpegs(found: Findings, spans: npt.NDArray[np.int64]) -> None:

@@ -248,22 +248,26 @@ def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     return _saved(picture, image, Beside()), "lossless"
 
 
-# what the numbers of a HEIC mean, beside its colour profile; numbers themselves
-_HEIF_COLOURS = ("nclx_profile", "content_light_level", "mastering_display_colour_volume",
+# what the numbers of a HEIC mean, beside its colour profile; themselves numbers
+_HEIF_COLOURS = ("bit_depth", "nclx_profile", "content_light_level", "mastering_display_colour_volume",
                  "ambient_viewing_environment", "nominal_diffuse_white_luminance", "pixel_aspect_ratio")  # fmt: skip
 
 
 def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
-    from pillow_heif import from_pillow
+    from pillow_heif import HeifFile
 
-    image = picture.image
-    image.info = {name: picture.info[name] for name in _HEIF_COLOURS if picture.info.get(name) is not None}
+    file = HeifFile()  # type: ignore[no-untyped-call]
+    if picture.deep is None:
+        added = file.add_frombytes(picture.image.mode, picture.size, picture.image.tobytes())
+    else:
+        added = file.add_frombytes(f"{picture.image.mode};16", picture.size, picture.deep.astype("<u2").tobytes())
+    added.info |= {name: picture.info[name] for name in _HEIF_COLOURS if picture.info.get(name) is not None}
     if profile := icc_profile(picture):
-        image.info |= {"icc_profile": profile, "icc_profile_type": "prof"}
+        added.info |= {"icc_profile": profile, "icc_profile_type": "prof"}
     # the encoder turns the picture by what it takes for an orientation, and a title can hold those words
     xmp = b"" if b"tiff:Orientation" in beside.xmp else beside.xmp
     buffer = io.BytesIO()
-    from_pillow(image).save(
+    file.save(
         buffer,
         quality=HEIF_QUALITY,
         chroma=picture.info.get("chroma", 420),
@@ -271,7 +275,10 @@ def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str
         exif=beside.exif or None,
         xmp=xmp or None,
     )
-    return buffer.getvalue(), "reencode", (f"all pixels were coded anew, with HEVC at quality {HEIF_QUALITY}",)
+    said = [f"all pixels were coded anew, with HEVC at quality {HEIF_QUALITY}"]
+    if picture.info.get("aux") or picture.info.get("depth_images"):
+        said.append("its auxiliary pictures (depth, gain map, mattes) are not copied")
+    return buffer.getvalue(), "reencode", tuple(said)
 
 
 def _write_avif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:

@@ -25,7 +25,7 @@ FULL_COLOUR, HALF_COLOUR = 0, 2  # Pillow's names for 4:4:4 and 4:2:0
 SMALLEST_SIDE = 32
 
 _UNUSUAL = ("HEIF", "AVIF")
-"""Formats that a service need not read: where it only detects it is sent a JPEG."""
+"""Formats that a service need not read: where it only detects it is sent a JPEG, as of 16 bits a channel."""
 
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
@@ -123,7 +123,7 @@ def upload_of(picture: Picture, limit: int | None = None, *, keep_format: bool =
     if keep_format and picture.deep is not None:
         reason = 'has 16 bits a channel, of which a service may give 8 back; render="local" keeps them'
         raise PictureError(picture.source.origin, reason)
-    usual = keep_format or picture.format.name not in _UNUSUAL
+    usual = keep_format or (picture.format.name not in _UNUSUAL and picture.deep is None)
     if picture.orientation == 1 and usual and (limit is None or len(data) <= limit):
         return Upload(picture, data, picture.source.name, picture.size)
     if keep_format:
