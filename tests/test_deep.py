@@ -91,8 +91,8 @@ def tiff(pixels: np.ndarray, compression: str | None = None, order: str = "<", *
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         options["extrasamples"] = ["unassalpha"]
     photometric = "rgb" if pixels.ndim == 3 else "minisblack"
-    tifffile.imwrite(buffer, pixels, byteorder=order, compression=compression, photometric=photometric,
-                     metadata=None, software=False, **options)  # fmt: skip
+    options.setdefault("compression", compression)
+    tifffile.imwrite(buffer, pixels, byteorder=order, photometric=photometric, metadata=None, software=False, **options)
     return buffer.getvalue()
 
 
@@ -120,16 +120,32 @@ def test_every_sample_is_read_as_it_is(name):
     assert np.array_equal(np.asarray(picture.image), pixels >> 8)
 
 
-def test_an_interlaced_png_is_read_as_it_is():
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_an_interlaced_png_is_read_as_it_is(channels):
     """Its passes by hand, without filters."""
-    pixels, packed = deep(3), b""
+    pixels, packed = deep(channels), b""
     for x, y, across, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
                                (0, 1, 1, 2)):  # fmt: skip
         for row in pixels[y::down, x::across]:
             packed += b"\0" + row.astype(">u2").tobytes()
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 1)
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, PNG_COLOURS[channels], 0, 0, 1)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(packed)) + chunk(b"IEND", b"")
     assert np.array_equal(load_picture(data).deep, pixels)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    "options",
+    [{"tile": (16, 32)}, {"rowsperstrip": 7}, {"tile": (16, 32), "compression": "zlib"},
+     {"compression": "zlib", "predictor": 2, "rowsperstrip": 5}],
+    ids=str,
+)  # fmt: skip
+def test_tiles_strips_and_predictors_are_read_as_they_are(options, order):
+    assert np.array_equal(load_picture(tiff(deep(3), order=order, **options)).deep, deep(3))
+
+
+def test_a_big_tiff_is_read_as_it_is():
+    assert np.array_equal(load_picture(tiff(deep(4), bigtiff=True)).deep, deep(4))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

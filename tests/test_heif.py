@@ -129,6 +129,13 @@ def test_a_plate_is_hidden_and_the_rest_hardly_changes(kind, mode):
     assert scan(result.data) == []
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (3, 2), (17, 9)], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_every_size(kind, size):
+    data = MAKE[kind](scene().crop((0, 0, *size)))
+    assert load_picture(blur_tools.redact(data, [PLATE]).data).size == size
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_transparency_hides_nothing(kind):
     image = scene("RGBA")

@@ -16,6 +16,7 @@ from PIL import Image, features
 import blur_tools
 from blur_tools import Detection, PictureError
 from blur_tools.detections import box_polygon
+from blur_tools.redaction._scan_packed import WORTH_COMPILING, lzw_end
 from blur_tools.redaction.scan import LEAK, NOTE, scan
 
 pillow_heif = pytest.importorskip("pillow_heif")
@@ -423,6 +424,30 @@ def test_tiffs(name):
     assert found
     cleaned(data)
     cleaned(data, copy_metadata=True)
+
+
+def test_many_codes_are_counted_by_the_compiled_loop():
+    noise = Image.fromarray(np.random.default_rng(3).integers(0, 256, (900, 900), dtype=np.uint8))
+    for kind, options in (("TIFF", {"compression": "tiff_lzw"}), ("GIF", {})):
+        buffer = io.BytesIO()
+        noise.save(buffer, kind, **options)
+        assert len(buffer.getvalue()) > WORTH_COMPILING
+        assert scan(buffer.getvalue()) == []
+    assert "TIFF/IFD0/pixels" in leaks(longer_strip(saved_as(noise, "tiff_lzw")))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("tiff", [False, True])
+def test_codes_are_counted_alike(tiff, compiled):
+    content = np.random.default_rng(4).bytes(3000)
+    wanted = [lzw_end(content[i:], 8, 4000, tiff=tiff, compiled=False) for i in range(40)]
+    assert [lzw_end(content[i:], 8, 4000, tiff=tiff, compiled=compiled) for i in range(40)] == wanted
+
+
+def saved_as(image: Image.Image, compression: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF", compression=compression)
+    return buffer.getvalue()
 
 
 def test_numbers_of_many_tags_are_too_many():

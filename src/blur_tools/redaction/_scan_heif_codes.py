@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from blur_tools.redaction._scan_findings import Findings
+from blur_tools.redaction._scan_findings import NOTE, Findings
 from blur_tools.redaction._scan_text import scan_icc
 
 __all__ = ["ALPHA_TYPES", "scan_coded", "scan_property"]
@@ -90,7 +90,11 @@ def _hevc_header(found: Findings, label: str, start: int, stop: int) -> None:
 def scan_coded(found: Findings, kind: bytes, parts: list[tuple[int, int]]) -> None:
     """Follow the units of coded pixels that the ``parts`` of an item make together."""
     walk: Callable[[Findings, bytes, int], None] | None = {b"hvc1": _hevc, b"hev1": _hevc, b"av01": _av1}.get(kind)
-    if walk is None or not parts:
+    if walk is None:
+        place = parts[0][0], parts[-1][1]
+        found.add(
+            "HEIF/pixels", "not looked at behind the last pixel: packed in another way", *place, "technical", NOTE
+        )
         return
     # copied only where the parts do not lie behind each other
     whole = all(parts[i][1] == parts[i + 1][0] for i in range(len(parts) - 1))
