@@ -218,9 +218,15 @@ BOTH = {
     "second list of items": (added([], box(b"meta", bytes(4) + PAYLOAD)), "HEIF/meta"),
     "film": (added([], box(b"moov", PAYLOAD)), "HEIF/moov"),
     "gap": (gap, "HEIF/mdat"),
+    "brands that are none": (added([b"ftyp"], b"SEENAB12CDE."), "HEIF/ftyp"),
+    "references of nothing": (
+        added(META, box(b"iref", bytes(4) + box(b"cdsc", struct.pack(">HHH", 0x5345, 1, 1)) * 30)), "HEIF/iref"
+    ),
     "no box": (added([], PAYLOAD), "HEIF"),
 }  # fmt: skip
 HEVC = {
+    "second picture in the item": (in_picture(unit(19, b"\x80" + PAYLOAD)), "HEIF/pixels"),
+    "layer in the item": (in_picture(struct.pack(">IBB", 302, 19 << 1, 9) + PAYLOAD), "HEIF/pixels"),
     "unit with a text": (in_picture(unit(39, b"\5" + PAYLOAD)), "HEIF/pixels"),
     "reserved unit": (in_picture(unit(45, PAYLOAD)), "HEIF/pixels"),
     "unspecified unit": (in_picture(unit(60, PAYLOAD)), "HEIF/pixels"),
@@ -231,6 +237,7 @@ HEVC = {
     "more in the header": (added([*PROPERTIES, b"hvcC"], PAYLOAD), "HEIF/hvcC"),
 }
 AV1 = {
+    "second frame in the item": (in_picture(obu(6, PAYLOAD)), "HEIF/pixels"),
     "metadata": (in_picture(obu(5, PAYLOAD)), "HEIF/pixels"),
     "padding": (in_picture(obu(15, PAYLOAD)), "HEIF/pixels"),
     "reserved unit": (in_picture(obu(9, PAYLOAD)), "HEIF/pixels"),

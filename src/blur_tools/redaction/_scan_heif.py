@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,11 @@ LONGEST_GROUP = 28
 
 MOST_DERIVED = 4
 """Steps from a picture to what it is made of."""
+
+_BRAND = re.compile(rb"hei[cmsx]|hev[cmsx]|mif[123]|msf1|mi(af|Pr)|MiH[BEA]|MA1[AB]|avi[fos]|av01|jpe[gs]|j2[ki]s?|"
+                    rb"tmap|mp4[12]|iso[2-9m]|heif|unif|geo1|MPEG|MiAn|MiBr|MiCm")  # fmt: skip
+MOST_UNKNOWN = 2
+"""Brands of which nobody knows; makers have some of their own."""
 
 _PICTURE_ITEMS = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"grid", b"iovl", b"iden", b"tmap", b"unci", b"j2k1",
                   b"vvc1", b"lhv1")  # fmt: skip
@@ -108,7 +114,7 @@ def scan_heif(found: Findings) -> None:
         elif name == b"uuid" and found.data[body : body + 4] == b"\xd8\xfe\xc3\xd6":
             scan_jumbf(found, "JUMBF", body, stop)
         elif name == b"ftyp":
-            found.hidden("HEIF/ftyp", "more than names of brands", min(body + 8 + 4 * MOST_BRANDS, stop), stop)
+            _brands(found, body, stop)
         elif name not in (b"free", b"skip"):
             found.unknown(f"HEIF/{_label(name)}", "a box that no picture needs", body, stop)
         else:
@@ -123,6 +129,14 @@ def scan_heif(found: Findings) -> None:
         _unreferenced(found, "HEIF/mdat", used, start, stop)
     if items.inner:
         _unreferenced(found, "HEIF/idat", used, *items.inner)
+
+
+def _brands(found: Findings, start: int, stop: int) -> None:
+    names = [found.data[place : place + 4] for place in range(start, min(stop, start + 8 + 4 * MOST_BRANDS) - 3, 4)]
+    unknown = [name for number, name in enumerate(names) if number != 1 and not _BRAND.fullmatch(name)]
+    version = names[1] if len(names) > 1 else b""
+    if stop - start > 8 + 4 * MOST_BRANDS or len(unknown) > MOST_UNKNOWN or version.strip(b"\0"):
+        found.hidden("HEIF/ftyp", "more than names of brands", start + 4, stop)
 
 
 def _label(name: bytes) -> str:
@@ -202,9 +216,9 @@ def _references(boxes: _Boxes, items: _Items, start: int, stop: int, wide: int) 
         boxes.found.hidden("HEIF/iref", "bytes behind a reference", end, last)
         targets = [boxes.number(place, wide) for place in range(first, end, wide)]
         known = items.references.setdefault(kind, {}).setdefault(boxes.number(inner, wide), [])
-        if set(targets) - items.listed.keys() or len(set(targets)) < len(targets) or known:
+        if {*targets, boxes.number(inner, wide)} - items.listed.keys() or len({*targets}) < len(targets) or known:
             # iinf stands before iref in all known files
-            boxes.found.unknown("HEIF/iref", "references to items that are not there, or again", first, end)
+            boxes.found.broken("HEIF/iref", "references to items that are not there, or again", inner, end)
         known += targets
 
 
@@ -232,6 +246,8 @@ def _locations(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
             boxes.left -= 1
             if boxes.left < 0 or position + offset_size + length_size + index_size > end:
                 break
+            # said of items within items alone, which are not followed
+            boxes.found.hidden("HEIF/iloc", "numbers that have no meaning", position, position + index_size)
             position += index_size
             start = base + number(position, offset_size)
             length = number(position + offset_size, length_size)
@@ -273,12 +289,14 @@ def _place(found: Findings, items: _Items) -> None:
     """Say of each item where in the file its parts are, and judge what is located and not listed."""
     size = len(found.data)
     for number, (method, parts) in items.located.items():
-        if method == INSIDE and items.inner:
-            first, last = items.inner
-            parts = [(min(first + a, last), min(first + b, last)) for a, b in parts]
+        first, last = items.inner or (0, 0)
+        if method == INSIDE:
+            parts = [(first + a, min(first + b, last) if b == size else first + b) for a, b in parts]
         elif method != FILE:
             found.broken("HEIF/iloc", "an item in another file, or in another item", 0, size)
             continue
+        if any(not a < b <= (last if method == INSIDE else size) for a, b in parts):
+            found.broken("HEIF/iloc", "places that are not there", 0, size)
         parts = [(min(a, size), min(b, size)) for a, b in parts]
         if number in items.listed:
             items.listed[number].parts = parts

@@ -38,7 +38,7 @@ _AV1_PIXELS = (
     6,
     7,
 )  # sequence header, temporal delimiter, frame header, tile group, frame, the header again
-AV1_METADATA, MOST_UNITS = 5, 20_000
+AV1_FRAMES, AV1_METADATA, AV1_REDUNDANT, MOST_UNITS = (3, 6), 5, 7, 20_000
 
 
 def scan_property(found: Findings, kind: bytes, start: int, stop: int) -> None:
@@ -105,14 +105,19 @@ def scan_coded(found: Findings, kind: bytes, parts: list[tuple[int, int]]) -> No
 
 
 def _hevc(found: Findings, content: bytes, start: int) -> None:
-    position = units = 0
+    position = units = pictures = 0
     while position + 6 <= len(content) and units < MOST_UNITS:
         size = int.from_bytes(content[position : position + 4], "big")
         kind, first, position = content[position + 4] >> 1 & 0x3F, position + 4, position + 4 + size
         units += 1
         if size < 2 or position > len(content):
             break
-        if kind in SEI:
+        layer = (content[first] & 1) << 5 | content[first + 1] >> 3
+        # the first bit of a slice says that a picture begins
+        pictures += kind <= LAST_PIXELS and size > 2 and content[first + 2] >> 7
+        if layer or (kind <= LAST_PIXELS and pictures > 1):
+            found.picture("HEIF/pixels", "a further picture or layer in the same item", start + first, start + position)
+        elif kind in SEI:
             found.unknown("HEIF/pixels", "a unit with other information", start + first, start + position)
         elif kind > LAST_PIXELS and not VPS <= kind <= AUD:
             found.hidden("HEIF/pixels", "a unit that no picture needs", start + first, start + position)
@@ -124,7 +129,7 @@ def _hevc(found: Findings, content: bytes, start: int) -> None:
 
 
 def _av1(found: Findings, content: bytes, start: int) -> None:
-    position = units = 0
+    position = units = frames = 0
     while position < len(content) and units < MOST_UNITS:
         first, head, units = position, content[position], units + 1
         position += 2 if head & 4 else 1
@@ -137,7 +142,10 @@ def _av1(found: Findings, content: bytes, start: int) -> None:
         if head & 0x80 or position > len(content):
             position = first
             break
-        if kind == AV1_METADATA:
+        frames += kind in AV1_FRAMES
+        if frames > 1 and kind not in (AV1_METADATA, AV1_REDUNDANT):
+            found.picture("HEIF/pixels", "a further frame or layer in the same item", start + body, start + position)
+        elif kind == AV1_METADATA:
             found.unknown("HEIF/pixels", "a unit with other information", start + body, start + position)
         elif kind not in _AV1_PIXELS:
             found.hidden("HEIF/pixels", "a unit that no picture needs", start + body, start + position)
