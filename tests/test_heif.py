@@ -292,6 +292,14 @@ def test_an_avif_of_wide_colours_is_refused_and_none_is_changed_in_silence():
             load_picture(data[:place] + colours + data[place + 4 :])
 
 
+def test_a_curve_that_pillow_does_not_write_is_said():
+    data = avif()
+    place = data.index(b"nclx") + 4
+    other = data[:place] + b"\0\1\0\1" + data[place + 4 :]
+    assert any("said to be sRGB" in text for text in blur_tools.redact(other, []).warnings)
+    assert not any("said to be sRGB" in text for text in blur_tools.redact(data, []).warnings)
+
+
 def test_what_the_numbers_of_a_heic_mean_is_kept():
     data = heic(color_primaries=12, transfer_characteristics=13, matrix_coefficients=6, full_range_flag=1)
     nclx = pillow_heif.open_heif(blur_tools.redact(data, [PLATE]).data).info["nclx_profile"]

@@ -79,7 +79,7 @@ COLOUR_MAP, JPEG_TABLES, LARGEST_TABLES = 0x0140, 0x015B, 4096
 _TABLES = {COLOUR_MAP: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, JPEG_TABLES: LARGEST_TABLES}
 
 MOST_NUMBERS = 1024
-"""Bytes of all numbers of one directory that say how a picture was taken or is laid out; cameras write up to 600."""
+"""Bytes of all numbers together, in one directory, that say how a picture was taken or is laid out."""
 
 _LAYOUT = {
     "width": 0x0100, "height": 0x0101, "bits": 0x0102, "compression": 0x0103, "photometric": 0x0106,
