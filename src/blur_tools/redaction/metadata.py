@@ -19,6 +19,7 @@ from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
 from blur_tools.redaction._profiles import profile_problem
 from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
 from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
+from blur_tools.redaction._unused_tables import unused_tables, without_tables
 from blur_tools.redaction.xmp import clean_xmp, has_xmp
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
@@ -261,6 +262,7 @@ def clean_jpeg(
         elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
             kept.append((segment.marker, part))
     kept = _without_repeats(kept)
+    kept = without_tables(kept, unused_tables(kept))
     first = [part for marker, part in kept if marker == APP0][:1]
     # a JFIF header also says which colours the numbers mean, so it must not join what may say others
     if not first and dpi and not any(_says_colours(marker, part) for marker, part in kept):

@@ -18,6 +18,7 @@ from blur_tools.picture import FORMATS, Picture
 from blur_tools.redaction._deep_writing import deep_png, deep_tiff, lay_over
 from blur_tools.redaction._jpeg_markers import JpegError, NotFollowed
 from blur_tools.redaction._turbojpeg import transcoded
+from blur_tools.redaction._unused_tables import without_unused_tables
 from blur_tools.redaction.effects import fill, hide
 from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
@@ -184,7 +185,7 @@ def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
-    data = _saved(picture, image, beside, **options)
+    data = without_unused_tables(_saved(picture, image, beside, **options))
     if _same_coding(picture, data):
         return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
     return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
@@ -196,7 +197,8 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
     def coding(image: Any) -> tuple[Any, ...]:
         names = tuple(component[0] for component in image.layer)
         is_rgb = names == tuple(b"RGB") or (len(names) == 3 and image.info.get("adobe_transform") == 0)
-        return is_rgb, [component[1:3] for component in image.layer], list(image.quantization.values())
+        tables = [image.quantization.get(component[3]) for component in image.layer]
+        return is_rgb, [component[1:3] for component in image.layer], tables
 
     with (
         picture.format.open(io.BytesIO(picture.source.data)) as before,
