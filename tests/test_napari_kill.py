@@ -39,7 +39,7 @@ hands = Hands(viewer, Loop())
 open_audit(session, viewer).search.value = False
 things = {
     "draw": lambda: (hands.key("P"), hands.drag([(200, 300), (290, 340)])),
-    "pull": lambda: (hands.key("D"), hands.rest(), hands.drag([(290, 300), (300, 280)])),
+    "pull": lambda: (hands.click(245, 320), hands.rest(), hands.drag([(290, 300), (300, 280)])),
     "delete": lambda: (hands.click(330, 90), hands.key("Delete")),
     "undo": lambda: hands.key("Control-Z"),
     "accept": lambda: hands.key("A"),
@@ -101,9 +101,11 @@ def test_a_killed_window_has_lost_nothing(folder, tmp_path):
             session.set_detections(item.key, [Detection("face", box_polygon(300, 60, 360, 130), 0.8, "test")])
     # how many of them change what stands; the last process goes on at the first picture that is not reviewed
     for words, changes in (
-        (["draw", "pull", "delete", "undo"], 4),
-        (["undo", "accept", "next", "previous"], 2),
-        (["accept"], 1),
+        (["draw"], 1),
+        (["pull", "delete"], 2),
+        (["undo", "undo", "undo"], 3),  # what other processes did
+        (["accept", "next", "previous"], 1),
+        (["draw", "accept"], 2),
     ):
         person = Person(folder, tmp_path)
         try:
@@ -113,7 +115,8 @@ def test_a_killed_window_has_lost_nothing(folder, tmp_path):
         assert len(set(last)) == changes, last
         with AuditSession.open(folder) as session:
             assert stands(session) == last[-1]
-    assert [item.decision for item in session.items] == ["edited", "accepted", "unreviewed"]
-    plate = session["a.png"].detections.plates[0]
+    assert [item.decision for item in session.items] == ["accepted", "edited", "unreviewed"]
+    assert len(session["a.png"].detections.plates) == 0
+    plate = session["b/c.png"].detections.plates[0]
     assert plate.source == "person:ada"
-    assert max(abs(a - b) for a, b in zip(plate.box, box_polygon(200, 300, 290, 340)[0] + (290, 340), strict=True)) < 3
+    assert plate.box == pytest.approx((200, 300, 290, 340), abs=3)
