@@ -24,6 +24,7 @@ __all__ = [
     "picture_column",
     "text_dtype",
     "with_rows",
+    "with_values",
 ]
 
 SEEN = 200
@@ -145,11 +146,16 @@ def earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PureP
 
 def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
     """The frame with the columns `COLUMNS` added or replaced, one `Row` for each of its rows, in order."""
-    entries = pd.DataFrame([row.to_columns() for row in rows], columns=list(COLUMNS))
+    return with_values(frame, [row.to_values() for row in rows])
+
+
+def with_values(frame: pd.DataFrame, values: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    """`with_rows` for what `Row.to_values` gave: where there are many rows, no more is kept of them."""
+    columns = list(zip(*values, strict=True)) or [()] * len(COLUMNS)
     result = frame.copy()
-    for name in COLUMNS:
+    for name, cells in zip(COLUMNS, columns, strict=True):
         kind = "Int64" if name in ("n_plates", "n_faces") else text_dtype()
-        result[name] = pd.Series(entries[name].astype(object).tolist(), index=frame.index, dtype=kind)
+        result[name] = pd.Series(list(cells), index=frame.index, dtype=kind)
     return result
 
 

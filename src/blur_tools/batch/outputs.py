@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from blur_tools.errors import OutputError
-from blur_tools.formats._writing import replacing
+from blur_tools.formats._writing import replacing, sweep
 from blur_tools.picture import FORMATS, Format
 from blur_tools.sources import Source, is_url, safe_name
 
@@ -52,6 +52,8 @@ class Outputs:
         Folder that inputs are relative to.
     known : mapping of path to name, optional
         Names that an earlier run gave, below the folder: a result replaces its older self.
+    alone : bool
+        Nobody else writes into the folder meanwhile. Otherwise every name that was not planned carries a hash.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Outputs:
         sources: Sequence[Any],
         root: Path | None = None,
         known: Mapping[Path, PurePath] | None = None,
+        alone: bool = True,
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise OutputError(f"a folder for the results is needed, not {type(folder).__name__}")
@@ -78,13 +81,17 @@ class Outputs:
         self._refuse_folder(paths)
         names = _planned(paths, root)
         self._names = names | {path: name for path, name in (known or {}).items() if path in names}
+        self._alone = alone
         self._taken = {_folded(name) for name in self._names.values()}
-        self._written: dict[str, bytes] = {}
+        self._written: dict[str, str] = {}
         for path, name in self._names.items():
             self._refuse_input(self.folder / name, path)
+        if self.folder.is_dir():
+            for below in {PurePath(), *(name.parent for name in self._names.values())}:
+                sweep(self.folder / below)
 
-    def write(self, source: Any, loaded: Source, kind: Format, data: bytes) -> str:
-        """Write one result.
+    def write(self, source: Any, loaded: Source, kind: Format, data: bytes, sha256: str | None = None) -> str:
+        """Write one result; `sha256` is of its data, if that is known.
 
         Returns
         -------
@@ -98,15 +105,39 @@ class Outputs:
         """
         name = self._name(source, loaded, kind)
         self._refuse_input(self.folder / name, loaded.origin)
-        self._claim(name, loaded.origin, data)
+        self._claim(name, loaded.origin, sha256 or hashlib.sha256(data).hexdigest())
         write_atomic(self.folder / name, data)
+        return self._shown(name)
+
+    def reuse(self, source: Any, loaded: Source, kind: Format, sha256: str, path: str) -> str | None:
+        """Take what an earlier run has written for a source.
+
+        Parameters
+        ----------
+        sha256 : str
+            Of the file; another one is not taken.
+        path : str
+            Where it was written, for a source of the same content: from there it is copied.
+
+        Returns
+        -------
+        str or None
+            As of `write`; None when there is no such file any more.
+        """
+        name = self._name(source, loaded, kind)
+        if _content(self.folder / name, sha256) is not None:
+            self._claim(name, loaded.origin, sha256)
+            return self._shown(name)
+        data = _content(self.folder.parent / path, sha256)
+        return None if data is None else self.write(source, loaded, kind, data, sha256)
+
+    def _shown(self, name: PurePath) -> str:
         return PurePath(self._title, name).as_posix()
 
-    def _claim(self, name: PurePath, origin: str, data: bytes) -> None:
+    def _claim(self, name: PurePath, origin: str, sha256: str) -> None:
         """One name, one result: two rows of the same picture may not hide different things in one file."""
-        digest = hashlib.sha256(data).digest()
         with self._lock:
-            if self._written.setdefault(_folded(name), digest) != digest:
+            if self._written.setdefault(_folded(name), sha256) != sha256:
                 raise OutputError(f"{origin}: another row has written another result to {name}")
 
     def discard(self, source: Any) -> None:
@@ -142,7 +173,8 @@ class Outputs:
         if planned.suffix.lower() in kind.suffixes:
             return planned
         honest = _with_suffix(planned, kind)
-        return _with_hash(honest, loaded.digest) if _folded(honest) in self._taken else honest
+        taken = not self._alone or _folded(honest) in self._taken
+        return _with_hash(honest, loaded.digest) if taken else honest
 
     def _refuse_folder(self, paths: Iterable[Path]) -> None:
         """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
@@ -194,6 +226,15 @@ def _planned(paths: Iterable[Path], root: Path | None) -> dict[Path, PurePath]:
         taken.add(_folded(name))
         names[path] = name
     return names
+
+
+def _content(path: Path, sha256: str) -> bytes | None:
+    """What a file holds, if that is what is expected; what is no plain file could keep us waiting."""
+    try:
+        data = path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+    return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
 
 
 def _node(folder: Path) -> tuple[int, int] | None:
