@@ -21,7 +21,7 @@ from blur_tools.batch.store import Store, key_of
 from blur_tools.detections import Detections
 from blur_tools.engines import Answer, Engine
 from blur_tools.errors import DetectionsError
-from blur_tools.picture import FORMATS, load_picture
+from blur_tools.picture import FORMATS, Picture
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import Source
 
@@ -82,30 +82,25 @@ class Answers:
         """One after another for pictures of the same content: the second finds what was done for the first."""
         return nullcontext() if self._store is None else self._store.turn(source.digest)
 
-    def of(self, source: Source) -> Answer:
+    def of(self, picture: Picture) -> Answer:
         """What is found in a picture: from the store, else by the engine.
 
         Raises
         ------
         BlurError
-            As the engine does, or because it is no picture.
+            As the engine does.
         """
-        known = self.known(source)
-        if known is not None:
-            return known
-        answer = self._engine.detect(load_picture(source), self._settings)
-        self.keep(source, answer)
+        answer = self.known(picture.source)
+        if answer is None:
+            answer = self._engine.detect(picture, self._settings)
+            if self._store is not None:
+                self._put(self._answer_part, picture.source, answer)
         return answer
 
     def known(self, source: Source) -> Answer | None:
         """The stored answer for a picture, if there is one."""
         value = self._get(self._answer_part, source) if self._store else None
         return None if value is None else _answer(value)
-
-    def keep(self, source: Source, answer: Answer) -> None:
-        """Store what the engine has answered."""
-        if self._store is not None:
-            self._put(self._answer_part, source, answer)
 
     def done(self, source: Source) -> Done | None:
         """What was done with a picture by a run with the same settings, if that is known."""

@@ -199,8 +199,9 @@ def blur_rows(
             if settings.render == "server":
                 result = blur_source(loaded, settings, engine)
             else:
-                answer = answers.of(loaded)
-                result = redact_loaded(load_picture(loaded), answer.detections, settings, engine, answer.warnings)
+                picture = load_picture(loaded)
+                answer = answers.of(picture)
+                result = redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
             done = _written(source, loaded, result, outputs)
             answers.keep_done(loaded, done)
             return _row(done)
@@ -244,7 +245,7 @@ def detect_rows(
     def work(source: Any) -> Row:
         loaded = _loaded(source)
         with answers.turn(loaded):
-            answer = answers.of(loaded)
+            answer = answers.known(loaded) or answers.of(load_picture(loaded))
         return Row("ok", detections=answer.detections, warnings=answer.warnings)
 
     return job.run(work, sources)

@@ -192,8 +192,8 @@ class Store:
                 group.rmdir()
         return removed
 
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key[2:]}.json"
+    def _path(self, key: str) -> str:
+        return os.path.join(self.folder, key[:2], f"{key[2:]}.json")
 
     def _make(self) -> None:
         if self._made:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO
 
 from blur_tools.errors import OutputError
@@ -41,10 +40,11 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     OutputError
         It cannot be written; an older file stays. What the block raises passes through, and nothing is left either.
     """
-    target = Path(path)
-    temporary = target.with_name(f".blur-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    target = os.fspath(path)
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f".blur-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder or ".", exist_ok=True)
         try:
             with open(temporary, "wb") as file:
                 yield file
@@ -52,8 +52,10 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
                     file.flush()
                     os.fsync(file.fileno())
             os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 
