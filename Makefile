@@ -45,7 +45,7 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 	touch $@
 
 $(VENV)/.development: $(VENV)/.installed
-	$(PIP) install -e '.[server,ocr]' --group dev
+	$(PIP) install -e '.[server,ocr,dask]' --group dev
 	touch $@
 
 # the rival is installed without its dependencies: they would bring a second OpenCV

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -93,12 +94,21 @@ class RemoteEngine:
         self.upload_limit = upload_limit
         self.send_urls = bool(send_urls)
         self._service = Service(url, token=token, rate=rate, retries=retries, timeout=timeout)
-        self._token = token
+        self._remaking = (name, url, token, rate, retries, timeout, upload_limit, send_urls)
         self._versions: dict[str, str] = {}
         self._learning, self._learned = threading.Lock(), False
 
     def __repr__(self) -> str:
         return f"RemoteEngine({self.name!r}, {self._service.shown!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # other processes make one of their own; the token goes with it
+        return _remade, self._remaking
+
+    @property
+    def pace(self) -> tuple[str, float | None]:
+        """The address that is called, and how often a second at most."""
+        return self._service.address, self._remaking[3]
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -117,7 +127,7 @@ class RemoteEngine:
                 return
             self._learned = True
             address = urljoin(_root(self._service.address), "info/")
-            about = Service(address, token=self._token, retries=0, timeout=INFO_TIMEOUT, total=INFO_TIMEOUT)
+            about = Service(address, token=self._remaking[2], retries=0, timeout=INFO_TIMEOUT, total=INFO_TIMEOUT)
             with suppress(ServiceError):
                 self._note(about.get(address))
 
@@ -243,6 +253,24 @@ class RemoteEngine:
         except PictureError as error:
             raise AnswerError(about, f"{self._service.shown} gave a picture that is none: {error.reason}") from error
         return replace(result, data=clean.data, content_type=picture.format.content_type, method="server")
+
+
+@lru_cache(maxsize=8)
+def _remade(
+    name: str,
+    url: str,
+    token: str | None,
+    rate: float | None,
+    retries: int,
+    timeout: float,
+    upload_limit: int | None,
+    send_urls: bool,
+) -> RemoteEngine:
+    """An engine of another process, once in this one: its connections serve all that is done here."""
+    return RemoteEngine(
+        name, url, token=token, rate=rate, retries=retries, timeout=timeout, upload_limit=upload_limit,
+        send_urls=send_urls,
+    )  # fmt: skip
 
 
 def remote_engine(name: str, **options: Any) -> RemoteEngine:
