@@ -56,7 +56,8 @@ class _Work:
             part,
             self.column,
             out=self.out,
-            root=None if self.root is None else Path(self.root),
+            # not the folder that these paths share: others may be in the same partition another time
+            root=Path(self.root or Path(self.out).anchor),
             alone=False,
             **self._options(),
         )
