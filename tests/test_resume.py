@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +18,10 @@ from PIL import Image
 
 import blur_tools
 from blur_tools import BlurSettings, Detection, Detections
-from blur_tools._stop import proceed
+from blur_tools._stop import LOOK, proceed
 from blur_tools.batch import rows
 from blur_tools.batch.rows import Job
+from blur_tools.batch.store import Store, open_store
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
 from blur_tools.engines.fake import FakeBlur
@@ -248,8 +251,6 @@ def test_a_damaged_answer_is_asked_for_again(frame, engine, caplog):
     ],
 )
 def test_a_value_of_another_shape_is_none(frame, engine, value):
-    from blur_tools.batch.store import Store
-
     apply(frame, engine)
     store = Store(os.environ["BLUR_TOOLS_STORE"])
     for path in store_files():
@@ -403,8 +404,6 @@ def test_an_interrupt_finishes_the_call_under_way_and_keeps_its_answer(frame, en
     engine.detect = detect
     outputs = rows.Outputs(tmp_path / "out", frame["image"].tolist())
     wanted = BlurSettings(plates=10, faces=10)
-    from blur_tools.batch.store import open_store
-
     running = rows.blur_rows(frame["image"].tolist(), outputs, wanted, engine, Job(1, False), open_store(True))
     threading.Thread(target=lambda: (begun.wait(10), go_on.set())).start()
     next(running)
@@ -415,6 +414,56 @@ def test_an_interrupt_finishes_the_call_under_way_and_keeps_its_answer(frame, en
     go_on.set()
     apply(frame, engine)
     assert sorted(engine.asked) == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_an_interrupt_finishes_the_call_to_a_service(frame, fake, tmp_path, monkeypatch):
+    """What a service is already answering is paid for; what waits for its turn is not begun."""
+    begun, go_on = threading.Event(), threading.Event()
+    answer = FakeBlur._answer
+
+    def answered(self, call, upload):
+        if call.method == "POST" and len(self.posts) == 2:
+            begun.set()
+            assert go_on.wait(30)
+        return answer(self, call, upload)
+
+    monkeypatch.setattr(FakeBlur, "_answer", answered)
+    outputs = rows.Outputs(tmp_path / "out", frame["image"].tolist())
+    finder, store = RemoteEngine("paid", fake.url), open_store(True)
+    wanted = BlurSettings(plates=10, faces=10)
+    running = rows.blur_rows(frame["image"].tolist(), outputs, wanted, finder, Job(1, False), store)
+    next(running)
+    assert begun.wait(30)
+    # longer than it takes the watch over connections to look again
+    threading.Timer(3 * LOOK, go_on.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        running.throw(KeyboardInterrupt)
+    assert len(fake.posts) == 2
+    assert apply(frame, finder)["status"].tolist() == ["ok"] * 4
+    assert [call.files["upload"][0] for call in fake.posts] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal cannot be sent to one thread")
+def test_an_interrupt_does_not_wait_for_a_url(tmp_path, monkeypatch):
+    """What is fetched costs nothing; a slow host need not be waited for."""
+    with FakeBlur() as slow:
+        slow.then(hang=True)
+        urls = [f"{slow.url}/x.jpg"]
+        outputs = rows.Outputs(tmp_path / "out", urls)
+        running = rows.blur_rows([*urls, None], outputs, BlurSettings(plates=10), Counting(), Job(2, False))
+
+        def interrupt() -> None:
+            while not slow.calls:
+                time.sleep(0.01)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        other = threading.Thread(target=interrupt)
+        other.start()
+        with pytest.raises(KeyboardInterrupt):
+            next(running)
+        other.join()
+        # the host still hangs: the work has ended before it
+        assert not any(thread.name.startswith("blur_tools_") for thread in threading.enumerate())
 
 
 def test_an_interrupt_ends_work_that_waits(frame, engine, tmp_path):

@@ -9,10 +9,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import TypeVar
 
-from blur_tools._stop import asked, stoppable
+from blur_tools._stop import asked, stoppable, stoppable_between
 
 __all__ = ["run_ordered", "with_progress"]
 
@@ -59,13 +60,11 @@ def run_ordered(
     source, more, unfinished = iter(items), True, 0
 
     def ask() -> None:
-        if outer is not None:
-            outer()
         if left.is_set():
             raise Abandoned
 
     def begun(item: Item) -> Outcome:
-        with stoppable(ask):
+        with stoppable(outer) if outer else nullcontext(), stoppable_between(ask):
             return work(item)
 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="blur_tools") as pool:
