@@ -153,6 +153,16 @@ def test_what_is_wrong_is_said_at_once(frame, fake, tmp_path):
     assert fake.calls == []
 
 
+def test_a_logo_goes_with_the_work(frame, fake, tmp_path, encode, noise, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("logo.png").write_bytes(encode(noise(8, 16)))
+    lazy = few(frame).blur.apply("image", out=tmp_path / "out", engine=engine(fake.url), logo="logo.png")
+    Path("logo.png").unlink()  # as on another machine
+    assert lazy.compute(scheduler="threads")["status"].tolist() == ["ok"] * 6
+    with pytest.raises(SettingsError, match="logo"):
+        few(frame).blur.apply("image", logo="logo.png")
+
+
 def test_an_original_is_never_replaced(frame, fake, tmp_path):
     lazy = few(frame).blur.apply("image", out=tmp_path / "in" / "0", engine=engine(fake.url))
     with pytest.raises(OutputError, match="holds originals"):

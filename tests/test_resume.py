@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import blur_tools
-from blur_tools import BlurSettings, Detection, Detections
+from blur_tools import BlurSettings, Detection, Detections, PictureError, SettingsError
 from blur_tools._stop import LOOK, proceed
 from blur_tools.batch import rows
 from blur_tools.batch.rows import Job
@@ -197,6 +197,30 @@ def test_another_engine_is_asked(frame, engine, change):
         setattr(other, change, "other" if change == "name" else {"model": "2"})
     apply(frame, other)
     assert len(other.asked) == 4
+
+
+def test_an_engine_says_itself_what_its_answers_depend_on(frame, engine):
+    engine.identity = {"weights": "a"}
+    apply(frame, engine)
+    engine.versions = {"model": "2"}  # which changes nothing, it says: but what is known to be another is
+    apply(frame, engine)
+    assert len(engine.asked) == 8
+    engine.identity = {"weights": "b"}
+    apply(frame, engine)
+    assert len(engine.asked) == 12
+    engine.identity = {"weights": object()}
+    with pytest.raises(SettingsError, match="engine: counting: its identity or versions are not what JSON can say"):
+        apply(frame, engine)
+    assert apply(frame, engine, resume=False)["status"].tolist() == ["ok"] * 4
+
+
+def test_the_first_error_ends_a_run_at_once(frame, engine, tmp_path):
+    """No thread goes on behind the back of who was told."""
+    Path(frame["image"].iloc[0]).write_text("no picture")
+    with pytest.raises(PictureError) as told:
+        apply(frame, engine, errors="raise", workers=2)
+    assert not any(thread.name.startswith("blur_tools_") for thread in threading.enumerate())
+    assert told.value.picture.endswith("0.jpg")
 
 
 def test_the_local_engine_is_not_asked_twice(frame, networks):

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -250,7 +251,7 @@ def _redact(options: argparse.Namespace) -> int:
 
 
 def _detect(options: argparse.Namespace) -> int:
-    from blur_tools.batch.rows import Job, detect_rows, storable, tell
+    from blur_tools.batch.rows import Job, detect_rows, storable, telling
     from blur_tools.batch.store import open_store
     from blur_tools.frames.tables import with_rows
 
@@ -261,9 +262,11 @@ def _detect(options: argparse.Namespace) -> int:
     job = Job(options.workers, bool(options.table) and not options.quiet)
     done = []
     rows = detect_rows(sources, _settings(options), _engine(options), job, open_store(options.resume))
-    for source, row in zip(sources, rows, strict=True):
-        done.append(row)
-        if not options.table:
+    with closing(telling(rows)) as told:
+        for source, row in zip(sources, told, strict=True):
+            done.append(row)
+            if options.table:
+                continue
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
             line = {
                 "image": storable(source),
@@ -272,7 +275,6 @@ def _detect(options: argparse.Namespace) -> int:
                 "error": row.to_columns()["error"],
             }
             print(json.dumps(line, ensure_ascii=False), flush=True)
-    tell(done)
     if options.table:
         result = with_rows(frame, done).drop(columns=["blurred", "method"])
         _write_table(result, options.table)

@@ -20,7 +20,7 @@ from blur_tools._parameters import logo_bytes, on_server
 from blur_tools.batch.store import Store, key_of
 from blur_tools.detections import Detections
 from blur_tools.engines import Answer, Engine
-from blur_tools.errors import DetectionsError
+from blur_tools.errors import DetectionsError, SettingsError
 from blur_tools.picture import FORMATS, Picture
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import Source
@@ -68,6 +68,11 @@ class Answers:
         its class, ``name`` and ``versions``.
     settings : BlurSettings
         With ``plates`` and ``faces`` said.
+
+    Raises
+    ------
+    SettingsError
+        The engine's identity is not what JSON can say, or the logo cannot be read.
     """
 
     def __init__(self, store: Store | None, engine: Engine, settings: BlurSettings) -> None:
@@ -75,8 +80,12 @@ class Answers:
         if store is None:
             return
         who = _identity(engine)
-        self._answer_part = key_of("answer", who, _said(settings.for_detection()))
-        self._result_part = key_of("result", who, _said(settings), __version__)
+        try:
+            self._answer_part = key_of("answer", who, _said(settings.for_detection()))
+            self._result_part = key_of("result", who, _said(settings), __version__)
+        except (TypeError, ValueError) as error:
+            reason = f"{engine.name}: its identity or versions are not what JSON can say; resume=False does without"
+            raise SettingsError("engine", reason) from error
 
     def turn(self, source: Source) -> AbstractContextManager[None]:
         """One after another for pictures of the same content: the second finds what was done for the first."""

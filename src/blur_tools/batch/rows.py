@@ -7,7 +7,8 @@ import logging
 import operator
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -163,12 +164,13 @@ class Job:
                 return Row("failed", error=self._kept(self._cleared(failed, item) or error))
 
         workers = self.workers or available_cores()
-        rows = run_ordered(guarded, items, workers, self.stop)
         total = operator.length_hint(items, -1)
-        for row in with_progress(rows, None if total < 0 else total, lambda row: row.status, self.progress):
-            if row.error is not None and self.errors == "raise":
-                raise row.error
-            yield row
+        # closed at once, and not when an error's traceback is forgotten: its threads work until then
+        with closing(run_ordered(guarded, items, workers, self.stop)) as rows:
+            for row in with_progress(rows, None if total < 0 else total, lambda row: row.status, self.progress):
+                if row.error is not None and self.errors == "raise":
+                    raise row.error
+                yield row
 
 
 def blur_rows(
@@ -304,14 +306,18 @@ def tell(rows: Iterable[Row]) -> None:
         pass
 
 
-def telling(rows: Iterable[Row]) -> Iterator[Row]:
-    """Pass rows on, and `tell` of them at their end."""
+def telling(rows: Iterable[Row]) -> Generator[Row]:
+    """Pass rows on, and `tell` of them at their end; closing this ends the run that they come from."""
     total = failed = 0
     warnings: Counter[str] = Counter()
-    for row in rows:
-        total, failed = total + 1, failed + (row.status == "failed")
-        warnings.update(row.warnings)
-        yield row
+    try:
+        for row in rows:
+            total, failed = total + 1, failed + (row.status == "failed")
+            warnings.update(row.warnings)
+            yield row
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
     if failed:
         logger.warning("%d of %d pictures failed; the column error says why", failed, total)
     for text, count in warnings.items():

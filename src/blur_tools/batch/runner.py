@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from queue import SimpleQueue
@@ -36,7 +36,7 @@ def run_ordered(
     items: Iterable[Item],
     workers: int,
     stop: threading.Event | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Do `work` to each item and give the outcomes in the items' order.
 
     When the caller stops asking, as on Ctrl-C, no further item is begun, and those under way end at their next pause:

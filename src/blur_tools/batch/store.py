@@ -278,5 +278,10 @@ def default_folder() -> Path | None:
 
 def open_store(resume: bool) -> Store | None:
     """The store of a run; None when it is not to be used, or there is no place for one."""
-    folder = default_folder() if resume else None
-    return None if folder is None else Store(folder)
+    if not resume:
+        return None
+    folder = default_folder()
+    if folder is None:
+        logger.warning("nothing is kept for the next run: there is no home folder; set %s", FOLDER_VARIABLE)
+        return None
+    return Store(folder)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from blur_tools.batch.store import FOLDER_VARIABLE, Store, default_folder
 from blur_tools.engines import Engine, as_engine
 from blur_tools.errors import ExtraMissingError, OutputError, SettingsError
 from blur_tools.frames.tables import apply_frame, detect_frame, find_column
+from blur_tools.redaction.logo import logo_of
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 try:
@@ -130,7 +131,7 @@ class DaskAccessor:
         SettingsError, OutputError
             At once what can be known at once, the rest when it is computed.
         """
-        wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+        wanted = _self_contained(BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY))
         name = picture_column(self._frame._meta, column)
         folder, base = _absolute(out, "out"), None if root is None else _absolute(root, "root")
         if base is not None and os.path.realpath(folder) == os.path.realpath(base):
@@ -171,6 +172,12 @@ def _absolute(folder: Any, field: str) -> str:
     if not isinstance(folder, str | os.PathLike):
         raise SettingsError(field, f"a folder is needed, not {type(folder).__name__}")
     return os.path.abspath(os.fsdecode(folder))
+
+
+def _self_contained(settings: BlurSettings) -> BlurSettings:
+    """With a logo's file in place of its name, which may be one of this machine alone."""
+    logo = logo_of(settings) if settings.render == "local" else None
+    return settings if logo is None else replace(settings, logo=logo.data)
 
 
 def _store_folder(said: str | os.PathLike[str] | None, default: Path | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Hashable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,9 @@ def detect_frame(
     wanted = BlurSettings.of(settings, **params)
     name = find_column(frame, column)
     sources, places = once(cells_of(frame[name]))
-    rows = telling(detect_rows(sources, wanted, as_engine(engine), job or Job(), store or open_store(resume)))
-    entries = [_detection_entries(row) for row in rows]
+    rows = detect_rows(sources, wanted, as_engine(engine), job or Job(), store or open_store(resume))
+    with closing(telling(rows)) as told:
+        entries = [_detection_entries(row) for row in told]
     entries += [_detection_entries(STOPPED)] * (len(sources) - len(entries))
     positions = [position for position, place in enumerate(places) for _ in entries[place]]
     columns = list(zip(*(entry for place in places for entry in entries[place]), strict=True))
@@ -172,7 +174,8 @@ def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd
 
 def _with_places(frame: pd.DataFrame, rows: Iterable[Row], places: list[int]) -> pd.DataFrame:
     """The frame with what became of its pictures, each at its places; only text is kept of the rows."""
-    values = [row.to_values() for row in telling(rows)]
+    with closing(telling(rows)) as told:
+        values = [row.to_values() for row in told]
     # fewer than places only where the run was stopped
     stopped = STOPPED.to_values()
     return with_values(frame, [values[place] if place < len(values) else stopped for place in places])
