@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import pickle
 import signal
@@ -11,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -235,6 +238,41 @@ def test_a_worker_is_killed(frame, fake, tmp_path):
         found = ddf.blur.detect("image", engine=finder).compute()
         assert len(found) == PICTURES
         assert len(fake.posts) == calls
+
+
+def test_the_scheduler_gives_turns_in_order_and_none_to_who_is_gone():
+    from blur_tools.frames._dask_rate import TurnsPlugin
+
+    async def scene() -> None:
+        plugin = TurnsPlugin()
+        scheduler = SimpleNamespace(workers={"a": 1, "b": 2}, handlers={})
+        await plugin.start(scheduler)
+        turn, pause = scheduler.handlers["blur_tools_turn"], scheduler.handlers["blur_tools_pause"]
+        begun: list[tuple[str, float]] = []
+
+        async def ask(worker: str) -> None:
+            await turn("here", 0.05, worker)
+            begun.append((worker, time.monotonic()))
+
+        await asyncio.gather(*(ask(worker) for worker in "aab"))
+        assert [worker for worker, _ in begun] == ["a", "a", "b"]
+        assert all(later[1] - earlier[1] >= 0.049 for earlier, later in itertools.pairwise(begun))
+        last = plugin._places["here"].last
+        await turn("here", 1000.0, "gone")  # at once, and it takes nobody's turn
+        assert plugin._places["here"].last == last
+        waiting = asyncio.create_task(turn("here", 1000.0, "b"))
+        await asyncio.sleep(0)
+        del scheduler.workers["b"]  # while it waits
+        await waiting
+        assert plugin._places["here"].last == last
+        await pause("here", 1000.0)
+        await turn("there", 1000.0, "a")  # another address
+        closed = asyncio.create_task(turn("here", 0.0, "a"))
+        await asyncio.sleep(0.01)
+        assert not closed.done()
+        closed.cancel()
+
+    asyncio.run(scene())
 
 
 def test_several_processes_without_a_cluster_have_no_common_rate(frame, fake, tmp_path):

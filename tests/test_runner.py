@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 import weakref
 
 import pytest
 
-from blur_tools._stop import proceed, stoppable
+from blur_tools._cuts import BodyTooSlowError, _Cut, cut_at
+from blur_tools._stop import asked, finishing, proceed, stoppable, stoppable_between
 from blur_tools.batch.runner import AHEAD, UNDER_WAY, run_ordered, with_progress
 
 
@@ -139,6 +141,49 @@ def test_an_error_comes_out_at_its_turn_and_drops_what_is_not_begun():
 
 def test_no_items_are_no_outcomes():
     assert list(run_ordered(lambda item: item, [], 2)) == []
+
+
+class EndedError(BaseException):
+    pass
+
+
+def ended() -> None:
+    raise EndedError
+
+
+def test_a_call_that_is_begun_is_finished():
+    with stoppable_between(ended):
+        with pytest.raises(EndedError):
+            proceed()
+        with finishing():
+            proceed()
+            assert asked() is None
+        with pytest.raises(EndedError):
+            asked()()
+    assert asked() is None
+
+
+def test_who_must_end_at_once_ends_a_call_too():
+    class GoneError(Exception):
+        pass
+
+    def gone() -> None:
+        raise GoneError
+
+    with stoppable(gone), stoppable_between(lambda: None):
+        with pytest.raises(GoneError):
+            asked()()
+        with finishing(), pytest.raises(GoneError):
+            proceed()
+
+
+def test_the_watch_over_connections_survives_whatever_ends_the_work():
+    with stoppable_between(ended), pytest.raises(EndedError), cut_at(time.monotonic() + 100):
+        pass
+    cut = _Cut(math.inf, ended)
+    assert cut.look() == math.inf
+    with pytest.raises(BodyTooSlowError):
+        cut.go_on()
 
 
 def test_progress_counts_each_status(capsys):
