@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +39,7 @@ class Nothing:
     """An engine that takes no time."""
 
     name = "nothing"
-    versions: dict[str, str] = {}  # noqa: RUF012
+    versions: Mapping[str, str] = {"nothing": "1"}
 
     def detect(self, picture: object, settings: object) -> Answer:
         """Find nothing."""

@@ -17,7 +17,7 @@ from blur_tools._later import not_yet
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
-from blur_tools.frames.store_command import add_store
+from blur_tools.frames.store_command import add_resume, add_store
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -105,7 +105,7 @@ def _add_blur(verbs: Any) -> None:
     _add_inputs(blur)
     _add_output(blur)
     _add_engine(blur)
-    _add_resume(blur)
+    add_resume(blur)
     _add_run(blur)
     _add_settings(blur, lambda parameter: True)
     blur.set_defaults(run=_blur)
@@ -121,7 +121,7 @@ def _add_detect(verbs: Any) -> None:
     _add_inputs(detect)
     detect.add_argument("--table", type=Path, help="write a CSV or Parquet table instead of printing")
     _add_engine(detect)
-    _add_resume(detect)
+    add_resume(detect)
     _add_run(detect)
     _add_settings(detect, lambda parameter: parameter.api or parameter.name in _FINDING)
     detect.set_defaults(run=_detect)
@@ -173,15 +173,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table on the screen")
 
 
-def _add_resume(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--no-resume",
-        dest="resume",
-        action="store_false",
-        help="do everything anew, and keep nothing for the next run (see `blur-tools store`)",
-    )
-
-
 def _add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Parameter], bool]) -> None:
     groups = {
         True: parser.add_argument_group("parameters of the Blur API"),
@@ -226,15 +217,9 @@ def _blur(options: argparse.Namespace) -> int:
     table = _table_path(options)
     job = Job(options.workers, not options.quiet)
     result = apply_frame(
-        frame,
-        "image",
-        out=options.out,
-        root=root,
-        settings=_settings(options),
-        engine=_engine(options),
-        job=job,
+        frame, "image", out=options.out, root=root, settings=_settings(options), engine=_engine(options), job=job,
         resume=options.resume,
-    )
+    )  # fmt: skip
     return _finish(result, options, table)
 
 
@@ -269,11 +254,8 @@ def _detect(options: argparse.Namespace) -> int:
                 continue
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
             line = {
-                "image": storable(source),
-                "status": row.status,
-                "detections": found,
-                "error": row.to_columns()["error"],
-            }
+                "image": storable(source), "status": row.status, "detections": found, "error": row.to_columns()["error"]
+            }  # fmt: skip
             print(json.dumps(line, ensure_ascii=False), flush=True)
     if options.table:
         result = with_rows(frame, done).drop(columns=["blurred", "method"])

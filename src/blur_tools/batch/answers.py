@@ -9,6 +9,7 @@ does not even decode what is done.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -27,22 +28,21 @@ from blur_tools.sources import Source
 
 __all__ = ["Answers", "Done", "Written"]
 
+logger = logging.getLogger("blur_tools")
+
 
 @dataclass(frozen=True)
 class Written:
-    """A file that a run has written.
+    """A file that a run has written; its name is not kept.
 
     Attributes
     ----------
-    path : str
-        Relative to the parent of the output folder, with forward slashes.
     format : str
         Of `blur_tools.picture.FORMATS`.
     sha256 : str
         Of its bytes.
     """
 
-    path: str
     format: str
     sha256: str
 
@@ -65,7 +65,8 @@ class Answers:
         Without one every picture is asked for.
     engine : Engine
         Who is asked. What its answers depend on are its ``identity`` if it has one (a mapping that JSON can say), else
-        its class, ``name`` and ``versions``.
+        its class, ``name`` and ``versions``. Of an engine that says neither nothing is kept: tomorrow it could be
+        another one of the same name, and what it does not find is not hidden.
     settings : BlurSettings
         With ``plates`` and ``faces`` said.
 
@@ -76,10 +77,13 @@ class Answers:
     """
 
     def __init__(self, store: Store | None, engine: Engine, settings: BlurSettings) -> None:
-        self._store, self._engine, self._settings = store, engine, settings
-        if store is None:
-            return
         who = _identity(engine)
+        if who is None and store is not None:
+            logger.warning("%s says no versions, so what it finds is not kept for the next run", engine.name)
+        self._store = None if who is None else store
+        self._engine, self._settings = engine, settings
+        if self._store is None:
+            return
         try:
             self._answer_part = key_of("answer", who, _said(settings.for_detection()))
             self._result_part = key_of("result", who, _said(settings), __version__)
@@ -119,9 +123,7 @@ class Answers:
             return None
         try:
             written = None if value["written"] is None else Written(**value["written"])
-            if not isinstance(value["method"], str):
-                return None
-            if written is not None and not (isinstance(written.path, str) and written.format in FORMATS):
+            if not isinstance(value["method"], str) or (written is not None and written.format not in FORMATS):
                 return None
             return Done(answer, value["method"], written)
         except (KeyError, TypeError):
@@ -165,6 +167,8 @@ def _identity(engine: Engine) -> Any:
     if said is not None:
         return dict(said)
     kind = type(engine)
+    if not engine.versions:
+        return None
     return [kind.__module__, kind.__qualname__, engine.name, dict(engine.versions)]
 
 

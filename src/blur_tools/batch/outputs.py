@@ -110,15 +110,8 @@ class Outputs:
         write_atomic(self.folder / name, data)
         return self._shown(name)
 
-    def reuse(self, source: Any, loaded: Source, kind: Format, sha256: str, path: str) -> str | None:
-        """Take what an earlier run has written for a source.
-
-        Parameters
-        ----------
-        sha256 : str
-            Of the file; another one is not taken.
-        path : str
-            Where it was written, for a source of the same content: from there it is copied.
+    def reuse(self, source: Any, loaded: Source, kind: Format, sha256: str) -> str | None:
+        """Take what an earlier run has written for a source, if its file still has this SHA-256.
 
         Returns
         -------
@@ -126,9 +119,19 @@ class Outputs:
             As of `write`; None when there is no such file any more.
         """
         name = self._name(source, loaded, kind)
-        if _content(self.folder / name, sha256) is not None:
-            self._claim(name, loaded.origin, sha256)
-            return self._shown(name)
+        if _content(self.folder / name, sha256) is None:
+            return None
+        self._claim(name, loaded.origin, sha256)
+        return self._shown(name)
+
+    def copy(self, path: str, source: Any, loaded: Source, kind: Format, sha256: str) -> str | None:
+        """Write for a source what `write` or `reuse` gave the path of, if its file still has this SHA-256.
+
+        Returns
+        -------
+        str or None
+            As of `reuse`.
+        """
         data = _content(self.folder.parent / path, sha256)
         return None if data is None else self.write(source, loaded, kind, data, sha256)
 

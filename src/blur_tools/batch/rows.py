@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -185,28 +185,40 @@ def blur_rows(
     if settings.render == "local":
         logo_of(settings)  # a bad logo is said before the first picture
     answers = Answers(store, engine, settings)
+    rendered: dict[str, str] = {}  # by a service: where, by content, for pictures that are the same
+
+    def again(source: Any, loaded: Source, before: Done) -> Row | None:
+        if before.written is None:
+            return _row(before, None)
+        kind, sha256 = FORMATS[before.written.format], before.written.sha256
+        path = outputs.reuse(source, loaded, kind, sha256)
+        if path is None and sha256 in rendered:
+            path = outputs.copy(rendered[sha256], source, loaded, kind, sha256)
+        return None if path is None else _row(before, path)
 
     def work(source: Any) -> Row:
         if settings.render == "server" and getattr(engine, "send_urls", False) and is_url(source):
             result = blur_source(source, settings, engine)
             # what was handed over is not known here: its result is all there is to tell it from others
             given = Source(result.data or b"", result.filename, result.filename)
-            return _row(_written(source, given, result, outputs))
+            return _row(*_written(source, given, result, outputs))
         loaded = _loaded(source)
         with answers.turn(loaded):
             before = answers.done(loaded)
-            again = None if before is None else _again(source, loaded, before, outputs)
-            if again is not None:
-                return _row(again)
-            if settings.render == "server":
-                result = blur_source(loaded, settings, engine)
-            else:
-                picture = load_picture(loaded)
-                answer = answers.of(picture)
-                result = redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
-            done = _written(source, loaded, result, outputs)
-            answers.keep_done(loaded, done)
-            return _row(done)
+            row = None if before is None else again(source, loaded, before)
+            if row is None:
+                if settings.render == "server":
+                    result = blur_source(loaded, settings, engine)
+                else:
+                    picture = load_picture(loaded)
+                    answer = answers.of(picture)
+                    result = redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
+                before, path = _written(source, loaded, result, outputs)
+                answers.keep_done(loaded, before)
+                row = _row(before, path)
+            if settings.render == "server" and before is not None and before.written and row.blurred:
+                rendered.setdefault(before.written.sha256, row.blurred)
+            return row
 
     return job.run(work, sources, outputs.discard)
 
@@ -233,7 +245,7 @@ def redact_rows(items: Iterable[Given | None], outputs: Outputs, settings: BlurS
             found = Detections.from_json(item.detections)
         except DetectionsError as error:
             raise DetectionsError(f"{name}: {error}") from error
-        return _row(_written(item.source, picture.source, redact_loaded(picture, found, settings), outputs))
+        return _row(*_written(item.source, picture.source, redact_loaded(picture, found, settings), outputs))
 
     return job.run(work, items, lambda item: outputs.discard(item.source))
 
@@ -275,28 +287,20 @@ def _loaded(source: Any) -> Source:
     return load_source(source)
 
 
-def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) -> Done:
-    """Write a result, if there is one."""
-    answer, written = Answer(result.detections, result.warnings), None
-    if result.data is not None:
-        kind = sniff(result.data)
-        if kind is None:
-            raise OutputError(f"{loaded.origin}: its result is no picture, and was not written")
-        digest = hashlib.sha256(result.data).hexdigest()
-        written = Written(outputs.write(source, loaded, kind, result.data, digest), kind.name, digest)
-    return Done(answer, result.method, written)
+def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) -> tuple[Done, str | None]:
+    """Write a result, if there is one; what was done, and where it is."""
+    answer = Answer(result.detections, result.warnings)
+    if result.data is None:
+        return Done(answer, result.method, None), None
+    kind = sniff(result.data)
+    if kind is None:
+        raise OutputError(f"{loaded.origin}: its result is no picture, and was not written")
+    sha256 = hashlib.sha256(result.data).hexdigest()
+    path = outputs.write(source, loaded, kind, result.data, sha256)
+    return Done(answer, result.method, Written(kind.name, sha256)), path
 
 
-def _again(source: Any, loaded: Source, before: Done, outputs: Outputs) -> Done | None:
-    """What was done before, if its file still is what was written; what a picture of the same content has is copied."""
-    if before.written is None:
-        return before
-    path = outputs.reuse(source, loaded, FORMATS[before.written.format], before.written.sha256, before.written.path)
-    return None if path is None else replace(before, written=replace(before.written, path=path))
-
-
-def _row(done: Done) -> Row:
-    path = None if done.written is None else done.written.path
+def _row(done: Done, path: str | None) -> Row:
     return Row("ok", path, done.answer.detections, done.method or None, warnings=done.answer.warnings)
 
 

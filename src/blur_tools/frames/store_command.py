@@ -12,7 +12,7 @@ from blur_tools.errors import SettingsError
 if TYPE_CHECKING:
     from blur_tools.batch.store import Store
 
-__all__ = ["add_store"]
+__all__ = ["add_resume", "add_store"]
 
 DESCRIPTION = """\
 What `blur` and `detect` found is kept by the pictures' content, so that no picture is searched or sent twice. The store
@@ -20,6 +20,16 @@ holds positions, and what plates say where that was asked for; no pixels and no 
 else in your folder for caches. Removing it costs only time, or calls to a service."""
 
 DAY = 86_400.0
+
+
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Add the option that does without the store to a verb that uses it."""
+    parser.add_argument(
+        "--no-resume",
+        dest="resume",
+        action="store_false",
+        help="do everything anew, and keep nothing for the next run (see `blur-tools store`)",
+    )
 
 
 def add_store(verbs: Any) -> None:
