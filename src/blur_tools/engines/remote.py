@@ -93,8 +93,9 @@ class RemoteEngine:
         self.name = name
         self.upload_limit = upload_limit
         self.send_urls = bool(send_urls)
-        self._service = Service(url, token=token, rate=rate, retries=retries, timeout=timeout)
-        self._remaking = (name, url, token, rate, retries, timeout, upload_limit, send_urls)
+        calling: dict[str, Any] = {"token": token, "rate": rate, "retries": retries, "timeout": timeout}
+        self._service = Service(url, **calling)
+        self._options = calling | {"upload_limit": upload_limit, "send_urls": send_urls}
         self._versions: dict[str, str] = {}
         self._learning, self._learned = threading.Lock(), False
 
@@ -103,12 +104,12 @@ class RemoteEngine:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # other processes make one of their own; the token goes with it
-        return _remade, self._remaking
+        return _remade, (self.name, self._service.address, tuple(self._options.items()))
 
     @property
     def pace(self) -> tuple[str, float | None]:
         """The address that is called, and how often a second at most."""
-        return self._service.address, self._remaking[3]
+        return self._service.address, self._options["rate"]
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -127,7 +128,7 @@ class RemoteEngine:
                 return
             self._learned = True
             address = urljoin(_root(self._service.address), "info/")
-            about = Service(address, token=self._remaking[2], retries=0, timeout=INFO_TIMEOUT, total=INFO_TIMEOUT)
+            about = Service(address, token=self._options["token"], retries=0, timeout=INFO_TIMEOUT, total=INFO_TIMEOUT)
             with suppress(ServiceError):
                 self._note(about.get(address))
 
@@ -256,21 +257,9 @@ class RemoteEngine:
 
 
 @lru_cache(maxsize=8)
-def _remade(
-    name: str,
-    url: str,
-    token: str | None,
-    rate: float | None,
-    retries: int,
-    timeout: float,
-    upload_limit: int | None,
-    send_urls: bool,
-) -> RemoteEngine:
+def _remade(name: str, url: str, options: tuple[tuple[str, Any], ...]) -> RemoteEngine:
     """An engine of another process, once in this one: its connections serve all that is done here."""
-    return RemoteEngine(
-        name, url, token=token, rate=rate, retries=retries, timeout=timeout, upload_limit=upload_limit,
-        send_urls=send_urls,
-    )  # fmt: skip
+    return RemoteEngine(name, url, **dict(options))
 
 
 def remote_engine(name: str, **options: Any) -> RemoteEngine:
