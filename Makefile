@@ -30,6 +30,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/picture.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/redact.py
+	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/irreversibility.py
 	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python benchmarks/napari_latency.py
 
@@ -45,7 +46,7 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 	touch $@
 
 $(VENV)/.development: $(VENV)/.installed
-	$(PIP) install -e '.[server,ocr]' --group dev
+	$(PIP) install -e '.[server,ocr,dask]' --group dev
 	touch $@
 
 # the rival is installed without its dependencies: they would bring a second OpenCV

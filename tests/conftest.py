@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,15 @@ from blur_tools.detectors.tiles import Candidate
 # the same examples at every run: what fails on one machine fails on all
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+_STORES, _numbers = tempfile.TemporaryDirectory(prefix="blur_tools-stores-"), itertools.count()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No test finds what another, or a person, has had found in a picture."""
+    os.environ["BLUR_TOOLS_STORE"] = os.path.join(_STORES.name, str(next(_numbers)))
 
 
 @pytest.fixture(scope="session")

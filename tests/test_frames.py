@@ -7,14 +7,18 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 import blur_tools  # noqa: F401  (registers the accessor)
 from blur_tools import Detection, Detections, DetectionsError, NotYetError, OutputError, PictureError, SettingsError
+from blur_tools.batch import rows
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
 
@@ -25,7 +29,7 @@ class TwoFound:
     """An engine that finds one plate and one face in every picture, and counts."""
 
     name = "two"
-    versions: dict[str, str] = {}  # noqa: RUF012
+    versions: ClassVar[dict[str, str]] = {"two": "1"}
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -176,6 +180,86 @@ def test_columns_of_any_text_type(frame, folder, engine, dtype):
     result = apply(frame.astype({"image": dtype}), folder, engine)
     assert result["status"].tolist() == ["ok"] * 3
     assert result["image"].dtype == frame.astype({"image": dtype})["image"].dtype
+
+
+@pytest.mark.parametrize("kind", ["binary", "large_binary", "string", "large_string", "dictionary", "struct"])
+def test_columns_of_arrow(frame, folder, engine, kind):
+    """As `read_parquet(dtype_backend="pyarrow")` gives them; a struct is how Hugging Face keeps pictures."""
+    paths = frame["image"].tolist()
+    data = [Path(path).read_bytes() for path in paths]
+    cells = {
+        "binary": pa.array([*data, None], pa.binary()),
+        "large_binary": pa.array([*data, None], pa.large_binary()),
+        "string": pa.array([*paths, None]),
+        "large_string": pa.array([*paths, None], pa.large_string()),
+        "dictionary": pa.array([*paths, None]).dictionary_encode(),
+        "struct": pa.array([*({"bytes": item, "path": "a.jpg"} for item in data), {"bytes": None, "path": None}]),
+    }[kind]
+    pq.write_table(pa.table({"image": cells, "note": range(4)}), folder / "in.parquet")
+    arrow = pd.read_parquet(folder / "in.parquet", dtype_backend="pyarrow")
+    result = apply(arrow, folder, engine)
+    assert result["status"].tolist() == ["ok"] * 3 + ["skipped"]
+    assert result["image"].dtype == arrow["image"].dtype
+    assert result["blurred"].nunique() == 3
+    found = arrow.blur.detect(engine=engine, progress=False)
+    assert found["image"].dtype == arrow["image"].dtype
+    assert len(engine.asked) == 3
+    result.to_parquet(folder / "out.parquet")
+    back = pd.read_parquet(folder / "out.parquet", dtype_backend="pyarrow")
+    assert back["detections"].tolist()[:3] == result["detections"].tolist()[:3]
+    assert back.blur.detections().iloc[0] == result.blur.detections().iloc[0]
+    assert apply(back, folder, engine, column="image")["status"].tolist() == ["ok"] * 3 + ["skipped"]
+
+
+def test_columns_of_two_levels(frame, folder, engine):
+    """Such as `pivot` and `concat(keys=)` make."""
+    wide = pd.concat({"a": frame}, axis=1)
+    result = apply(wide, folder, engine)
+    assert result["status"].tolist() == ["ok"] * 3
+    assert result.columns.tolist() == [("a", "image"), ("a", "note"), *((name, "") for name in ADDED)]
+    assert result.blur.detections().iloc[0] == Detections.from_json(result["detections"].iloc[0])
+    pd.testing.assert_frame_equal(apply(result, folder, engine), result)
+    with pytest.raises(SettingsError, match="is a column that the result has"):
+        apply(result, folder, engine, column=("blurred", ""))
+    assert len(engine.asked) == 3
+
+
+def test_no_rows_is_no_work_for_every_verb(frame, folder, engine):
+    none = frame.iloc[:0]
+    done = apply(none, folder, engine, column="image")
+    assert done.index.equals(none.index)
+    assert len(done.blur.redact("image", out=folder / "again", progress=False)) == 0
+    found = none.blur.detect("image", engine=engine, progress=False)
+    assert found.dtypes.equals(frame.blur.detect("image", engine=engine, progress=False).dtypes)
+    assert engine.asked != []
+
+
+def test_a_host_is_asked_at_a_rate(folder, engine, monkeypatch):
+    """Each URL waits for its host's turn; a file waits for nobody."""
+    asked: list[tuple[str, float]] = []
+
+    class Pacer:
+        def __init__(self, address: str, rate: float) -> None:
+            self.turn = address, rate
+
+        def wait(self) -> None:
+            asked.append(self.turn)
+
+    monkeypatch.setattr("blur_tools.batch.rows.pacer_for", Pacer)
+    monkeypatch.setattr("blur_tools.batch.rows.load_source", lambda source: source)
+    loaded = [
+        "https://user:secret@A.example/x.jpg?token=t",
+        "http://a.example:8080/y.jpg",
+        {"bytes": None, "path": "https://b.example/z.jpg"},
+        {"bytes": b"x", "path": "https://c.example/z.jpg"},
+        "http://[bad/x.jpg",
+        "x.jpg",
+        b"bytes",
+    ]
+    for source in loaded:
+        assert rows._loaded(source) is source
+    hosts = ["a.example", "a.example", "b.example", ""]
+    assert asked == [(f"fetch from {host}", rows.FETCH_RATE) for host in hosts]
 
 
 def test_an_empty_frame_has_the_columns(folder, engine):

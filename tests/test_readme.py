@@ -117,3 +117,48 @@ def test_the_page_of_parameters_is_up_to_date():
         check=True,
     )
     assert done.stdout.strip() == "True", "run python scripts/write_parameters.py"
+
+
+SETUP = "from pathlib import Path\n"
+
+
+def test_the_page_of_batches_runs(photos, capsys):
+    pytest.importorskip("distributed", reason="the extra [dask] is not installed")
+    page = (ROOT / "docs" / "batch.md").read_text()
+    names: dict[str, object] = {}
+    exec(SETUP, names)
+    for block in blocks("python", page):
+        exec(compile(block, "batch.md", "exec"), names)
+    assert (names["result"]["status"] == "ok").all()
+    assert len(names["result"]) == 7
+    assert len([path for path in Path("blurred-too").rglob("*") if path.is_file()]) == 7
+    for line in "".join(blocks("sh", page)).splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "blur-tools"
+        assert main(arguments) == 0
+
+
+def test_the_python_examples_run_in_a_script_of_their_own(photos):
+    Path("example.py").write_text("\n".join(blocks("python")))
+    done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Detections(2 plates, 1 faces)" in done.stdout
+
+
+NOTEBOOK = """
+import sys
+import nbclient, nbformat
+cells = [nbformat.v4.new_code_cell(block) for block in sys.argv[1:]]
+notebook = nbformat.v4.new_notebook(cells=cells)
+nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+print(nbformat.writes(notebook))
+"""
+
+
+def test_the_python_examples_run_in_a_notebook(photos):
+    for name in ("nbclient", "ipykernel"):
+        pytest.importorskip(name, reason="a notebook's kernel is not installed")
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK, *blocks("python")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Detections(2 plates, 1 faces)" in done.stdout
+    assert len([path for path in Path("plates-only").rglob("*") if path.is_file()]) == 7

@@ -615,7 +615,7 @@ def test_a_column_that_the_service_renders(fake, jpeg, tmp_path):
     result = frame.blur.apply(out=tmp_path / "out", engine=finder, render="server", workers=1, progress=False)
     assert list(result["status"]) == ["ok", "ok"]
     assert list(result["method"]) == ["server", "server"]
-    assert [call.get("upload_url") for call in fake.calls] == [None, "https://example.org/b.jpg"]
+    assert [call.get("upload_url") for call in fake.posts] == [None, "https://example.org/b.jpg"]
     assert all((tmp_path / path).is_file() for path in result["blurred"])
 
 

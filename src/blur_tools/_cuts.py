@@ -66,7 +66,7 @@ class _Cut:
         try:
             if self._ask is not None:
                 self._ask()
-        except Exception:
+        except BaseException:  # whatever it is: this thread looks after others' calls, too
             return True
         return False
 

@@ -46,6 +46,8 @@ class Parameter:
         Given several times; the value is a tuple.
     api : bool
         A parameter of the Blur API; otherwise one of the local renderer.
+    renders : bool
+        Says only how something is hidden: what an engine finds does not depend on it.
     default : object
         The value when nothing is said.
     """
@@ -58,6 +60,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     repeated: bool = False
     api: bool = True
+    renders: bool = False
     default: Any = None
 
 

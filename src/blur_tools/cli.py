@@ -1,4 +1,4 @@
-"""The command line: ``blur-tools blur|detect|redact|serve|verify|demo``; its options are made from `BlurSettings`."""
+"""The command line: ``blur-tools blur|detect|redact|serve|audit|verify|store|demo``; options come of `BlurSettings`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from blur_tools._later import not_yet
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
+from blur_tools.frames.store_command import add_resume, add_store
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -52,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb: Callable[[argparse.Namespace], int] = options.run
         return verb(options)
     except KeyboardInterrupt:
-        print("blur-tools: stopped; what is done stays done, and no table was written", file=sys.stderr)
+        on = "; the same command goes on from there" if getattr(options, "resume", False) else ""
+        print(f"blur-tools: stopped; what is done stays done, and no table was written{on}", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
         # whoever read us has enough; keep the interpreter from complaining at exit
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add_serve(verbs, _add_parameter)
     add_audit(verbs)
     add_verify(verbs)
+    add_store(verbs)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
     demo.set_defaults(run=_demo)
@@ -101,6 +105,7 @@ def _add_blur(verbs: Any) -> None:
     _add_inputs(blur)
     _add_output(blur)
     _add_engine(blur)
+    add_resume(blur)
     _add_run(blur)
     _add_settings(blur, lambda parameter: True)
     blur.set_defaults(run=_blur)
@@ -116,6 +121,7 @@ def _add_detect(verbs: Any) -> None:
     _add_inputs(detect)
     detect.add_argument("--table", type=Path, help="write a CSV or Parquet table instead of printing")
     _add_engine(detect)
+    add_resume(detect)
     _add_run(detect)
     _add_settings(detect, lambda parameter: parameter.api or parameter.name in _FINDING)
     detect.set_defaults(run=_detect)
@@ -211,8 +217,9 @@ def _blur(options: argparse.Namespace) -> int:
     table = _table_path(options)
     job = Job(options.workers, not options.quiet)
     result = apply_frame(
-        frame, "image", out=options.out, root=root, settings=_settings(options), engine=_engine(options), job=job
-    )
+        frame, "image", out=options.out, root=root, settings=_settings(options), engine=_engine(options), job=job,
+        resume=options.resume,
+    )  # fmt: skip
     return _finish(result, options, table)
 
 
@@ -229,7 +236,8 @@ def _redact(options: argparse.Namespace) -> int:
 
 
 def _detect(options: argparse.Namespace) -> int:
-    from blur_tools.batch.rows import Job, detect_rows, storable, tell
+    from blur_tools.batch.rows import Job, detect_rows, storable, telling
+    from blur_tools.batch.store import open_store
     from blur_tools.frames.tables import with_rows
 
     frame, _ = _gather(options.inputs, None)
@@ -238,18 +246,17 @@ def _detect(options: argparse.Namespace) -> int:
     sources = list(frame["image"])
     job = Job(options.workers, bool(options.table) and not options.quiet)
     done = []
-    for source, row in zip(sources, detect_rows(sources, _settings(options), _engine(options), job), strict=True):
-        done.append(row)
-        if not options.table:
+    rows = detect_rows(sources, _settings(options), _engine(options), job, open_store(options.resume))
+    with closing(telling(rows)) as told:
+        for source, row in zip(sources, told, strict=True):
+            done.append(row)
+            if options.table:
+                continue
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
             line = {
-                "image": storable(source),
-                "status": row.status,
-                "detections": found,
-                "error": row.to_columns()["error"],
-            }
+                "image": storable(source), "status": row.status, "detections": found, "error": row.to_columns()["error"]
+            }  # fmt: skip
             print(json.dumps(line, ensure_ascii=False), flush=True)
-    tell(done)
     if options.table:
         result = with_rows(frame, done).drop(columns=["blurred", "method"])
         _write_table(result, options.table)

@@ -89,7 +89,7 @@ class BlurSettings:
     faces: int | None = _intensity("faces")
     plates: int | None = _intensity("plates")
     logo: str | bytes | Path | None = _parameter(
-        "logo", "A picture that covers plates: a file, or a path in /logos of the server; empty for none."
+        "logo", "A picture that covers plates: a file, or a path in /logos of the server; empty for none.", renders=True
     )
     config: dict[str, Any] | None = _parameter("json", "JSON object that extends Snapshot's configuration.")
     et: float | None = _margin("top", "height")
@@ -109,17 +109,27 @@ class BlurSettings:
     camera_id: str | None = _parameter("text", "Camera identifier forwarded to Snapshot.")
     snapshot_filename: str | None = _parameter("text", "File name sent to Snapshot instead of the picture's own.")
     copy_metadata: bool | None = _parameter(
-        "flag", "Copy EXIF and XMP from the picture (never its thumbnail; see copy_gps and copy_serials)."
+        "flag", "Copy EXIF and XMP from the picture (never its thumbnail; see copy_gps and copy_serials).", renders=True
     )
     face_max_resolution: int | None = _parameter(
         "int", "Longest side in pixels of the picture that the face detector is given.", low=32, high=100_000
     )
 
     effect: str = _parameter(
-        "text", "How a region is hidden.", default="gaussian", choices=("gaussian", "pixelate", "fill"), api=False
+        "text",
+        "How a region is hidden.",
+        default="gaussian",
+        choices=("gaussian", "pixelate", "fill"),
+        api=False,
+        renders=True,
     )
     shape: str = _parameter(
-        "text", "Shape of a hidden face.", default="ellipse", choices=("ellipse", "circle", "square"), api=False
+        "text",
+        "Shape of a hidden face.",
+        default="ellipse",
+        choices=("ellipse", "circle", "square"),
+        api=False,
+        renders=True,
     )
     margin: float | None = _parameter(
         "float",
@@ -128,6 +138,7 @@ class BlurSettings:
         low=0,
         high=2,
         api=False,
+        renders=True,
     )
     feather: float = _parameter(
         "float",
@@ -136,6 +147,7 @@ class BlurSettings:
         low=0,
         high=1,
         api=False,
+        renders=True,
     )
     panorama: bool = _parameter(
         "flag",
@@ -149,13 +161,22 @@ class BlurSettings:
         "flag", "Keep the text of plates, as far as it can be read, in the table.", default=False, api=False
     )
     copy_gps: bool = _parameter(
-        "flag", "With copy_metadata, also copy where the picture was taken.", default=False, api=False
+        "flag", "With copy_metadata, also copy where the picture was taken.", default=False, api=False, renders=True
     )
     copy_serials: bool = _parameter(
-        "flag", "With copy_metadata, also copy serial numbers of camera and lens.", default=False, api=False
+        "flag",
+        "With copy_metadata, also copy serial numbers of camera and lens.",
+        default=False,
+        api=False,
+        renders=True,
     )
     render: str = _parameter(
-        "text", "Who renders: this machine or the service.", default="local", choices=("local", "server"), api=False
+        "text",
+        "Who renders: this machine or the service.",
+        default="local",
+        choices=("local", "server"),
+        api=False,
+        renders=True,
     )
 
     def __post_init__(self) -> None:
@@ -212,6 +233,15 @@ class BlurSettings:
         plates = intensity if self.plates is None else self.plates
         faces = intensity if self.faces is None else self.faces
         return dataclasses.replace(self, plates=plates, faces=faces)
+
+    def for_detection(self) -> BlurSettings:
+        """What an engine's answer depends on: the same, with everything that concerns the hiding alone left unsaid.
+
+        ``plates`` and ``faces`` are 0, or -1 where their kind is not to be looked for.
+        """
+        unsaid = {parameter.name: parameter.default for parameter in self.parameters() if parameter.renders}
+        plates, faces = min(self.intensity("plate"), 0), min(self.intensity("face"), 0)
+        return dataclasses.replace(self, plates=plates, faces=faces, **unsaid)
 
     def intensity(self, kind: str) -> int:
         """Intensity asked for ``"plate"`` or ``"face"``; 0, the API's default, when not said."""

@@ -24,6 +24,7 @@ __all__ = [
     "picture_column",
     "text_dtype",
     "with_rows",
+    "with_values",
 ]
 
 SEEN = 200
@@ -40,7 +41,7 @@ def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
     """
     if column is not None:
         return known_column(frame, column, "column")
-    ours = set(COLUMNS)
+    ours = {_label(frame, name) for name in COLUMNS}
     candidates = [name for name in frame.columns if name not in ours and _holds_pictures(frame[name])]
     if len(candidates) == 1:
         return candidates[0]
@@ -66,7 +67,7 @@ def known_column(frame: pd.DataFrame, column: Any, field: str) -> Hashable:
 def picture_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
     """`find_column` for a run that adds columns: it must not replace the pictures by its results."""
     name = find_column(frame, column)
-    if name in COLUMNS:
+    if name in {*COLUMNS, *(_label(frame, ours) for ours in COLUMNS)}:
         raise SettingsError("column", f"{name!r} is a column that the result has; rename the one with the pictures")
     return name
 
@@ -145,12 +146,23 @@ def earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PureP
 
 def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
     """The frame with the columns `COLUMNS` added or replaced, one `Row` for each of its rows, in order."""
-    entries = pd.DataFrame([row.to_columns() for row in rows], columns=list(COLUMNS))
+    return with_values(frame, [row.to_values() for row in rows])
+
+
+def with_values(frame: pd.DataFrame, values: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    """`with_rows` for what `Row.to_values` gave: where there are many rows, no more is kept of them."""
+    columns = list(zip(*values, strict=True)) or [()] * len(COLUMNS)
     result = frame.copy()
-    for name in COLUMNS:
+    for name, cells in zip(COLUMNS, columns, strict=True):
         kind = "Int64" if name in ("n_plates", "n_faces") else text_dtype()
-        result[name] = pd.Series(entries[name].astype(object).tolist(), index=frame.index, dtype=kind)
+        result[_label(frame, name)] = pd.Series(list(cells), index=frame.index, dtype=kind)
     return result
+
+
+def _label(frame: pd.DataFrame, name: str) -> Hashable:
+    """What a column of ours is called in a table whose columns have several levels: pandas finds it by `name` too."""
+    levels = frame.columns.nlevels
+    return name if levels == 1 else (name, *[""] * (levels - 1))
 
 
 def text_dtype() -> Any:

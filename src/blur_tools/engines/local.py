@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from blur_tools import __version__
 from blur_tools._stop import proceed
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
@@ -54,6 +55,11 @@ class LocalEngine:
         """The two networks' weights; Snapshot's own version is not known."""
         found_by = "snapshot" if self.snapshot else plates.NETWORK.version
         return {"plates": found_by, "faces": faces.NETWORK.version}
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """All that an answer depends on beside picture and settings; what reads plates comes with the package."""
+        return {"engine": self.name, "blur_tools": __version__, "snapshot": repr(self.snapshot), **self.versions}
 
     def detect(self, picture: Picture, settings: BlurSettings) -> Answer:
         """Find plates and faces, each unless its intensity is -1.

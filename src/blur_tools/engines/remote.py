@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from blur_tools.detections import Detection, Detections
 from blur_tools.engines._base import Answer
 from blur_tools.engines._skip import with_skipped
-from blur_tools.errors import AnswerError, DetectionsError, PictureError, SettingsError
+from blur_tools.errors import AnswerError, DetectionsError, PictureError, ServiceError, SettingsError
 from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction.pixels import redact_picture
 from blur_tools.result import BlurResult
@@ -32,6 +35,9 @@ CLOUD_RATE = 1.0
 
 CLOUD_LIMIT = 2_400_000
 """Bytes of an upload that the cloud was seen to take; nominally it is 3 MB."""
+
+INFO_TIMEOUT = 3.0
+"""Seconds for what a service of one's own says of itself."""
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 LOCAL_ONLY = ("effect", "shape", "margin", "feather", "panorama")
@@ -87,16 +93,44 @@ class RemoteEngine:
         self.name = name
         self.upload_limit = upload_limit
         self.send_urls = bool(send_urls)
-        self._service = Service(url, token=token, rate=rate, retries=retries, timeout=timeout)
+        calling: dict[str, Any] = {"token": token, "rate": rate, "retries": retries, "timeout": timeout}
+        self._service = Service(url, **calling)
+        self._options = calling | {"upload_limit": upload_limit, "send_urls": send_urls}
         self._versions: dict[str, str] = {}
+        self._learning, self._learned = threading.Lock(), False
 
     def __repr__(self) -> str:
         return f"RemoteEngine({self.name!r}, {self._service.shown!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # other processes make one of their own; the token goes with it
+        return _remade, (self.name, self._service.address, tuple(self._options.items()))
+
+    @property
+    def pace(self) -> tuple[str, float | None]:
+        """The address that is called, and how often a second at most."""
+        return self._service.address, self._options["rate"]
 
     @property
     def versions(self) -> Mapping[str, str]:
         """The service's versions, once `info` was asked; an answer itself does not tell them."""
         return dict(self._versions)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """All that an answer depends on beside picture and settings, as far as it is known without asking."""
+        return {"engine": self.name, "service": self._service.address, "upload_limit": self.upload_limit}
+
+    def learn_versions(self) -> None:
+        """Ask a service of one's own for its versions, once; it need not answer, and no call is counted."""
+        with self._learning:
+            if self._learned or self._service.address == CLOUD:
+                return
+            self._learned = True
+            address = urljoin(_root(self._service.address), "info/")
+            about = Service(address, token=self._options["token"], retries=0, timeout=INFO_TIMEOUT, total=INFO_TIMEOUT)
+            with suppress(ServiceError):
+                self._note(about.get(address))
 
     def detect(self, picture: Picture, settings: BlurSettings) -> Answer:
         """Ask for what is in a picture; nothing is rendered.
@@ -110,14 +144,8 @@ class RemoteEngine:
         """
         if self.send_urls and settings.render == "local":
             raise SettingsError("render", 'must be "server" when URLs are handed over to the service (send_urls)')
-        asked = replace(
-            settings,
-            plates=min(settings.intensity("plate"), 0),
-            faces=min(settings.intensity("face"), 0),
-            # these concern the rendering, which is ours
-            logo=None,
-            copy_metadata=None,
-        )
+        # the rendering is ours
+        asked = settings.for_detection()
         upload = upload_of(picture, self.upload_limit)
         answer = self._post(upload, asked)
         found = self._detections(picture.source.origin, answer, settings).map(upload.stored)
@@ -169,9 +197,7 @@ class RemoteEngine:
             It does not answer so.
         """
         answer = self._service.get(urljoin(_root(self._service.address), "info/"))
-        snapshot = answer.get("snapshot")
-        versions = {"blur": answer.get("version"), "snapshot": (snapshot or {}).get("version")}
-        self._versions = {part: version for part, version in versions.items() if isinstance(version, str)}
+        self._note(answer)
         return answer
 
     def usage(self) -> dict[str, Any]:
@@ -184,6 +210,14 @@ class RemoteEngine:
         """
         address = self._service.address
         return self._service.get(STATISTICS if address == CLOUD else urljoin(_root(address), "v1/statistics/"))
+
+    def _note(self, info: Mapping[str, Any]) -> None:
+        snapshot = info.get("snapshot")
+        versions = {
+            "blur": info.get("version"),
+            "snapshot": snapshot.get("version") if isinstance(snapshot, Mapping) else None,
+        }
+        self._versions = {part: version for part, version in versions.items() if isinstance(version, str)}
 
     def _post(self, upload: Upload, settings: BlurSettings) -> dict[str, Any]:
         """Send a picture with every parameter as the file sent has it."""
@@ -220,6 +254,12 @@ class RemoteEngine:
         except PictureError as error:
             raise AnswerError(about, f"{self._service.shown} gave a picture that is none: {error.reason}") from error
         return replace(result, data=clean.data, content_type=picture.format.content_type, method="server")
+
+
+@lru_cache(maxsize=8)
+def _remade(name: str, url: str, options: tuple[tuple[str, Any], ...]) -> RemoteEngine:
+    """An engine of another process, once in this one: its connections serve all that is done here."""
+    return RemoteEngine(name, url, **dict(options))
 
 
 def remote_engine(name: str, **options: Any) -> RemoteEngine:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import threading
+import platform
+import re
+import secrets
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import BinaryIO
 
 from blur_tools.errors import OutputError
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["replacing", "sweep", "write_text"]
+
+_TEMPORARY = re.compile(r"\.blur-([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.tmp")
+"""Machine, process, and what no other file has: other machines may write into the same folder."""
+
+LONGEST_WRITTEN = 86_400.0
+"""Seconds after which a temporary file of another machine is one that nobody writes any more."""
 
 
 @contextmanager
@@ -30,10 +40,11 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     OutputError
         It cannot be written; an older file stays. What the block raises passes through, and nothing is left either.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{os.getpid()}.{threading.get_ident()}.tmp")
+    target = os.fspath(path)
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f".blur-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder or ".", exist_ok=True)
         try:
             with open(temporary, "wb") as file:
                 yield file
@@ -41,8 +52,10 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
                     file.flush()
                     os.fsync(file.fileno())
             os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 
@@ -52,3 +65,43 @@ def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     with replacing(path, durable=True) as file:
         for part in parts:
             file.write(part.encode())
+
+
+def sweep(folder: str | os.PathLike[str]) -> int:
+    """Remove what processes that were killed left of files they were writing in a folder; the number of files."""
+    removed = 0
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and _is_left(entry, match.group(1), int(match.group(2))):
+                with suppress(OSError):
+                    os.unlink(entry.path)
+                    removed += 1
+    return removed
+
+
+def _is_left(entry: os.DirEntry[str], machine: str, process: int) -> bool:
+    if machine == _machine() and os.name == "posix":  # elsewhere asking could end the process
+        return not _runs(process)
+    with suppress(OSError):
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > LONGEST_WRITTEN
+    return False
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Whose process numbers a temporary file speaks of: containers of one machine have numbers of their own."""
+    numbers = ""
+    with suppress(OSError):
+        numbers = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{platform.node()} {numbers}".encode()).hexdigest()[:8]

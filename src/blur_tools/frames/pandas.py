@@ -65,7 +65,8 @@ class FrameAccessor:
         progress : bool
             Show a bar.
         resume : bool
-            Accepted for the store of detections, which a later version brings; this one computes every row.
+            Go on where an earlier run was ended, and ask nobody again what is known: answers are kept by the
+            pictures' content (see `blur_tools.batch.store`). False neither reads nor writes what is kept.
         **params
             Single parameters of `BlurSettings`, over `settings`.
 
@@ -93,6 +94,7 @@ class FrameAccessor:
             settings=settings,
             engine=engine,
             job=tables.Job(workers, progress, errors),
+            resume=resume,
             **params,
         )
 
@@ -105,6 +107,7 @@ class FrameAccessor:
         errors: str = "record",
         workers: int | None = None,
         progress: bool = True,
+        resume: bool = True,
         **params: Any,
     ) -> pd.DataFrame:
         """Find plates and faces; one row a detection.
@@ -127,6 +130,7 @@ class FrameAccessor:
             settings=settings,
             engine=engine,
             job=tables.Job(workers, progress, errors),
+            resume=resume,
             **params,
         )
 

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from blur_tools.batch.columns import cells_of, earlier_names, find_column, known_column, once, picture_column, with_rows
+from blur_tools.batch.columns import (
+    cells_of,
+    earlier_names,
+    find_column,
+    known_column,
+    once,
+    picture_column,
+    text_dtype,
+    with_rows,
+    with_values,
+)
 from blur_tools.batch.outputs import Outputs
-from blur_tools.batch.rows import COLUMNS, Given, Job, Row, blur_rows, detect_rows, message, redact_rows, tell
+from blur_tools.batch.rows import (
+    COLUMNS,
+    STOPPED,
+    Given,
+    Job,
+    Row,
+    blur_rows,
+    detect_rows,
+    message,
+    redact_rows,
+    storable,
+    telling,
+)
+from blur_tools.batch.store import Store, open_store
 from blur_tools.detections import Detection, Detections
 from blur_tools.engines import Engine, as_engine
 from blur_tools.errors import DetectionsError
@@ -30,9 +54,16 @@ __all__ = [
     "with_rows",
 ]
 
-DETECTION_COLUMNS = (
-    "kind", "score", "xmin", "ymin", "xmax", "ymax", "polygon", "source", "keep", "status", "error",
-)  # fmt: skip
+DETECTION_COLUMNS: Mapping[str, Any] = {
+    "kind": text_dtype(),
+    **dict.fromkeys(("score", "xmin", "ymin", "xmax", "ymax"), "Float64"),
+    "polygon": text_dtype(),
+    "source": text_dtype(),
+    "keep": "boolean",
+    "status": text_dtype(),
+    "error": text_dtype(),
+}
+"""Columns of `detect_frame` beside the pictures', and what is in them."""
 
 
 def apply_frame(
@@ -44,17 +75,23 @@ def apply_frame(
     settings: BlurSettings | None = None,
     engine: str | Engine | None = None,
     job: Job | None = None,
+    resume: bool = True,
+    store: Store | None = None,
+    alone: bool = True,
     **params: Any,
 ) -> pd.DataFrame:
-    """Blur the pictures of one column; see ``df.blur.apply``. `root` is what inputs are relative to."""
+    """Blur the pictures of one column; see ``df.blur.apply``.
+
+    `root` is what inputs are relative to, `store` another than the usual one; `alone` as for `Outputs`.
+    """
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
     finder = as_engine(engine)
     cells = cells_of(frame[picture_column(frame, column)])
     sources, places = once(cells)
-    outputs = Outputs(out, sources, root)
-    rows = list(blur_rows(sources, outputs, wanted, finder, job or Job()))
-    tell(rows)
-    return with_rows(frame, [rows[place] for place in places])
+    outputs = Outputs(out, sources, root, alone=alone)
+    known = store or open_store(resume)
+    rows = blur_rows(sources, outputs, wanted, finder, job or Job(), known)
+    return _with_places(frame, rows, places)
 
 
 def redact_frame(
@@ -87,9 +124,7 @@ def redact_frame(
             raise DetectionsError(f"row {label!r}: another row of this picture has different detections")
     items = [None if source is None else Given(source, *said[place]) for place, source in enumerate(sources)]
     outputs = Outputs(out, sources, root, earlier_names(frame, cells))
-    rows = list(redact_rows(items, outputs, wanted, job or Job()))
-    tell(rows)
-    return with_rows(frame, [rows[place] for place in places])
+    return _with_places(frame, redact_rows(items, outputs, wanted, job or Job()), places)
 
 
 def detect_frame(
@@ -99,23 +134,26 @@ def detect_frame(
     settings: BlurSettings | None = None,
     engine: str | Engine | None = None,
     job: Job | None = None,
+    resume: bool = True,
+    store: Store | None = None,
     **params: Any,
 ) -> pd.DataFrame:
     """Find in the pictures of one column, one row a detection; see ``df.blur.detect``."""
     wanted = BlurSettings.of(settings, **params)
     name = find_column(frame, column)
     sources, places = once(cells_of(frame[name]))
-    rows = list(detect_rows(sources, wanted, as_engine(engine), job or Job()))
-    tell(rows)
-    positions: list[int] = []
-    entries: list[dict[str, Any]] = []
-    for position, place in enumerate(places):
-        for entry in _detection_entries(rows[place]):
-            positions.append(position)
-            entries.append(entry)
-    found = pd.DataFrame(entries, columns=list(DETECTION_COLUMNS), index=frame.index[positions])
-    found = found.astype({**dict.fromkeys(("score", "xmin", "ymin", "xmax", "ymax"), "Float64"), "keep": "boolean"})
-    found.insert(0, name, frame[name].iloc[positions].to_numpy(), allow_duplicates=True)
+    rows = detect_rows(sources, wanted, as_engine(engine), job or Job(), store or open_store(resume))
+    with closing(telling(rows)) as told:
+        entries = [_detection_entries(row) for row in told]
+    entries += [_detection_entries(STOPPED)] * (len(sources) - len(entries))
+    positions = [position for position, place in enumerate(places) for _ in entries[place]]
+    columns = list(zip(*(entry for place in places for entry in entries[place]), strict=True))
+    found = pd.DataFrame(
+        dict(zip(DETECTION_COLUMNS, columns or [()] * len(DETECTION_COLUMNS), strict=True)),
+        index=frame.index[positions],
+        dtype=object,
+    ).astype(DETECTION_COLUMNS)
+    found.insert(0, name, frame[name].iloc[positions].array, allow_duplicates=True)
     return found
 
 
@@ -134,20 +172,22 @@ def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd
     return pd.Series(values, index=frame.index, name=column)
 
 
-def _detection_entries(row: Row) -> list[dict[str, Any]]:
+def _with_places(frame: pd.DataFrame, rows: Iterable[Row], places: list[int]) -> pd.DataFrame:
+    """The frame with what became of its pictures, each at its places; only text is kept of the rows."""
+    with closing(telling(rows)) as told:
+        values = [row.to_values() for row in told]
+    # fewer than places only where the run was stopped
+    stopped = STOPPED.to_values()
+    return with_values(frame, [values[place] if place < len(values) else stopped for place in places])
+
+
+def _detection_entries(row: Row) -> list[tuple[Any, ...]]:
+    """What `DETECTION_COLUMNS` say of a picture, once for each detection; once, too, where there was an error."""
     if row.detections is None:
-        return [] if row.error is None else [{"status": row.status, "error": message(row.error)}]
+        return [] if row.error is None else [(*(None,) * 9, row.status, storable(message(row.error)))]
     return [_detection_entry(item) for item in row.detections]
 
 
-def _detection_entry(item: Detection) -> dict[str, Any]:
-    entry: dict[str, Any] = dict(zip(("xmin", "ymin", "xmax", "ymax"), item.box, strict=True))
+def _detection_entry(item: Detection) -> tuple[Any, ...]:
     polygon = json.dumps([list(point) for point in item.polygon])
-    return entry | {
-        "kind": item.kind,
-        "score": item.score,
-        "polygon": polygon,
-        "source": item.source,
-        "keep": item.keep,
-        "status": "ok",
-    }
+    return item.kind, item.score, *item.box, polygon, item.source, item.keep, "ok", None

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from blur_tools._cuts import BodyTooSlowError, cut_at
 from blur_tools._http import BodyTooLargeError, OneHopSession, read_body
-from blur_tools._stop import proceed
+from blur_tools._stop import finishing, proceed
 from blur_tools.errors import (
     AnswerError,
     BadRequestError,
@@ -189,6 +189,7 @@ class Service:
         # "from None" and no cause: they hold the request, with its picture and token
         try:
             with (
+                finishing(),
                 cut_at(deadline),
                 self._session().request(method, url, auth=_Token(self._token), **options, **body) as response,
             ):

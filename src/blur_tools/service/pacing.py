@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 from blur_tools._stop import LOOK, pause, proceed
 
-__all__ = ["MOST_RETRIES", "RETRIED", "Pacer", "pacer_for", "retry_delay", "said_seconds"]
+__all__ = ["MOST_RETRIES", "RETRIED", "Elsewhere", "Pacer", "pacer_for", "retry_delay", "said_seconds", "share_turns"]
 
 RETRIED = (429, 502, 503, 504)
 """Statuses after which the same call may be made again."""
@@ -32,8 +33,20 @@ LONGEST_OBEYED = 60.0
 _SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
 
 
+class Elsewhere(Protocol):
+    """Turns that are shared with other processes, which call the same address."""
+
+    def wait(self, interval: float) -> None:
+        """Return when a call may begin, `interval` seconds after the last that began anywhere."""
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for so long, anywhere."""
+
+
 class Turns:
     """Who waits to call an address, when the last call began, and until when none may; shared by all that call it."""
+
+    elsewhere: Elsewhere | None = None
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -79,7 +92,7 @@ class Pacer:
                         delay = max(turns.closed, turns.last + self._interval) - now
                         if delay <= 0:
                             turns.last = now
-                            return
+                            break
                     else:
                         delay = 0.0
                         turns.changed.wait(LOOK)
@@ -91,11 +104,16 @@ class Pacer:
             with turns.changed:
                 turns.waiting.remove(ticket)
                 turns.changed.notify_all()
+        if turns.elsewhere is not None and self._interval:
+            turns.elsewhere.wait(self._interval)
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for so long: what one thread was told holds for all."""
-        with self._turns.changed:
-            self._turns.closed = max(self._turns.closed, self._clock() + seconds)
+        turns = self._turns
+        with turns.changed:
+            turns.closed = max(turns.closed, self._clock() + seconds)
+        if turns.elsewhere is not None:
+            turns.elsewhere.pause(seconds)
 
 
 _turns: dict[str, Turns] = {}
@@ -106,6 +124,12 @@ def pacer_for(address: str, rate: float | None) -> Pacer:
     """A pacer of an address: whoever calls that from this process shares the turns, each at its own rate."""
     with _turns_lock:
         return Pacer(rate, turns=_turns.setdefault(address, Turns()))
+
+
+def share_turns(address: str, elsewhere: Elsewhere | None) -> None:
+    """From now on calls of an address from this process also wait for those of others; None ends that."""
+    with _turns_lock:
+        _turns.setdefault(address, Turns()).elsewhere = elsewhere
 
 
 def said_seconds(headers: Mapping[str, str], text: str) -> float | None:
