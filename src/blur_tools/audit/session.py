@@ -72,8 +72,9 @@ class AuditSession(Review):
             than was searched or decided on, its decision falls, and a warning says so.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}, optional
-            Order of the queue; by default the journal's, or by path.
+        order : {"path", "risk", "random", "given"}, optional
+            Order of the queue; by default the journal's, or by path. ``"given"`` is that of the list or table, as a
+            sample is reviewed.
         column : label, optional
             The DataFrame's column with the pictures; found by itself when only one can be meant.
         engine_name : str

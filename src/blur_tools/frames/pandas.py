@@ -206,7 +206,7 @@ class FrameAccessor:
             it is in memory only, and lost with the process.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}, optional
+        order : {"path", "risk", "random", "given"}, optional
             Order of the queue; by default the journal's, or by path.
         engine_name : str
             Whose detections the table holds, for those that do not say it themselves.
