@@ -172,7 +172,6 @@ def test_in_simulated_sets_with_clustered_misses_the_truth_is_within_the_bound()
 @pytest.mark.soak
 def test_in_ten_thousand_simulated_sets_the_truth_is_within_the_bound():
     shares = failures(10_000)
-    print(shares)
     assert max(shares.values()) <= allowed(2500), shares
     assert np.mean([share for name, share in shares.items() if name.startswith("objects")]) <= 0.05
     assert np.mean([share for name, share in shares.items() if name.startswith("pictures")]) <= 0.05
