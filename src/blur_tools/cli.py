@@ -16,6 +16,7 @@ from blur_tools._later import not_yet
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
+from blur_tools.frames.export_command import add_export
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -30,7 +31,6 @@ __all__ = ["main"]
 
 LATER: dict[str, tuple[str, str, str]] = {
     "report": ("report on a run", "", ""),
-    "export": ("write detections in other formats", "", ""),
 }
 SHOWN_ROWS, LONGEST_SHOWN = 20, 60
 FAILED, WRONG_USE, STOPPED = 1, 2, 130
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add_serve(verbs, _add_parameter)
     add_audit(verbs)
     add_verify(verbs)
+    add_export(verbs)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
     demo.set_defaults(run=_demo)

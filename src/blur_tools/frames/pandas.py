@@ -310,9 +310,32 @@ class FrameAccessor:
         """Report on a run; not in this version."""
         raise not_yet("df.blur.report")
 
-    def export(self, *_: Any, **__: Any) -> Any:
-        """Write other formats; not in this version."""
-        raise not_yet("df.blur.export")
+    def export(self, path: str | os.PathLike[str], format: str | None = None, column: Any = None) -> dict[str, str]:
+        """Write the detections of the table as label files, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A file, or for formats with one for each picture a folder; an earlier export is replaced.
+        format : {"blur.json", "coco", "yolo", "yolo-outlines", "voc", "api"}, optional
+            By default what the name ends in: ``.blur.json``, another ``.json`` is COCO's.
+        column : label, optional
+            The pictures, as for `apply`. Labels name them relative to the folder that all of them share.
+
+        Returns
+        -------
+        dict of str to str
+            Pictures that could not go into it as they stand, and why.
+
+        Raises
+        ------
+        SettingsError, DetectionsError, OutputError
+            No such format or column; a cell that cannot be read; it cannot be written.
+        """
+        from blur_tools.audit.session import AuditSession
+
+        with AuditSession.open(self._frame, column=column) as session:
+            return session.export(path, format)
 
 
 @pd.api.extensions.register_series_accessor("blur")
