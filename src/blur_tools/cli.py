@@ -17,6 +17,7 @@ from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames.export_command import add_export
+from blur_tools.frames.receipt_command import add_receipt
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(verbs)
     add_verify(verbs)
     add_export(verbs)
+    add_receipt(verbs)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
     demo.set_defaults(run=_demo)

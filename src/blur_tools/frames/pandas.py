@@ -310,6 +310,46 @@ class FrameAccessor:
         """Report on a run; not in this version."""
         raise not_yet("df.blur.report")
 
+    def receipt(
+        self,
+        path: str | os.PathLike[str],
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] = "blurred",
+        settings: BlurSettings | None = None,
+        key: str | os.PathLike[str] | None = None,
+        hash_names: bool = False,
+        pseudonyms: dict[str, str] | None = None,
+        **params: Any,
+    ) -> str:
+        """Write the receipt of a run: a chain of hashes over every picture, its result and what was hidden in it.
+
+        Parameters are those of `blur_tools.audit.receipt.write_receipt`.
+
+        Returns
+        -------
+        str
+            The hash that proves it. Keep it elsewhere; ``blur-tools verify --receipt`` compares it with the files.
+
+        Raises
+        ------
+        SettingsError, OutputError
+            A column or a result is missing, the key is too short, it cannot be written.
+        """
+        from blur_tools.audit.receipt import write_receipt
+
+        return write_receipt(
+            path,
+            self._frame,
+            column,
+            out=out,
+            settings=settings,
+            key=key,
+            hash_names=hash_names,
+            pseudonyms=pseudonyms,
+            **params,
+        )
+
     def export(self, path: str | os.PathLike[str], format: str | None = None, column: Any = None) -> dict[str, str]:
         """Write the detections of the table as label files, whole or not at all.
 
