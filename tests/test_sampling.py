@@ -90,7 +90,7 @@ def test_nothing_missed_is_a_bound_and_never_clean(run):
     assert bounds.blind
     assert bounds.needed == {0.95: 5, 0.99: 5, 0.999: 5}  # only all of them would do
     text = bounds.text()
-    assert "0 of them show something" in text
+    assert "0 of 6 reviewed pictures show something" in text
     assert "no more than 27.3 % of all pictures" in text
     assert "clean" not in text
 

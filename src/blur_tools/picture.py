@@ -23,7 +23,7 @@ from blur_tools.errors import PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
 from blur_tools.sources import ORIENTATION_TAG, Source, load_source
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "load_picture", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "header_orientation", "load_picture", "sniff"]
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
@@ -310,6 +310,13 @@ def _decoded(image: Image.Image) -> tuple[Image.Image, int]:
     tag, turned = image.tag_v2.get(ORIENTATION_TAG, 1), _known(image.getexif().get(ORIENTATION_TAG, 1))
     image.load()
     return turn_stored(image, turned), _known(tag)
+
+
+def header_orientation(image: Image.Image) -> int:
+    """The orientation tag, 1 to 8, of a picture whose pixels are not decoded yet."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return _known(image.tag_v2.get(ORIENTATION_TAG, 1))
+    return _known(_read_exif(image.info.get("exif")).get(ORIENTATION_TAG, 1))
 
 
 def _known(orientation: object) -> int:

@@ -186,16 +186,25 @@ class SampleBounds:
         needed = [{"claim": claim, "more": more} for claim, more in self.needed.items()]
         return {**plain, "complete": self.complete, "needed": needed, **tables}
 
+    def claim(self) -> str:
+        """What can be said of all pictures, in one sentence."""
+        flagged = f" ({self.flagged} only flagged)" if self.flagged else ""
+        show = "shows" if self.exposed == 1 else "show"
+        begin = f"{self.exposed} of {self.reviewed} reviewed pictures {show} something that was to be hidden{flagged}"
+        if self.reviewed == self.population:
+            return f"{begin}; there are no others, and it is as sure as the reviewer's eye."
+        most = math.floor(self.exposed_bound * self.population + 1e-6)
+        return (
+            f"{begin}: at {100 * self.level:g} % confidence no more than {percent(self.exposed_bound)} of all pictures "
+            f"do ({most} of {self.population})."
+        )
+
     def text(self) -> str:
         """For a person; it never says that nothing is left."""
-        sure = f"{100 * self.level:g} %"
         lines = [
             f"{self.reviewed} of {self.drawn} drawn pictures reviewed"
             f"{'' if self.blind else ' (with the marks shown)'}, of {self.population} in the run.",
-            f"{self.exposed} of them show{'s' if self.exposed == 1 else ''} something that was to be hidden"
-            + (f" ({self.flagged} flagged)" if self.flagged else "")
-            + f"; at {sure} confidence no more than {percent(self.exposed_bound)} of all pictures do "
-            f"({math.floor(self.exposed_bound * self.population + 1e-6)} of {self.population}).",
+            self.claim(),
         ]
         for row in self.objects[self.objects["bucket"] == ALL].to_dict("records"):
             name = "objects" if row["kind"] == ALL else f"{row['kind']}s"

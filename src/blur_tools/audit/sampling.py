@@ -22,8 +22,10 @@ import pandas as pd
 
 from blur_tools.audit._items import FINISHED
 from blur_tools.audit._measured import HIDDEN_AT, Looked, SampleBounds, look_at, summarize
+from blur_tools.audit._sources import files_of
 from blur_tools.audit.coverage import HEIGHTS
 from blur_tools.batch.columns import cells_of, find_column, known_column, text_dtype
+from blur_tools.batch.outputs import local_name
 from blur_tools.batch.rows import COLUMNS
 from blur_tools.detections import Detections
 from blur_tools.errors import AuditError, DetectionsError, SettingsError
@@ -62,6 +64,8 @@ class Population:
         The run's detections of each, as lossless JSON text.
     left_out : int
         Rows of pictures that failed, were skipped or have no detections: nothing was published of them.
+    root : str
+        Folder that the names of files are relative to: a run that is moved gives the same sample.
     """
 
     column: Hashable
@@ -69,6 +73,7 @@ class Population:
     names: list[str]
     found: list[str]
     left_out: int
+    root: str
 
 
 def population_of(frame: pd.DataFrame, column: Hashable | None = None) -> Population:
@@ -88,17 +93,19 @@ def population_of(frame: pd.DataFrame, column: Hashable | None = None) -> Popula
     rows: list[int] = []
     names: dict[str, str] = {}
     left_out = 0
-    for position, (cell, text, state) in enumerate(zip(cells_of(frame[name]), texts, states, strict=True)):
+    cells = cells_of(frame[name])
+    root = _root([cell for cell, text, state in zip(cells, texts, states, strict=True) if text and state == "ok"])
+    for position, (cell, text, state) in enumerate(zip(cells, texts, states, strict=True)):
         if cell is None or text is None or state != "ok":
             left_out += 1
             continue
-        own = _name(cell)
+        own = _name(cell, root)
         if own not in names:
             rows.append(position)
         elif names[own] != text:
             raise DetectionsError(f"row {frame.index[position]!r}: another row of this picture has other detections")
         names[own] = text
-    return Population(name, rows, list(names), list(names.values()), left_out)
+    return Population(name, rows, list(names), list(names.values()), left_out, root)
 
 
 def draw_sample(
@@ -283,7 +290,7 @@ def _check(people: Population, sample: pd.DataFrame, column: Hashable) -> None:
             "the sample is of another run, or the table of the run has changed since it was drawn: its pictures and "
             "detections must be those that were sampled"
         )
-    names = [_name(cell) for cell in cells_of(sample[column])]
+    names = [_name(cell, people.root) for cell in cells_of(sample[column])]
     strata = dict(zip(names, map(_text, sample["sample_stratum"]), strict=True))
     found = dict(zip(people.names, people.found, strict=True))
     ranks = {name: _rank(seed, name) for name in found}
@@ -303,8 +310,20 @@ def _check(people: Population, sample: pd.DataFrame, column: Hashable) -> None:
             raise AuditError("a picture that was drawn is not in the sample: it must be complete")
 
 
-def _name(cell: Any) -> str:
+def _root(cells: Sequence[Any]) -> str:
+    """The folder that all files share, whether they are there or not; ``""`` without one."""
+    folders = {os.path.dirname(path) for path in files_of(cells) if path is not None}
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:
+        return ""  # different drives
+
+
+def _name(cell: Any, root: str) -> str:
     """What a picture is called in the draw, the same on every machine."""
+    path = local_name(cell)
+    if path is not None and root:
+        return os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
     if isinstance(cell, str | os.PathLike):
         return os.fsdecode(cell)
     if isinstance(cell, Source):

@@ -17,6 +17,8 @@ from blur_tools._later import not_yet
 from blur_tools.errors import ExtraMissingError, SettingsError
 
 if TYPE_CHECKING:
+    from blur_tools.audit._measured import SampleBounds
+    from blur_tools.audit.report import Report
     from blur_tools.audit.session import AuditSession, Order
     from blur_tools.engines import Engine
     from blur_tools.settings import BlurSettings
@@ -306,9 +308,109 @@ class FrameAccessor:
             **params,
         )
 
-    def report(self, *_: Any, **__: Any) -> Any:
-        """Report on a run; not in this version."""
-        raise not_yet("df.blur.report")
+    def sample(
+        self, n: int, column: Any = None, *, strata: Any = None, seed: str | int | None = None, blind: bool = True
+    ) -> pd.DataFrame:
+        """Draw pictures of a finished run for a person to look at, to learn how much was missed.
+
+        Parameters are those of `blur_tools.audit.sampling.draw_sample`. ``sample.blur.audit(order="given")`` opens it
+        for review, and `bounds` says what the reviewed table (``session.to_frame()``) tells of the run.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The drawn rows in the order of the draw.
+
+        Raises
+        ------
+        AuditError, SettingsError, DetectionsError
+            Nothing to draw from, a column that is missing, a cell that cannot be read.
+        """
+        from blur_tools.audit.sampling import draw_sample
+
+        return draw_sample(self._frame, n, column, strata=strata, seed=seed, blind=blind)
+
+    def bounds(
+        self,
+        sample: pd.DataFrame,
+        column: Any = None,
+        *,
+        settings: BlurSettings | None = None,
+        level: float = 0.95,
+        hidden_at: float = 0.9,
+        largest: float | None = None,
+        **params: Any,
+    ) -> SampleBounds:
+        """How much of this run was missed, from its reviewed sample.
+
+        Parameters are those of `blur_tools.audit.sampling.measure`; ``print(bounds.text())`` tells it.
+
+        Raises
+        ------
+        AuditError
+            It is not the sample of this run, or nobody has reviewed it.
+        """
+        from blur_tools.audit.sampling import measure
+
+        return measure(
+            self._frame,
+            sample,
+            column,
+            settings=settings,
+            level=level,
+            hidden_at=hidden_at,
+            largest=largest,
+            **params,
+        )
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] | None = "blurred",
+        sample: pd.DataFrame | SampleBounds | None = None,
+        receipt: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+        title: str = "Anonymised pictures",
+        settings: BlurSettings | None = None,
+        names: bool = True,
+        crops: int = 24,
+        pseudonyms: dict[str, str] | None = None,
+        **params: Any,
+    ) -> Report:
+        """Write the report of a run: an HTML file for a person, and the same as JSON beside it.
+
+        Parameters are those of `blur_tools.audit.report.make_report`.
+
+        Returns
+        -------
+        Report
+            What was written; ``data`` is its JSON.
+
+        Raises
+        ------
+        SettingsError, DetectionsError, AuditError, OutputError
+            The table is none of a run, the sample or receipt is not of it, or a file cannot be written.
+        """
+        from blur_tools.audit.report import make_report
+
+        report = make_report(
+            self._frame,
+            column,
+            out=out,
+            sample=sample,
+            receipt=receipt,
+            key=key,
+            title=title,
+            settings=settings,
+            names=names,
+            crops=crops,
+            pseudonyms=pseudonyms,
+            **params,
+        )
+        report.write(path)
+        return report
 
     def receipt(
         self,
