@@ -200,7 +200,9 @@ def test_it_can_be_made_of_a_table_alone(run):
     assert report.data["sample"] is report.data["verification"] is report.data["receipt"] is None
     assert "was missed is not known" in json.dumps(report.data)
     Page(report.to_html())
-    empty = make_report(pd.DataFrame({"image": pd.Series(dtype=object), "detections": pd.Series(dtype=object)}))
+    empty = make_report(
+        pd.DataFrame({"image": pd.Series(dtype=object), "detections": pd.Series(dtype=object)}), "image"
+    )
     Page(empty.to_html())
     assert empty.data["counts"]["pictures"] == 0
 

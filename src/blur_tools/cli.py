@@ -15,6 +15,7 @@ from blur_tools import __version__
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
+from blur_tools.frames.compare_command import add_compare
 from blur_tools.frames.export_command import add_export
 from blur_tools.frames.receipt_command import add_receipt
 from blur_tools.frames.report_command import add_report
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add_verify(verbs)
     add_sample(verbs)
     add_bounds(verbs)
+    add_compare(verbs)
     add_report(verbs)
     add_receipt(verbs)
     add_export(verbs)

@@ -17,7 +17,10 @@ from blur_tools._later import not_yet
 from blur_tools.errors import ExtraMissingError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from blur_tools.audit._measured import SampleBounds
+    from blur_tools.audit.comparison import Comparison
     from blur_tools.audit.report import Report
     from blur_tools.audit.session import AuditSession, Order
     from blur_tools.engines import Engine
@@ -362,6 +365,60 @@ class FrameAccessor:
             largest=largest,
             **params,
         )
+
+    def compare(
+        self,
+        others: Mapping[str, pd.DataFrame | str | os.PathLike[str]],
+        column: Any = None,
+        *,
+        name: str = "this",
+        labels: str | os.PathLike[str] | None = None,
+        pictures: str | os.PathLike[str] | None = None,
+        settings: BlurSettings | None = None,
+        **params: Any,
+    ) -> Comparison:
+        """Put what this table says is in its pictures beside what others say.
+
+        Parameters
+        ----------
+        others : mapping of str to (DataFrame or path)
+            Engines by their names: tables, or label files of any format that `export` writes, or COCO's results.
+        column : label, optional
+            The pictures, as for `apply`.
+        name : str
+            What this table's engine is called.
+        labels : path, optional
+            Label file of what is truly there, for scores.
+        pictures : path, optional
+            Folder that paths are relative to; by default the one that all pictures of a table share.
+        settings, **params
+            How detections would be hidden, for coverage.
+
+        Returns
+        -------
+        blur_tools.audit.comparison.Comparison
+            Its ``pictures`` are ranked by disagreement.
+
+        Raises
+        ------
+        SettingsError, DetectionsError
+            A table or label file that cannot be read, or no picture that all are of.
+        """
+        from blur_tools.audit.comparison import compare, found_in_frame, found_in_labels
+        from blur_tools.audit.exchange import problem_lines, read_labels
+
+        found: dict[str, Any] = {name: found_in_frame(self._frame, column, pictures=pictures)}
+        told: list[str] = []
+        for other, where in others.items():
+            if isinstance(where, pd.DataFrame):
+                same = column if column in where.columns else None
+                found[other] = found_in_frame(where, same, pictures=pictures)
+            else:
+                found[other], problems = found_in_labels(where, pictures=pictures, labels=labels)
+                told += [f"{other}: {problem}" for problem in problems]
+        truth = None if labels is None else read_labels(labels, pictures=pictures)
+        told += [] if truth is None else [f"labels: {problem}" for problem in problem_lines(truth.problems)]
+        return compare(found, truth, settings=settings, told=told, **params)
 
     def report(
         self,
