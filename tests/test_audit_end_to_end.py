@@ -19,7 +19,7 @@ from blur_tools.samples import scenes, write_scenes
 def review(sample: pd.DataFrame, truth: Mapping[str, Detections], journal: Path) -> pd.DataFrame:
     """A reviewer who does not see what was found and draws what is there; broken off once, and gone on with."""
     for _ in range(2):
-        with AuditSession.open(sample, journal=journal, order="given", reviewer="Ann", column="image") as session:
+        with AuditSession.open(sample, journal=journal, reviewer="Ann", column="image") as session:
             begun = [item for item in session.items if item.decision == "unreviewed"]
             for item in begun[: len(session) // 2 + 1]:
                 assert not item.marks

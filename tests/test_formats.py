@@ -115,7 +115,7 @@ def test_the_api_form_is_exact_and_keeps_what_the_service_said(tmp_path):
     answer = json.loads((tmp_path / "answers/a/one.jpg.json").read_text())
     assert answer == {**WRITTEN["a/one.jpg"].objects.to_api(), "blur": None}
     assert read_labels(tmp_path).pictures["a/one.jpg"].objects[0].result == PLATE.result
-    assert "ab12cde" not in (tmp_path / "labels.blur.json").read_text()
+    assert "ab12cde" not in (tmp_path / "exported.blur.json").read_text()
 
 
 @pytest.mark.parametrize("form", ["yolo", "yolo-outlines", "voc", "coco"])
@@ -161,9 +161,16 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path):
 def test_labels_of_others_are_not_replaced(tmp_path, form, part):
     (tmp_path / part).mkdir()
     (tmp_path / part / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="no export of ours has written"):
+    with pytest.raises(OutputError, match="no export of ours has written it"):
         write_pictures(tmp_path, WRITTEN, form)
     assert [path.name for path in tmp_path.rglob("*")] == [part, "mine.txt"]
+
+
+def test_a_file_of_others_is_not_replaced(tmp_path):
+    (tmp_path / "data.yaml").write_text("mine")
+    with pytest.raises(OutputError, match=r"data\.yaml is there"):
+        write_pictures(tmp_path, WRITTEN, "yolo")
+    assert [path.name for path in tmp_path.iterdir()] == ["data.yaml"]
 
 
 @pytest.mark.parametrize("form", ["yolo", "voc"])
@@ -184,10 +191,6 @@ def test_a_key_that_leaves_its_folder_is_not_written(tmp_path, form, key):
 
 
 # labels of others -------------------------------------------------------------------------------------------------
-
-
-def kinds_of(labels):
-    return labels.counts
 
 
 @pytest.fixture

@@ -137,7 +137,8 @@ def test_any_byte_of_the_receipt_that_is_changed_is_found(run, tmp_path_factory,
 @given(data=st.data())
 def test_entries_that_are_dropped_added_or_reordered_are_found_with_their_tail_recomputed(run, tmp_path_factory, data):
     """Whoever knows how a receipt is made can make the chain whole again, but not its last hash."""
-    from blur_tools.audit.receipt import _Chain, receipt_lines
+    from blur_tools.audit._receipt_chain import Chain
+    from blur_tools.audit.receipt import receipt_lines
 
     folder, _, head, _ = run
     first, *entries, _ = lines_of(folder / "receipt.jsonl")
@@ -145,7 +146,7 @@ def test_entries_that_are_dropped_added_or_reordered_are_found_with_their_tail_r
     plain = [{k: v for k, v in entries[i].items() if k not in ("previous", "type", "number")} for i in order]
     first.pop("previous")
     changed = tmp_path_factory.mktemp("changed") / "receipt.jsonl"
-    changed.write_bytes(b"".join(receipt_lines(_Chain(None), first, iter(plain))))
+    changed.write_bytes(b"".join(receipt_lines(Chain(None), first, iter(plain))))
     assert check_receipt(changed).differences == ()  # it is whole in itself
     assert [d.name for d in check_receipt(changed, head=head).differences] == ["the last line"]
     with pytest.raises(AuditError, match="written without a key"):
@@ -153,13 +154,14 @@ def test_entries_that_are_dropped_added_or_reordered_are_found_with_their_tail_r
 
 
 def test_a_tail_without_the_key_is_found_even_without_the_hash(run, tmp_path):
-    from blur_tools.audit.receipt import _Chain, receipt_lines
+    from blur_tools.audit._receipt_chain import Chain
+    from blur_tools.audit.receipt import receipt_lines
 
     folder, *_ = run
     first, *entries, _ = lines_of(folder / "keyed.jsonl")
     plain = [{k: v for k, v in entry.items() if k not in ("previous", "type", "number")} for entry in entries[:2]]
     first.pop("previous")
-    (tmp_path / "forged.jsonl").write_bytes(b"".join(receipt_lines(_Chain(b"another key, 16 b"), first, iter(plain))))
+    (tmp_path / "forged.jsonl").write_bytes(b"".join(receipt_lines(Chain(b"another key, 16 b"), first, iter(plain))))
     assert check_receipt(tmp_path / "forged.jsonl", key=folder / "key").differences
 
 

@@ -207,6 +207,25 @@ def test_it_can_be_made_of_a_table_alone(run):
     assert empty.data["counts"]["pictures"] == 0
 
 
+def test_a_stratified_sample_is_shown_by_stratum(run):
+    _, frame, _ = run
+    frame = frame.assign(place=["<north>", "south"] * 4)
+    with AuditSession.open(frame.blur.sample(5, "image", strata="place")) as session:
+        for item in session.items:
+            session.decide(item.key, "accepted")
+        text = make_report(frame, "image", sample=session.to_frame()).to_html()
+    Page(text)
+    assert "By stratum" in text
+    assert "&lt;north&gt;" in text
+
+
+def test_without_names_no_name_is_in_it(run):
+    _, frame, _ = run
+    report = make_report(frame, "image", names=False)
+    assert "broken" not in report.to_json()
+    assert [entry["picture"] for entry in report.data["failures"]] == ["picture 7", "picture 8"]
+
+
 def test_two_files_are_written_and_read_again(run, tmp_path):
     folder, frame, _ = run
     report = frame.blur.report(tmp_path / "deep/report.html", "image", out=folder / "blurred", crops=2)

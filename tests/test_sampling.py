@@ -34,7 +34,7 @@ def run(encode, noise, tmp_path):
 
 def review(sample, *, draw=(), leave=0, decision="accepted", until=None):
     """A reviewer draws what `draw` says of a picture's number, and leaves out as many as `leave` at the end."""
-    session = AuditSession.open(sample, order="given", reviewer="Ann")
+    session = AuditSession.open(sample, reviewer="Ann")
     for place, item in enumerate(session.items[: len(session) - leave]):
         number = int(item.key.rpartition("/")[2][:2])
         marks = draw(number) if callable(draw) else draw
@@ -74,9 +74,18 @@ def test_a_blind_sample_shows_nothing_of_what_was_found(run):
     assert not {"n_plates", "status", "decision"} & set(blind.columns)
 
 
+def test_a_larger_sample_goes_on_with_the_journal_of_the_smaller(run, tmp_path):
+    with AuditSession.open(draw_sample(run, 4), journal=tmp_path / "j.jsonl") as session:
+        for item in session.items:
+            session.decide(item.key, "accepted")
+    with AuditSession.open(draw_sample(run, 9), journal=tmp_path / "j.jsonl") as session:
+        assert [item.decision for item in session.items] == ["accepted"] * 4 + ["unreviewed"] * 5
+        assert measure(run, session.to_frame()).reviewed == 4
+
+
 def test_a_review_has_the_order_of_the_draw(run):
     sample = draw_sample(run, 11)
-    with AuditSession.open(sample, order="given") as session:
+    with AuditSession.open(sample) as session:
         assert [item.source for item in session.items] == list(sample["image"])
         assert all(item.detected and not item.marks for item in session.items)
 
@@ -116,7 +125,7 @@ def test_what_is_hidden_only_in_part_is_exposed(run):
     sample = review(draw_sample(run, 11), draw=lambda n: [wide] if n % 2 else [])
     assert measure(run, sample).exposed == 5
     assert measure(run, sample, hidden_at=0.2).exposed == 0
-    assert measure(run, sample, hidden_at=0.2, plates=0).exposed == 5  # nothing was hidden with these settings
+    assert measure(run, sample, plates=0).exposed == 0  # plates were not to be hidden
 
 
 def test_what_was_left_visible_on_purpose_is_no_target(run):
@@ -195,6 +204,10 @@ def with_two_seeds(sample, run):
     return sample.assign(sample_seed=["given:1", *sample["sample_seed"][1:]])
 
 
+def with_strata_of_its_own(sample, run):
+    return sample.assign(sample_stratum=["x", *["y"] * 5], sample_population=[5, *[6] * 5])
+
+
 def with_a_smaller_population(sample, run):
     return sample.assign(sample_population=8)
 
@@ -206,12 +219,19 @@ def without_its_facts(sample, run):
 @pytest.mark.parametrize(
     "change",
     [shuffled, with_a_hard_one_left_out, with_one_put_in, with_other_detections, with_a_seed_of_another_table,
-     with_two_seeds, with_a_smaller_population, without_its_facts],
+     with_two_seeds, with_strata_of_its_own, with_a_smaller_population, without_its_facts],
 )  # fmt: skip
 def test_another_sample_than_the_runs_is_refused(run, change):
     sample = review(draw_sample(run, 6), draw=truth)
     with pytest.raises(AuditError):
         measure(run, change(sample, run))
+
+
+def test_a_stratum_without_its_hard_picture_is_refused(run):
+    sample = review(draw_sample(run, 6, strata="folder"), draw=truth)
+    assert measure(run, sample).reviewed == 6
+    with pytest.raises(AuditError, match="must be complete"):
+        measure(run, sample.drop(sample.index[1]))
 
 
 def test_a_run_that_has_changed_since_is_refused(run):

@@ -46,7 +46,8 @@ class Looked:
     stratum, flagged
         Which part of the population it stands for, and whether the reviewer could not decide.
     objects : tuple of ObjectScore
-        What the reviewer drew, with how much of it the run has hidden; those left visible on purpose are neutral.
+        What the reviewer drew, with how much of it the run has hidden; those left visible on purpose, and those of a
+        kind that was not to be hidden, are neutral.
     needless : dict of kind to (int, int)
         How many detections of the run lie where nothing was drawn, and of how many.
     over_blur : float
@@ -92,8 +93,9 @@ def look_at(
     """
     size = stored_size(source)
     kept = [item for item in found if item.keep]
-    neutral = tuple(item.keep or any(_same(item, other) for other in kept) for item in truth)
-    shown = Detections(item for item in found if not item.keep and settings.intensity(item.kind) >= 1)
+    hides = {kind: settings.intensity(kind) >= 1 for kind in KINDS}
+    neutral = tuple(item.keep or not hides[item.kind] or any(_same(item, other) for other in kept) for item in truth)
+    shown = Detections(item for item in found if not item.keep and hides[item.kind])
     score = score_picture(PictureLabels(size, truth, neutral), shown, regions(shown, settings, size))
     needless: dict[str, tuple[int, int]] = {
         kind: (

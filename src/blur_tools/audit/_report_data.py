@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -46,7 +47,7 @@ class Run:
     Attributes
     ----------
     cells, names : list
-        The pictures, and what they are called in the report.
+        The pictures, and what they are called.
     found : list of (Detections or None)
         What was found in each.
     columns : dict of str to list
@@ -55,6 +56,8 @@ class Run:
         Rows of the table.
     safe : Safe
         Takes plates' texts out of what is shown.
+    named : bool
+        Whether pictures are shown by their names.
     """
 
     cells: list[Any]
@@ -63,6 +66,22 @@ class Run:
     columns: dict[str, list[str | None]]
     rows: int
     safe: Safe
+    named: bool = True
+
+    def name(self, i: int) -> str:
+        """What a picture is called in the report."""
+        return self.safe.text(self.names[i]) if self.named and self.names[i] else f"picture {i + 1}"
+
+    def told(self, i: int, text: str) -> str:
+        """A message about a picture, with what it is called here in place of where it lies."""
+        name, path = self.name(i), self.cells[i]
+        words = [str(path)] if isinstance(path, str | os.PathLike) else []
+        if words and not self.named:  # its result is called so, too
+            base = os.path.basename(words[0])
+            words += [self.names[i], base, os.path.splitext(base)[0]]
+        for word in words:
+            text = text.replace(word, name) if len(word) >= SHORTEST_TEXT else text
+        return self.safe.text(text)
 
     def done(self) -> list[int]:
         """Positions of the pictures that were done."""
@@ -73,17 +92,18 @@ class Run:
 class Safe:
     """Lets no text through that holds the text of a plate of this run."""
 
-    plates: frozenset[str] = field(default_factory=frozenset)
+    plates: frozenset[str] = frozenset()
+    lengths: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, found: Iterable[Detections | None]) -> Safe:
         texts = {_bare(item.text) for items in found if items is not None for item in items if item.text}
-        return cls(frozenset(text for text in texts if len(text) >= SHORTEST_TEXT))
+        known = frozenset(text for text in texts if len(text) >= SHORTEST_TEXT)
+        return cls(known, frozenset(map(len, known)))
 
     def text(self, text: str) -> str:
         bare = _bare(text)
-        lengths = {len(plate) for plate in self.plates}
-        parts = {bare[i : i + n] for n in lengths for i in range(len(bare) - n + 1)}
+        parts = {bare[i : i + n] for n in self.lengths for i in range(len(bare) - n + 1)}
         return storable(text) if self.plates.isdisjoint(parts) else HIDDEN_TEXT
 
 
@@ -101,8 +121,9 @@ def run_of(frame: pd.DataFrame, column: Hashable | None, *, names: bool) -> Run:
     """
     known_column(frame, "detections", "detections")
     cells = cells_of(frame[find_column(frame, column)])
-    distinct, at = once(cells)
-    first = [at.index(i) for i in range(len(distinct)) if distinct[i] is not None]
+    _, places = once(cells)
+    first = list({place: row for row, place in reversed(list(enumerate(places))) if cells[row] is not None}.values())
+    first.sort()
     texts = cells_of(frame["detections"])
     found = [None if texts[row] is None else Detections.from_json(texts[row]) for row in first]
     wanted = ("blurred", "method", "status", "error", "decision", "reviewer", "verdict", "outside", "leaks", "missed",
@@ -117,12 +138,12 @@ def run_of(frame: pd.DataFrame, column: Hashable | None, *, names: bool) -> Run:
     pictures = [cells[row] for row in first]
     files = files_of(pictures)
     root = common_root(files)
-    start = "" if root is None else f"{root}/"
-    called = []
-    for number, (cell, file) in enumerate(zip(pictures, files, strict=True), start=1):
-        name = file.removeprefix(start) if file is not None else shown_place(cell) if isinstance(cell, str) else ""
-        called.append(safe.text(name) if names and name else f"picture {number}")
-    return Run(pictures, called, found, columns, len(frame), safe)
+    start = "" if root is None else f"{root}{os.sep}"
+    called = [
+        file.removeprefix(start) if file is not None else shown_place(cell) if isinstance(cell, str) else ""
+        for cell, file in zip(pictures, files, strict=True)
+    ]
+    return Run(pictures, called, found, columns, len(frame), safe, names)
 
 
 def counted(run: Run) -> dict[str, Any]:
@@ -149,8 +170,7 @@ def failures(run: Run) -> list[dict[str, str]]:
     listed: list[dict[str, str]] = []
     for i, status in enumerate(run.columns["status"]):
         if status == "failed" and len(listed) < LISTED:
-            error = (run.columns["error"][i] or "").replace(str(run.cells[i]), run.names[i])
-            listed.append({"picture": run.names[i], "error": run.safe.text(error)})
+            listed.append({"picture": run.name(i), "error": run.told(i, run.columns["error"][i] or "")})
     return listed
 
 
@@ -214,16 +234,13 @@ def verification(run: Run) -> dict[str, Any] | None:
     verdicts = Counter(verdict for verdict in run.columns["verdict"] if verdict)
     if not verdicts:
         return None
-    listed = [
-        {"picture": run.names[i], "problem": run.safe.text(problem.replace(str(run.cells[i]), run.names[i]))}
-        for i, problem in enumerate(run.columns["problems"])
-        if problem
-    ]
+    problems = [(i, problem) for i, problem in enumerate(run.columns["problems"]) if problem]
+    listed = [{"picture": run.name(i), "problem": run.told(i, problem)} for i, problem in problems[:LISTED]]
     return {
         "verdicts": dict(verdicts),
         "outside": dict(Counter(outside for outside in run.columns["outside"] if outside)),
         "leaks": sum(int(float(value)) for value in run.columns["leaks"] if value),
         "missed": sum(int(float(value)) for value in run.columns["missed"] if value),
-        "problems": listed[:LISTED],
-        "problem_count": len(listed),
+        "problems": listed,
+        "problem_count": len(problems),
     }

@@ -217,11 +217,13 @@ def more_pictures(hidden: Sequence[float], missed: Sequence[float], claim: float
     Returns
     -------
     int or None
-        0 where the claim stands already; None where all pictures, or a hundred times those seen, would not do.
+        0 where the claim stands already; None where all pictures, a hundred times those seen, or 10,000 would not do.
     """
     found, lost = list(hidden), list(missed)
     population = facts.get("population")
-    most = min(100 * len(found), 20_000) if population is None else min(100 * len(found), population - len(found))
+    most = (
+        min(100 * len(found), 10_000) if population is None else min(100 * len(found), 10_000, population - len(found))
+    )
     if not sum(found) or not 0 < claim < 1:
         return None
 

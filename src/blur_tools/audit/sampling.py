@@ -32,16 +32,12 @@ from blur_tools.errors import AuditError, DetectionsError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import Source
 
-__all__ = ["SAMPLE_COLUMNS", "draw_sample", "measure", "population_of"]
+__all__ = ["SAMPLE_COLUMNS", "SampleBounds", "draw_sample", "measure", "population_of"]
 
 SAMPLE_COLUMNS = (
-    "run_detections",
-    "sample_place",
-    "sample_stratum",
-    "sample_seed",
-    "sample_population",
+    "run_detections", "sample_place", "sample_stratum", "sample_strata", "sample_seed", "sample_population",
     "sample_blind",
-)
+)  # fmt: skip
 """Columns that a sample has beside those of its run's table."""
 
 _BY_TABLE, _BY_HAND = "table:", "given:"
@@ -140,8 +136,8 @@ def draw_sample(
     DataFrame
         The drawn rows in the order of the draw, with the index and columns of `frame` but the run's own;
         ``run_detections`` is what the run found, ``detections`` what the review begins with: nothing if `blind`.
-        ``sample_place``, ``_stratum``, ``_seed``, ``_population`` (pictures in the stratum) and ``_blind`` say how it
-        was drawn. ``AuditSession.open(sample, order="given")`` opens it.
+        ``sample_place``, ``_stratum``, ``_strata`` (the column's name), ``_seed``, ``_population`` (pictures in the
+        stratum) and ``_blind`` say how it was drawn. ``AuditSession.open(sample)`` opens it in this order.
 
     Raises
     ------
@@ -175,6 +171,7 @@ def draw_sample(
         "run_detections": found,
         "sample_place": list(range(1, len(chosen) + 1)),
         "sample_stratum": [strata_of[i] for i in chosen],
+        "sample_strata": ["" if strata is None else str(strata)] * len(chosen),
         "sample_seed": [said] * len(chosen),
         "sample_population": [sizes[strata_of[i]] for i in chosen],
         "sample_blind": [bool(blind)] * len(chosen),
@@ -239,7 +236,7 @@ def measure(
             "level", f"a confidence below 1 and a share up to 1 are needed, not {level} and {hidden_at}"
         )
     people = population_of(frame, column)
-    _check(people, sample, find_column(sample, column))
+    _check(frame, people, sample, find_column(sample, column))
     cells = {name: cells_of(sample[name]) for name in (find_column(sample, column), "detections", "run_detections")}
     decisions = cells_of(sample["decision"]) if "decision" in sample.columns else [None] * len(sample)
     looked: list[Looked] = []
@@ -273,7 +270,7 @@ def measure(
     )
 
 
-def _check(people: Population, sample: pd.DataFrame, column: Hashable) -> None:
+def _check(frame: pd.DataFrame, people: Population, sample: pd.DataFrame, column: Hashable) -> None:
     """Refuse a sample that the table of the run does not give.
 
     Raises
@@ -281,33 +278,42 @@ def _check(people: Population, sample: pd.DataFrame, column: Hashable) -> None:
     AuditError
         What is wrong with it.
     """
-    seeds = set(map(str, sample["sample_seed"]))
-    if len(seeds) != 1 or not next(iter(seeds)).startswith((_BY_TABLE, _BY_HAND)):
+    seeds, columns = ({_text(cell) for cell in sample[name]} for name in ("sample_seed", "sample_strata"))
+    seed, strata = next(iter(seeds), ""), next(iter(columns), "")
+    if len(seeds) != 1 or len(columns) != 1 or not seed.startswith((_BY_TABLE, _BY_HAND)):
         raise AuditError("the rows are not of one sample: sample_seed differs, or is none of ours")
-    seed = next(iter(seeds))
     if seed.startswith(_BY_TABLE) and seed != _BY_TABLE + _digest(people):
         raise AuditError(
             "the sample is of another run, or the table of the run has changed since it was drawn: its pictures and "
             "detections must be those that were sampled"
         )
-    names = [_name(cell, people.root) for cell in cells_of(sample[column])]
-    strata = dict(zip(names, map(_text, sample["sample_stratum"]), strict=True))
     found = dict(zip(people.names, people.found, strict=True))
-    ranks = {name: _rank(seed, name) for name in found}
-    taken: dict[str, int] = {}
-    for place, (name, ran) in enumerate(zip(names, cells_of(sample["run_detections"]), strict=True)):
+    names = [_name(cell, people.root) for cell in cells_of(sample[column])]
+    for place, (name, ran) in enumerate(zip(names, cells_of(sample["run_detections"]), strict=True), start=1):
         if found.get(name) != ran:
-            raise AuditError(f"place {place + 1} of the sample: the run has no such picture, or found something else")
-        taken[strata[name]] = taken.get(strata[name], 0) + 1
-    if len(strata) != len(names) or [ranks[name] for name in names] != sorted(ranks[name] for name in names):
+            raise AuditError(f"place {place} of the sample: the run has no such picture, or found something else")
+    ranks = [_rank(seed, name) for name in names]
+    if len(set(names)) != len(names) or ranks != sorted(ranks):
         raise AuditError("the rows of the sample are not in the order of the draw, or one stands twice")
-    sizes = dict(zip(map(_text, sample["sample_stratum"]), map(int, sample["sample_population"]), strict=True))
-    if sum(sizes.values()) != len(found):
-        raise AuditError(f"the sample is of {sum(sizes.values())} pictures, the run of {len(found)}")
-    if len(sizes) == 1:  # of several strata the table does not say which of the others' pictures is in which
-        first = sorted(ranks.values())[: len(names)]
-        if first != [ranks[name] for name in names]:
-            raise AuditError("a picture that was drawn is not in the sample: it must be complete")
+    own = _strata(frame, _label(frame, strata), people) if strata else [""] * len(people.names)
+    members: dict[str, list[bytes]] = {}
+    for name, stratum in zip(people.names, own, strict=True):
+        members.setdefault(stratum, []).append(_rank(seed, name))
+    said = {_text(stratum): int(size) for stratum, size in zip(sample["sample_stratum"], sample["sample_population"],
+                                                               strict=True)}  # fmt: skip
+    if said != {stratum: len(one) for stratum, one in members.items()}:
+        raise AuditError("the sample's strata, or the numbers of pictures in them, are not those of the run")
+    drawn: dict[str, list[bytes]] = {}
+    for rank, stratum in zip(ranks, sample["sample_stratum"], strict=True):
+        drawn.setdefault(_text(stratum), []).append(rank)
+    if any(sorted(members[stratum])[: len(one)] != one for stratum, one in drawn.items()):
+        raise AuditError("a picture that was drawn is not in the sample: it must be complete")
+
+
+def _label(frame: pd.DataFrame, text: str) -> Hashable:
+    """The column that is called so; a table of text has only text for labels."""
+    label: Hashable = next((name for name in frame.columns if str(name) == text), text)
+    return label
 
 
 def _root(cells: Sequence[Any]) -> str:

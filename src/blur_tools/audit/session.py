@@ -73,8 +73,8 @@ class AuditSession(Review):
         reviewer : str
             Who edits and decides.
         order : {"path", "risk", "random", "given"}, optional
-            Order of the queue; by default the journal's, or by path. ``"given"`` is that of the list or table, as a
-            sample is reviewed.
+            Order of the queue; by default the journal's, or by path. ``"given"`` is that of the list or table; a
+            table that is a sample (``df.blur.sample``) always begins so.
         column : label, optional
             The DataFrame's column with the pictures; found by itself when only one can be meant.
         engine_name : str

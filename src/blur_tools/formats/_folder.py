@@ -22,7 +22,7 @@ __all__ = [
     "write_folder",
 ]  # fmt: skip
 
-BESIDE = "labels.blur.json"
+BESIDE = "exported.blur.json"
 """The file beside the labels that keeps what the format cannot: score, source, keep, exact corners, sizes."""
 
 LARGEST = 64 << 20
@@ -64,15 +64,20 @@ def write_folder(
     root = Path(folder)
     target, new, old = root / part, root / f".{part}.{os.getpid()}.new", root / f".{part}.{os.getpid()}.old"
     try:
-        if target.exists() and any(target.iterdir()) and not (root / BESIDE).is_file():
-            raise OutputError(f"{target} holds files that no export of ours has written; choose another folder")
+        if not (root / BESIDE).is_file():
+            for there in (target, *(root / name for name in more or {})):
+                if there.exists() and not (there.is_dir() and not any(there.iterdir())):
+                    raise OutputError(f"{there} is there, and no export of ours has written it; choose another folder")
         new.mkdir(parents=True)
         try:
             for name, text in files.items():
                 place = new / PurePosixPath(name)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(text.encode())
-            records = {key: _plain(labels) for key, labels in pictures.items()}
+            # first: labels without it would be taken for somebody else's
+            write_blur_json(root / BESIDE, {key: _plain(labels) for key, labels in pictures.items()})
+            for name, text in (more or {}).items():
+                write_text(root / name, [text])
             if target.exists():
                 target.rename(old)
             new.rename(target)
@@ -80,9 +85,6 @@ def write_folder(
             shutil.rmtree(new, ignore_errors=True)
             if old.exists() and not target.exists():
                 old.rename(target)
-        for name, text in (more or {}).items():
-            write_text(root / name, [text])
-        write_blur_json(root / BESIDE, records)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"{root} cannot be written: {error.strerror or error}") from error

@@ -3,7 +3,7 @@
 A file is the exact answer of the service, ``{"plates": [...], "faces": [...], "blur": null}``, called as its picture
 with ``.json`` behind it. Answers that somebody has kept from the service are read as well; their ``blur`` is not looked
 at. The API has no word for source and keep, rounds the boxes of faces outwards and does not tell the picture's size:
-``labels.blur.json`` beside it keeps them. Plates keep their ``result``, **with the text that was read**.
+``exported.blur.json`` beside it keeps them. Plates keep their ``result``, **with the text that was read**.
 """
 
 from __future__ import annotations

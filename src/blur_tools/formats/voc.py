@@ -25,6 +25,8 @@ from blur_tools.formats.labels import LONGEST_NAME, Labels, PictureLabels, Probl
 __all__ = ["read_voc", "write_voc"]
 
 PART = "Annotations"
+DIGITS = 9
+"""Decimals of a corner."""
 
 
 def write_voc(folder: str | os.PathLike[str], pictures: Mapping[str, PictureLabels]) -> dict[str, str]:
@@ -119,7 +121,7 @@ def _document(key: str, labels: PictureLabels) -> tuple[str, int]:
     _text(root, "segmented", 0)
     lost = 0
     for item, neutral in zip(labels.objects, labels.neutral, strict=True):
-        if shows(item.polygon, labels.size):
+        if shows(_rounded(item.polygon), labels.size):
             _object(root, item, labels.size, neutral)
         else:
             lost += 1
@@ -145,7 +147,7 @@ def _object(root: Element, item: Detection, size: tuple[int, int], neutral: bool
     for name, value in zip(("xmin", "ymin", "xmax", "ymax"), (left + 1, top + 1, right, bottom), strict=True):
         _text(box, name, value)
     outline = SubElement(entry, "polygon")
-    for number, (x, y) in enumerate(item.polygon, start=1):
+    for number, (x, y) in enumerate(_rounded(item.polygon), start=1):
         _text(outline, f"x{number}", repr(x + 1))
         _text(outline, f"y{number}", repr(y + 1))
     attributes = SubElement(entry, "attributes")
@@ -154,6 +156,12 @@ def _object(root: Element, item: Detection, size: tuple[int, int], neutral: bool
         attribute = SubElement(attributes, "attribute")
         _text(attribute, "name", name)
         _text(attribute, "value", said)
+
+
+def _rounded(polygon: Polygon) -> Polygon:
+    """Corners as they come back: what counts from 1 loses the last digits of what counts from 0."""
+    a, b, c, d = ((round(x, DIGITS), round(y, DIGITS)) for x, y in polygon)
+    return a, b, c, d
 
 
 def _text(parent: Element, name: str, value: Any) -> None:
@@ -222,7 +230,7 @@ def _polygon(entry: Element, key: str, number: int, problems: list[Problem]) -> 
     count = 0 if outline is None else sum(child.tag.startswith("x") for child in outline)
     if outline is not None and count == 4:
         values = [(_number(outline.findtext(f"x{i}")), _number(outline.findtext(f"y{i}"))) for i in range(1, 5)]
-        points = [(round(x - 1, 9), round(y - 1, 9)) for x, y in values if x is not None and y is not None]
+        points = [(round(x - 1, DIGITS), round(y - 1, DIGITS)) for x, y in values if x is not None and y is not None]
         if len(points) == 4:
             return _as_written(points)
     sides = [_number(entry.findtext(f"bndbox/{name}")) for name in ("xmin", "ymin", "xmax", "ymax")]

@@ -3,7 +3,7 @@
 A line is a number of a class and four values of a box (centre, width, height), or the x and y of three corners or more
 of an outline; all are shares of the picture's width and height, 0 to 1. The folder is that of Ultralytics:
 ``data.yaml``, ``labels/`` and, for the pictures, ``images/``. The format has no word for score, source and keep, cuts
-what lies outside the picture, and does not know the picture's size: ``labels.blur.json`` beside it does. What is
+what lies outside the picture, and does not know the picture's size: ``exported.blur.json`` beside it does. What is
 changed in ``labels`` counts; the other file is only asked about lines that still stand as they were written.
 """
 
@@ -79,7 +79,7 @@ def write_yolo(
         files[f"{stem}.txt"] = "".join(f"{line}\n" for line in lines if line is not None)
         lost = ["lie outside the picture" for line in lines if line is None]
         if lost:
-            left[key] = counted(lost, len(lines), "and are only in labels.blur.json")
+            left[key] = counted(lost, len(lines), "and are only in exported.blur.json")
     names = "".join(f"  {number}: {kind}\n" for number, kind in enumerate(KINDS))
     data = f"# the pictures belong into the folder images\npath: .\ntrain: images\nval: images\nnames:\n{names}"
     write_folder(folder, PART, files, {key: pictures[key] for key in stems}, {"data.yaml": data})

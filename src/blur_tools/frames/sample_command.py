@@ -19,7 +19,7 @@ The sample is blind: the reviewer draws every plate and face without seeing what
 follows from the table alone, so that nobody can draw until it pleases; a larger one begins with the smaller one.
 
     blur-tools sample blurred.csv -n 300 -o sample.csv
-    blur-tools audit sample.csv --order given          # draw what is there, accept each picture
+    blur-tools audit sample.csv          # draw what is there, accept each picture
     blur-tools bounds sample-audited.csv --run blurred.csv
 
 Without -n it says how many pictures must be looked at for a claim, and draws nothing."""
@@ -85,7 +85,7 @@ def _sample(options: argparse.Namespace) -> int:
     cli._write_table(sample, options.out)
     sys.stdout.write(
         f"{len(sample)} pictures drawn: {options.out}\n"
-        f"Review:  blur-tools audit {options.out} --order given\n"
+        f"Review:  blur-tools audit {options.out}\n"
         f"Then:    blur-tools bounds {options.out.with_stem(options.out.stem + '-audited')} --run {options.input}\n"
     )
     return 0
