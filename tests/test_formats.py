@@ -289,6 +289,7 @@ def test_what_cannot_be_used_of_voc_is_listed(voc):
         ("<annotation>", "broken file"),
         ("<other/>", "broken file"),
         ('<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotation>&b;</annotation>', "broken file"),
+        ('<?xml version="1.0" encoding="nonsense"?><annotation/>', "broken file"),
         ("<annotation><filename>a.jpg</filename></annotation>", "broken file"),
         ("<annotation><filename>../a.jpg</filename></annotation>", "unsafe name"),
         ("<annotation/>", "unsafe name"),

@@ -62,7 +62,8 @@ def test_a_receipt_tells_what_was_done(run):
     folder, _, head, _ = run
     first, *entries, end = lines_of(folder / "receipt.jsonl")
     assert (first["type"], first["previous"], first["chain"]) == ("blur_tools.receipt", "", "sha256")
-    assert first["settings"] == {"plates": 9, "faces": 10, "skip_regexp": "1 given"}
+    assert first["settings"] == {"effect": "gaussian", "plates": 9, "faces": 10, "shape": "ellipse", "feather": 0.0,
+                                 "margin": {"plate": 0.15, "face": 0.25}, "skip_regexp": "1 given"}  # fmt: skip
     assert {"blur_tools", "Pillow"} <= first["versions"].keys()
     assert [entry["number"] for entry in entries] == [1, 2, 3, 4]
     assert entries[0]["input"]["name"] == "a/AB12CDE.jpg"

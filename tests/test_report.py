@@ -102,7 +102,8 @@ def test_it_says_what_was_done(report):
     counts = report.data["counts"]
     assert counts == {"rows": 8, "pictures": 8, "done": 6, "failed": 2, "skipped": 0, "empty": 3, "plates": 6,
                       "faces": 6, "kept": 3}  # fmt: skip
-    assert report.data["run"]["settings"] == {"plates": 10, "faces": 10}
+    assert report.data["run"]["settings"] == {"effect": "gaussian", "plates": 10, "faces": 10, "shape": "ellipse",
+                                              "feather": 0.0, "margin": {"plate": 0.15, "face": 0.25}}  # fmt: skip
     assert report.data["run"]["engines"] == {"local:p0": 6, "local:f0": 3, "person": 3}
     assert report.data["run"]["methods"] == {"lossless": 6}
     assert {"blur_tools", "Pillow", "onnxruntime"} <= report.data["run"]["versions"].keys()
@@ -209,7 +210,7 @@ def test_it_can_be_made_of_a_table_alone(run):
 
 def test_a_stratified_sample_is_shown_by_stratum(run):
     _, frame, _ = run
-    frame = frame.assign(place=["<north>", "south"] * 4)
+    frame = frame.assign(place=["<north>", "ZZ 99 YYY street"] * 4)
     with AuditSession.open(frame.blur.sample(5, "image", strata="place")) as session:
         for item in session.items:
             session.decide(item.key, "accepted")
@@ -217,6 +218,7 @@ def test_a_stratified_sample_is_shown_by_stratum(run):
     Page(text)
     assert "By stratum" in text
     assert "&lt;north&gt;" in text
+    assert "YYY" not in text
 
 
 def test_without_names_no_name_is_in_it(run):

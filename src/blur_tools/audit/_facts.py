@@ -11,7 +11,7 @@ from typing import Any
 
 from blur_tools import __version__
 from blur_tools.audit._state import PERSON
-from blur_tools.detections import Detection
+from blur_tools.detections import KINDS, Detection
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Pseudonyms", "engine_of", "plain_settings", "versions"]
@@ -22,9 +22,16 @@ _TEXTS = {"skip_regexp", "config", "camera_id", "snapshot_filename"}
 
 
 def plain_settings(settings: BlurSettings) -> dict[str, Any]:
-    """The settings that differ from the defaults, without anything that could identify somebody."""
-    said: dict[str, Any] = {}
+    """The settings, without anything that could identify somebody.
+
+    What decides how a region is hidden is said in any case, since defaults may change; of the rest what differs from
+    its default.
+    """
+    said: dict[str, Any] = {name: getattr(settings, name) for name in ("effect", "plates", "faces", "shape", "feather")}
+    said["margin"] = {kind: settings.margin_of(kind) for kind in KINDS}
     for name, value in settings.to_dict().items():
+        if name in said:
+            continue
         if name in _TEXTS:
             said[name] = f"{len(value)} given" if name == "skip_regexp" else "given"
         elif name == "logo":

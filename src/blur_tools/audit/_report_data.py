@@ -26,7 +26,19 @@ from blur_tools.errors import PictureError
 from blur_tools.orientation import point_to_upright, upright_size
 from blur_tools.sources import is_url, shown_place
 
-__all__ = ["LISTED", "Run", "counted", "failures", "places", "review", "run_of", "scores", "sizes", "verification"]
+__all__ = [
+    "LISTED",
+    "Run",
+    "Safe",
+    "counted",
+    "failures",
+    "places",
+    "review",
+    "run_of",
+    "scores",
+    "sizes",
+    "verification",
+]
 
 LISTED = 50
 """Failures and problems that are told one by one; the others are in the table."""

@@ -267,7 +267,7 @@ def _sheet(facts: Data, crops: Sequence[Crop]) -> str:
 
 def _run(run: Data) -> str:
     engines = {name: f"{_n(count)} detections" for name, count in run["engines"].items()} or {"none": "no detections"}
-    settings = {name: _said(value) for name, value in run["settings"].items()} or {"": "the defaults"}
+    settings = {name: _said(value) for name, value in run["settings"].items()}
     methods = {name: f"{_n(count)} pictures" for name, count in run["methods"].items()}
     cards = [
         _card("Who found", _pairs(engines)),
@@ -279,6 +279,8 @@ def _run(run: Data) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one:g}" for name, one in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -145,7 +145,7 @@ def make_report(
         "sizes": numbers.sizes(run),
         "places": numbers.places(run),
         "review": numbers.review(run, Pseudonyms(pseudonyms)),
-        "sample": None if bounds is None else bounds.to_json(),
+        "sample": None if bounds is None else _sample(bounds, run.safe),
         "verification": numbers.verification(run),
         "crops": {"shown": len(shown), "left_out": left},
         "run": {
@@ -157,6 +157,12 @@ def make_report(
         "receipt": None if checked is None or receipt is None else _receipt(receipt, checked, counted=out is not None),
     }
     return Report(data | {"says": _says(data, bounds)}, tuple(shown))
+
+
+def _sample(bounds: SampleBounds, safe: numbers.Safe) -> dict[str, Any]:
+    """The bounds; the user's own names of strata can hold anything."""
+    said = bounds.to_json()
+    return said | {"strata": [row | {"stratum": safe.text(row["stratum"])} for row in said["strata"]]}
 
 
 def _receipt(path: str | os.PathLike[str], checked: ReceiptCheck, *, counted: bool) -> dict[str, Any]:
