@@ -242,6 +242,8 @@ def test_what_does_not_fit_is_told(run, tmp_path):
         frame.blur.report(tmp_path / "report.pdf", "image", out=None)
     with pytest.raises(AuditError, match="another run"):
         make_report(frame.drop(0), "image", sample=sample)
+    with pytest.raises(AuditError, match="bounds are of another run"):
+        make_report(frame.drop(0), "image", sample=frame.blur.bounds(sample, "image"))
     with pytest.raises(AuditError, match="is no receipt"):
         make_report(frame, "image", receipt=folder / "photos" / "<b>&0.png")
     with pytest.raises(SettingsError, match="no column 'detections'"):

@@ -249,6 +249,10 @@ def test_bad_input_is_said(run):
         draw_sample(run, 3, strata="nonsense")
     with pytest.raises(SettingsError, match="no column 'detections'"):
         draw_sample(run.drop(columns="detections"), 3)
+    with pytest.raises(SettingsError, match="no number of misses"):
+        measure(run, review(draw_sample(run, 3)), largest=-1)
+    with pytest.raises(SettingsError, match="not a confidence"):
+        measure(run, review(draw_sample(run, 3)), level=95)
     with pytest.raises(AuditError, match="nobody has decided on the first picture"):
         measure(run, draw_sample(run, 3).assign(decision="unreviewed"))
     with pytest.raises(DetectionsError, match="another row of this picture"):

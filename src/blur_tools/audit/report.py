@@ -23,7 +23,7 @@ from blur_tools.audit._measured import SampleBounds
 from blur_tools.audit._report_page import page
 from blur_tools.audit._report_sheet import Crop, contact_sheet
 from blur_tools.audit.receipt import ReceiptCheck, check_receipt
-from blur_tools.audit.sampling import measure
+from blur_tools.audit.sampling import check_same_run, measure
 from blur_tools.errors import OutputError, SettingsError
 from blur_tools.formats._writing import write_text
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
@@ -130,6 +130,8 @@ def make_report(
         raise SettingsError("crops", f"{crops} is no number of crops")
     run = numbers.run_of(frame, column, names=names)
     bounds = measure(frame, sample, column, settings=wanted) if isinstance(sample, pd.DataFrame) else sample
+    if bounds is not None:
+        check_same_run(frame, bounds, column)
     checked = None if receipt is None else check_receipt(receipt, folder=out, key=key)
     shown, left = contact_sheet(run, Path(out), wanted, crops) if out is not None and crops else ([], {})
     counts = numbers.counted(run)

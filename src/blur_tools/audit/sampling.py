@@ -32,7 +32,7 @@ from blur_tools.errors import AuditError, DetectionsError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import Source
 
-__all__ = ["SAMPLE_COLUMNS", "SampleBounds", "draw_sample", "measure", "population_of"]
+__all__ = ["SAMPLE_COLUMNS", "SampleBounds", "check_same_run", "draw_sample", "measure", "population_of"]
 
 SAMPLE_COLUMNS = (
     "run_detections", "sample_place", "sample_stratum", "sample_strata", "sample_seed", "sample_population",
@@ -231,6 +231,8 @@ def measure(
         if name not in sample.columns:
             raise AuditError(f"the table has no column {name!r}: it is no sample, or has lost how it was drawn")
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
+    if largest is not None and not 0 < largest < np.inf:
+        raise SettingsError("largest", f"{largest} is no number of misses")
     if not 0 < level < 1 or not 0 < hidden_at <= 1:
         raise SettingsError(
             "level", f"a confidence below 1 and a share up to 1 are needed, not {level} and {hidden_at}"
@@ -268,6 +270,20 @@ def measure(
         heights=tuple(heights),
         largest=largest,
     )
+
+
+def check_same_run(frame: pd.DataFrame, bounds: SampleBounds, column: Hashable | None = None) -> None:
+    """Refuse bounds that were measured on another run than the one of this table.
+
+    Raises
+    ------
+    AuditError
+        They were; or the table has changed since.
+    """
+    people = population_of(frame, column)
+    other = bounds.seed.startswith(_BY_TABLE) and bounds.seed != _BY_TABLE + _digest(people)
+    if other or bounds.population != len(people.names):
+        raise AuditError("the bounds are of another run, or the table of the run has changed since they were measured")
 
 
 def _check(frame: pd.DataFrame, people: Population, sample: pd.DataFrame, column: Hashable) -> None:
