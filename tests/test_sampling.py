@@ -251,7 +251,7 @@ def test_bad_input_is_said(run):
         draw_sample(run.drop(columns="detections"), 3)
     with pytest.raises(SettingsError, match="no number of misses"):
         measure(run, review(draw_sample(run, 3)), largest=-1)
-    with pytest.raises(SettingsError, match="not a confidence"):
+    with pytest.raises(SettingsError, match="a confidence below 1"):
         measure(run, review(draw_sample(run, 3)), level=95)
     with pytest.raises(AuditError, match="nobody has decided on the first picture"):
         measure(run, draw_sample(run, 3).assign(decision="unreviewed"))
