@@ -26,6 +26,8 @@ from blur_tools import Detection, Detections
 from blur_tools.audit.session import AuditSession, Mark
 from blur_tools.detections import box_polygon
 from blur_tools.napari import open_audit
+from blur_tools.napari._audit_widget import PANEL, audit_panel
+from blur_tools.napari._jobs import export_session
 from blur_tools.napari._window import window_of
 
 TWELVE, FORTY_EIGHT = (4000, 3000), (8000, 6000)
@@ -187,6 +189,30 @@ class Bench:
         self.viewer.close()
 
 
+def opened_folder(count: int) -> list[list[object]]:
+    """Open a folder of very many pictures, and export it, as a person does in the panel."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(count):
+            small = Image.fromarray(np.full((30, 40, 3), number % 256, np.uint8))
+            small.save(Path(folder) / f"{number:05}.png", compress_level=1)
+        viewer = napari.Viewer()
+        viewer.window.add_plugin_dock_widget("blur-tools", PANEL)
+        panel, window = audit_panel(viewer), window_of(viewer)
+        panel.search.value = False
+        opened = blocked(lambda: panel.open_folder(folder), lambda: window.desk is not None and window.desk.is_shown)
+        path = Path(folder) / "all.blur.json"
+        exported = blocked(lambda: export_session(window, path), lambda: window.jobs.current is None)
+        steps = [blocked(lambda: window.act("next"), lambda: window.desk.is_shown) for _ in range(ROUNDS)]
+        window.drop(window.desk)
+        window.close_own()
+        viewer.close()
+    return [
+        [f"a folder of {count:,} pictures opened: longest block", cell([opened], 1), "100"],
+        ["its detections exported: longest block", cell([exported], 1), "100"],
+        ["next picture in it: longest block", cell(steps, 1), "250"],
+    ]
+
+
 def cell(taken: list[tuple[float, float]], which: int = 0) -> str:
     """Median and longest of the totals, or of the longest pieces."""
     values = [one[which] for one in taken]
@@ -209,6 +235,8 @@ def main() -> None:
                 rows.append(["a search by the local engine, 12 MP: longest block", cell(bench.search(), 1), "100"])
             bench.close()
         print(*rows, sep="\n")
+    rows += opened_folder(3000)
+    print(*rows[-3:], sep="\n")
     page = table(["milliseconds that the window stands still", "median (longest)", "at most, wished"], rows)
     packages = ", ".join(f"{name} {version(name)}" for name in ("napari", "vispy", "pyqt6"))
     text = f"""## The napari window: `xvfb-run -a python benchmarks/napari_latency.py`

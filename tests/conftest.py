@@ -38,7 +38,10 @@ def encode() -> Callable[..., bytes]:
     def encoded(pixels: Any, kind: str = "PNG", **options: Any) -> bytes:
         image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
         buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
+        if kind == "HEIF":
+            pytest.importorskip("pillow_heif").from_pillow(image).save(buffer, **options)
+        else:
+            image.save(buffer, kind, **options)
         return buffer.getvalue()
 
     return encoded

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import itertools
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -36,9 +39,18 @@ PATIENCE = 20_000
 """Milliseconds that a test waits for what must happen; it goes on as soon as it has."""
 
 
+@cache
+def freeze_imports() -> None:
+    """Keep what is imported out of the seven collections of rubbish that napari's fixture makes in each test."""
+    importlib.import_module("napari._qt.qt_main_window")
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def viewer(make_napari_viewer: Callable[..., Any], tmp_path, monkeypatch):
     """A napari window on a screen, with settings of its own."""
+    freeze_imports()
     from napari import settings
 
     monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "config" / "settings.yaml"))
@@ -122,7 +134,7 @@ class Hands:
 
     def shown(self, key: str) -> None:
         """Wait until a picture is on the canvas and can be edited."""
-        self.wait(lambda: self.window.desk.item.key == key and self.window.desk.is_shown)
+        self.wait(lambda: (desk := self.window.desk) is not None and desk.item.key == key and desk.is_shown)
 
 
 @pytest.fixture

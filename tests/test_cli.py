@@ -87,7 +87,7 @@ def test_formats_that_are_not_read_are_said_and_other_files_counted(folder, caps
     assert run("blur", "photos") == 1
     shown = capsys.readouterr().err
     assert "left out of photos: 1 with names that no picture has" in shown
-    assert "c.heic: HEIC and AVIF are not read yet" in shown
+    assert "c.heic: a broken HEIF file" in shown
 
 
 def test_an_empty_folder_is_an_error(folder, capsys):

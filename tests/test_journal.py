@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -576,3 +577,34 @@ def test_a_closed_review_refuses_changes_and_can_be_opened_elsewhere(tmp_path):
         session.decide("a.png", "accepted")
     assert session["a.png"].decision == "unreviewed"
     AuditSession.open(tmp_path).close()
+
+
+def test_closed_in_the_middle_it_writes_into_no_other_file(tmp_path, monkeypatch):
+    """The number of a closed descriptor is the next file's."""
+    journal = Journal.open(tmp_path / "review.jsonl", Header(None, False))
+    begun, go_on, errors = threading.Event(), threading.Event(), []
+    real = journal._line
+
+    def line(record, more):
+        begun.set()
+        assert go_on.wait(20)
+        return real(record, more)
+
+    monkeypatch.setattr(journal, "_line", line)
+
+    def write():
+        try:
+            journal.append([Ordered("path", 0)])
+        except JournalError as error:
+            errors.append(str(error))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert begun.wait(20)
+    journal.close()
+    with open(tmp_path / "other.txt", "w+b") as other:
+        go_on.set()
+        writer.join(20)
+        assert other.read() == b""
+    assert len(errors) == 1
+    assert "is closed" in errors[0]

@@ -50,7 +50,7 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
 
 # --- EXIF by hand: Pillow would not write a thumbnail ---------------------------------------------------------------
 
-ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 
 
 def exif_block(orientation: int = 1, dpi: int | None = None, secrets: bool = True) -> bytes:
@@ -327,7 +327,7 @@ def with_tags(data: bytes, tags: list[tuple[int, int, bytes]], directories: dict
 
     def entry(tag: int, kind: int, value: bytes) -> bytes:
         nonlocal out
-        number = len(value) // {ASCII: 1, UNDEFINED: 1, SHORT: 2, LONG: 4, RATIONAL: 8}[kind]
+        number = len(value) // {BYTE: 1, ASCII: 1, UNDEFINED: 1, SHORT: 2, LONG: 4, RATIONAL: 8}[kind]
         if len(value) > 4:
             value, out = struct.pack("<I", len(out)), out + value + b"\0" * (len(value) % 2)
         return struct.pack("<HHI", tag, kind, number) + value.ljust(4, b"\0")
@@ -701,11 +701,13 @@ def with_xmp(kind: str, packet: bytes) -> bytes:
     if kind == "PNG":
         base = saved(scene(), "PNG")
         return base[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + base[33:]
+    if kind.startswith("TIFF"):
+        return with_tags(saved(scene(), "TIFF", compression=kind.split()[1]), [(700, BYTE, packet)], {})
     return saved(scene(), "WEBP", lossless=True, xmp=packet)
 
 
 class TestXmp:
-    KINDS = ("JPEG", "PNG", "WEBP")
+    KINDS = ("JPEG", "PNG", "WEBP", "TIFF raw", "TIFF tiff_lzw")
 
     @staticmethod
     def copied(kind: str, packet: bytes, **options) -> str:

@@ -288,11 +288,11 @@ def test_a_newer_journal_is_said_and_left_alone(hands, folder):
     hands.viewer.window.add_plugin_dock_widget("blur-tools", "Audit")
     panel = audit_panel(hands.viewer)
     panel.open_folder(folder)
-    assert "99" in hands.window.status
+    hands.wait(lambda: "99" in hands.window.status)
     assert panel.session is None
     assert journal.read_text() == newer
     panel.open_folder(folder / "no such folder")
-    assert "no such folder" in hands.window.status
+    hands.wait(lambda: "no such folder" in hands.window.status)
 
 
 # ---- searching on the way
@@ -358,6 +358,7 @@ def test_all_are_searched_saved_and_exported(hands, folder, networks, tmp_path):
     assert not list(out.rglob("*.png"))
     assert "the file has changed" in hands.window.status
     export_session(hands.window, tmp_path / "all.blur.json")
+    hands.wait(lambda: hands.window.jobs.current is None)
     assert set(json.loads((tmp_path / "all.blur.json").read_text())["pictures"]) == {"a.png", "b/c.png", "d.png"}
     session.close()
     # the results are none of the pictures to review

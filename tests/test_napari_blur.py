@@ -12,10 +12,11 @@ from PIL import ExifTags, Image
 from blur_tools import BlurSettings, Detection
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
+from blur_tools.forms import DRAWN
 from blur_tools.napari import open_audit
 from blur_tools.napari._blur_widget import BlurWidget
 from blur_tools.napari._jobs import search
-from blur_tools.napari._settings_form import DRAWN, SettingsForm
+from blur_tools.napari._settings_form import SettingsForm
 
 FOUND_PLATE, FOUND_FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
 """What the fixture `networks` finds, upright."""
@@ -97,8 +98,10 @@ def test_a_picture_is_searched_mended_previewed_and_saved(hands, panel, networks
     hands.rest()
     preview = hands.window.desk.stage.preview
     assert (preview.data[105:135, 205:275] != pixels[105:135, 205:275]).any(axis=2).mean() > 0.9
+    blurred = preview.data.copy()
     panel.form.fields["effect"].value = "fill"
-    hands.wait(lambda: len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1)
+    hands.wait(lambda: not np.array_equal(preview.data, blurred))
+    assert len(np.unique(preview.data[105:135, 205:275].reshape(-1, 3), axis=0)) == 1
     save(hands, panel, tmp_path / "out")
     (saved,) = (tmp_path / "out").iterdir()
     assert np.array_equal(opened(saved), preview.data)

@@ -27,7 +27,7 @@ from blur_tools.napari._layers import (
     state_of,
 )
 from blur_tools.napari._pictures import colour, load_shown, shown_in_layer
-from blur_tools.napari._preview import Redaction
+from blur_tools.redaction.live import Redaction
 from blur_tools.samples import scenes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari_hands import PLATE, Hands, audit, folder, hands, session, viewer  # noqa: F401
@@ -17,6 +19,7 @@ from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_bl
 from blur_tools.napari import _adopt, _io, open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._blur_widget import BlurWidget
+from blur_tools.napari._jobs import save_session
 from blur_tools.napari._pictures import shown_in_layer
 
 
@@ -122,7 +125,7 @@ def test_reading_a_stack_goes_by_frames_so_that_it_can_be_cancelled(hands, noise
         adopted = next(steps)
         assert len(written) == number
         assert (adopted is None) == (number < 4)
-    assert len(adopted.sources) == 4
+    assert len(adopted.session) == 4
 
 
 # ---- excluded areas
@@ -156,6 +159,115 @@ def test_an_excluded_area_lies_where_it_is_seen(hands, panel, noise):
     desk = hands.window.desk
     settings = hands.window.asked(desk.stage.image)(desk.stage.shown)
     assert settings.rectangles[0] == pytest.approx((0.5, 0.5, 100.5, 100.5), abs=0.6)
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"rotate": 90},
+        {"scale": (30, 30)},
+        {"scale": (0.02, 0.02), "translate": (5, 7)},
+        {"shear": [0.4]},
+        {"affine": np.array([[0.8, -0.6, 40], [0.6, 0.8, -20], [0, 0, 1.0]])},
+        {"scale": (2, 1), "rotate": 30},
+    ],
+    ids=["turned", "large", "small", "sheared", "affine", "stretched"],
+)
+def test_a_mark_lies_where_it_is_drawn_however_the_picture_lies(hands, panel, noise, lies):
+    layer = hands.viewer.add_image(noise(400, 500), rgb=True, **lies)
+    hands.viewer.reset_view()
+    put_on_desk(hands, panel, layer)
+    hands.key("P")
+    ends = [layer.data_to_world(corner)[::-1] for corner in ((100, 200), (160, 300))]
+    hands.drag([(x + 0.5, y + 0.5) for x, y in ends])
+    (mark,) = hands.window.desk.session.current.marks
+    # the box is drawn along the screen: its ends are where the mouse was, whatever its corners are in the picture
+    middle = np.mean(mark.detection.polygon, axis=0)
+    assert middle == pytest.approx((250.5, 130.5), abs=2)
+    plane = hands.window.desk.stage.marks.layer
+    assert plane.data_to_world((130.0, 250.0)) == pytest.approx(layer.data_to_world((130.0, 250.0)), abs=1e-6)
+
+
+def test_marks_follow_a_picture_that_is_moved_afterwards(hands, panel, noise):
+    layer = hands.viewer.add_image(noise(400, 500), rgb=True)
+    put_on_desk(hands, panel, layer)
+    layer.scale, layer.rotate = (2, 2), 30
+    marks = hands.window.desk.stage.marks.layer
+    assert marks.data_to_world((50.0, 70.0)) == pytest.approx(layer.data_to_world((50.0, 70.0)))
+
+
+def test_what_lies_outside_the_picture_or_was_a_click_is_no_mark(hands, panel, noise):
+    layer = hands.viewer.add_image(noise(400, 500), rgb=True)
+    put_on_desk(hands, panel, layer)
+    hands.viewer.scene.camera.zoom = 0.8
+    hands.key("P")
+    hands.drag([(520, 100), (560, 160)])
+    assert "outside the picture" in hands.window.status
+    hands.key("P")
+    hands.drag([(100, 100), (102, 101)])
+    assert "a click, not a box" in hands.window.status
+    assert hands.window.desk.session.current.marks == ()
+
+
+def test_the_frame_that_is_seen_is_the_frame_that_is_marked(hands, panel, noise):
+    hands.viewer.add_image(np.stack([noise(200, 300)] * 8), rgb=True, name="other")
+    film = np.stack([noise(200, 300) // (n + 1) for n in range(4)])
+    layer = hands.viewer.add_image(film, rgb=True, name="film", scale=(2, 1, 1), translate=(1, 0, 0))
+    put_on_desk(hands, panel, layer)
+    dims = hands.viewer.dims
+    for world, frame in ((1, 0), (3, 1), (5, 2), (7, 3)):
+        dims.set_point(0, world)
+        hands.wait(lambda frame=frame: f"-{frame:05d}" in hands.window.desk.item.key)
+        hands.wait(lambda: hands.window.desk.is_shown)
+        assert (hands.window.desk.stage.shown.pixels == film[frame]).all()
+    hands.window.act("previous")
+    hands.wait(lambda: "-00002" in hands.window.desk.item.key)
+    assert round(layer.world_to_data(dims.point)[0]) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")  # napari's own word for it
+def test_a_picture_across_the_plane_is_refused(hands, panel, noise, told):
+    affine = np.eye(4)
+    affine[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    layer = hands.viewer.add_image(np.stack([noise(20, 30)] * 3), rgb=True, name="film", affine=affine)
+    panel.image.value = layer
+    panel.start_detection()
+    hands.wait(lambda: hands.window.jobs.current is None)
+    assert "out of the plane" in told[0]
+    assert hands.window.desk_of(layer) is None
+
+
+def test_a_layer_that_is_removed_while_it_is_read_leaves_nothing(hands, panel, noise, monkeypatch):
+    layer = hands.viewer.add_image(np.stack([noise(90, 150)] * 3), rgb=True, name="film")
+    panel.image.value = layer
+    panel.start_detection()
+    hands.viewer.layers.remove(layer)
+    hands.wait(lambda: hands.window.jobs.current is None)
+    assert hands.window.desks == []
+    assert len(hands.viewer.layers) == 0
+    assert "removed" in hands.window.status
+
+
+def test_detect_waits_for_what_is_going_on(hands, panel, noise, tmp_path, audit, session, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    real = AuditSession.saving
+
+    def saving(self, *where, **how):
+        begun.set()
+        assert go_on.wait(20)
+        yield from real(self, *where, **how)
+
+    monkeypatch.setattr(AuditSession, "saving", saving)
+    audit.search.value = False
+    session.decide("a.png", "accepted")
+    save_session(hands.window, tmp_path / "out")
+    hands.wait(begun.is_set)
+    panel.image.value = hands.viewer.add_image(noise(90, 150), rgb=True)
+    panel.start_detection()
+    assert hands.window.status == "Saving is still going on: wait for it, or press Cancel."
+    go_on.set()
+    hands.wait(lambda: hands.window.jobs.current is None)
+    assert (tmp_path / "out" / "a.png").exists()
 
 
 # ---- windows and panels that come and go

@@ -19,15 +19,16 @@ from napari_hands import Hands, hands, viewer  # noqa: F401
 from npe2 import PluginManifest
 
 from blur_tools import Detection, Detections
+from blur_tools.audit.actions import ACTIONS, HOLD
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
 from blur_tools.errors import DetectionsError, ExtraMissingError
 from blur_tools.formats.blur_json import PictureRecord, read_blur_json, write_blur_json
 from blur_tools.formats.coco import read_coco
+from blur_tools.forms import ENGINES
 from blur_tools.napari import _io, open_audit
 from blur_tools.napari._audit_widget import PANEL
-from blur_tools.napari._keys import ACTIONS, HOLD
-from blur_tools.napari._window import ENGINES
+from blur_tools.napari._panel import shown_key
 from blur_tools.samples import scenes, write_scenes
 from blur_tools.settings import DEFAULT_INTENSITY
 
@@ -114,6 +115,7 @@ def test_the_sample_scenes_open_from_the_menu_for_review(hands, networks):
     from napari._app_model import get_app_model
 
     get_app_model().commands.execute_command("blur-tools.open_samples").result()
+    hands.wait(lambda: hands.window.desk is not None)
     assert len(hands.window.desk.session) == len(scenes())
     hands.wait(lambda: hands.window.desk.item.detected)
     hands.window.desk.session.close()
@@ -128,6 +130,7 @@ def test_a_folder_opens_in_the_audit_panel_and_a_review_goes_on(hands, networks,
     hands.key("A")
     hands.wait(lambda: hands.window.desk.is_shown)
     hands.viewer.open(str(tmp_path / ".blur-audit.jsonl"), plugin="blur-tools")
+    hands.wait(lambda: hands.window.desk is not None)
     session = hands.window.desk.session
     assert session is not first
     assert session.position == 1
@@ -143,7 +146,9 @@ def test_napari_path_plugin_on_the_command_line(tmp_path):
         "import napari._qt.qt_event_loop as loop; real = napari.run;"
         "from blur_tools.napari._window import window_of\n"
         "def run(*a, **k):\n"
+        "    from qtpy.QtWidgets import QApplication\n"
         "    v = napari.current_viewer(); w = window_of(v)\n"
+        "    while w.desk is None: QApplication.processEvents()\n"
         "    print('opened', len(w.desk.session), sorted(v.window.dock_widgets)); w.desk.session.close(); v.close()\n"
         "napari.run = run\n"
         f"sys.argv = ['napari', {str(tmp_path / 'pictures')!r}, '--plugin', 'blur-tools']\n"
@@ -218,6 +223,7 @@ def test_several_pictures_open_in_the_audit_panel_with_their_marks(hands, encode
     decided = replace(RECORD, decision="accepted", reviewer="Ann", decided_at="2026-01-02T03:04:05+00:00")
     write_blur_json(path, {"a.png": RECORD, "b.png": decided})
     hands.viewer.open(str(path), plugin="blur-tools")
+    hands.wait(lambda: hands.window.desk is not None)
     session = hands.window.desk.session
     assert [len(item.marks) for item in session.items] == [2, 2]
     assert [(item.decision, item.reviewer) for item in session.items] == [("unreviewed", ""), ("accepted", "Ann")]
@@ -251,7 +257,7 @@ def test_the_marks_on_the_desk_are_written_as_they_are(hands, networks, encode, 
 
 def test_a_window_is_not_needed_to_import_what_knows_none():
     code = (
-        "import sys; import blur_tools.napari, blur_tools.napari._layers, blur_tools.napari._preview;"
+        "import sys; import blur_tools.napari, blur_tools.napari._layers, blur_tools.napari._pictures;"
         "print([m for m in ('napari', 'qtpy', 'magicgui') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -288,3 +294,9 @@ def test_a_viewer_that_is_closed_is_let_go(make_napari_viewer, encode, noise, tm
     del viewer, panel
     gc.collect()
     assert gone() is None
+
+
+def test_the_page_lists_the_keys_as_they_are():
+    page = (ROOT / "docs" / "napari.md").read_text()
+    for action in (*ACTIONS, HOLD):
+        assert f"| {shown_key(action.key).replace('Del', 'Delete')} | {action.title} | {action.help} |" in page

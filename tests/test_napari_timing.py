@@ -15,7 +15,7 @@ from blur_tools.engines import Answer
 from blur_tools.napari import _stage, open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search, search_items, search_rest
-from blur_tools.napari._preview import Redaction
+from blur_tools.redaction.live import Redaction
 
 TOLERANCE = 2.5
 """Pixels of the picture: a person hits a whole pixel of the screen."""
@@ -273,7 +273,8 @@ def test_another_folder_ends_the_search_of_the_one_before(hands, folder, monkeyp
     search_rest(hands.window)
     hands.wait(service.begun.is_set)
     panel.open_folder(other)
-    assert hands.window.jobs.current is None
+    assert hands.window.jobs.current.title == "Opening"
+    hands.wait(lambda: hands.window.desk is not None)
     hands.shown("z.png")
     service.go_on.set()
     hands.rest()

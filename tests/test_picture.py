@@ -176,12 +176,6 @@ def _sixteen(colour):
     return zlib.compress(b"".join(b"\0" + b"\x12\x34" * samples * 3 for _ in range(2)))
 
 
-@pytest.mark.parametrize("colour", [0, 2, 4, 6], ids=["gray", "rgb", "gray alpha", "rgba"])
-def test_a_png_of_16_bits_is_refused(colour):
-    with pytest.raises(PictureError, match="16 bits"):
-        load_picture(png(3, 2, 16, colour, _sixteen(colour)))
-
-
 @pytest.mark.parametrize("ninth", [8, 1, 255])
 def test_a_png_of_16_bits_is_refused_whatever_stands_before_its_header(ninth):
     """Pillow does not mind a chunk before IHDR; a byte of it must not be taken for the depth."""
@@ -189,25 +183,6 @@ def test_a_png_of_16_bits_is_refused_whatever_stands_before_its_header(ninth):
     with pytest.raises(PictureError) as caught:
         load_picture(data)
     assert "255 bits" not in caught.value.reason
-
-
-def test_a_tiff_of_more_than_8_bits_is_refused(encode):
-    for image, bits in (
-        (Image.new("I;16", (3, 2)), 16),
-        (Image.new("I;16B", (3, 2)), 16),
-        (Image.new("I", (3, 2)), 32),
-        (Image.new("F", (3, 2)), 32),
-    ):
-        with pytest.raises(PictureError, match=f"{bits} bits a channel; convert it"):
-            load_picture(encode(image, "TIFF"))
-
-
-def test_a_tiff_of_16_bit_colour_is_refused(encode):
-    data = encode(Image.new("RGB", (3, 2)), "TIFF")
-    # the tag's value is three shorts, 8 8 8, somewhere in the file
-    assert data.count(struct.pack("<3H", 8, 8, 8)) == 1
-    with pytest.raises(PictureError):
-        load_picture(data.replace(struct.pack("<3H", 8, 8, 8), struct.pack("<3H", 16, 16, 16)))
 
 
 def test_a_tiff_of_another_colour_space_is_refused_by_its_mode(encode):
@@ -222,8 +197,8 @@ HEIF = b"\0\0\0\x18ftyp%b\0\0\0\0mif1heic" + bytes(100)
     ("data", "reason"),
     [
         (b"GIF89a" + bytes(50), "GIF"),
-        (HEIF % b"heic", "HEIC"),
-        (HEIF % b"avif", "AVIF"),
+        (HEIF % b"heic", "a broken HEIF file"),
+        (HEIF % b"avif", "a broken AVIF file"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"%PDF-1.7\n", "PDF"),
         (b"8BPS" + bytes(50), "Photoshop"),

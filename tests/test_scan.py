@@ -62,6 +62,15 @@ def in_jpeg(part: bytes) -> bytes:
     return data[:20] + part + data[20:]
 
 
+def in_jpeg_of(data: bytes, part: bytes) -> bytes:
+    return data[:20] + part + data[20:]
+
+
+def pixels_of(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
 def in_png(part: bytes) -> bytes:
     data = base("PNG")
     return data[:33] + part + data[33:]
@@ -204,10 +213,30 @@ class TestJpeg:
 
     def test_more_tables_than_are_needed_are_not_kept(self):
         data = in_jpeg(segment(0xDB, b"\3" + bytes(range(1, 65))) * 30)
+        assert "JPEG/tables" in places(data, LEAK)
         result = blur_tools.redact(data, PLATE)
         assert scan(result.data) == []
-        assert result.method.startswith("reencode")
-        assert any("tables" in warning for warning in result.warnings)
+        assert result.method == "jpeg-lossless"
+
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}])
+    def test_tables_that_no_scan_uses(self, options):
+        planted = secret("quantisation", 64)
+        quantisation = segment(0xDB, b"\3" + planted)
+        codes = segment(0xC4, b"\x13" + bytes([0, 0, 0, 8] + [0] * 12) + planted[:8])
+        data = base(quality=90, **options)
+        # in a segment of its own, behind one that is used, and before one that takes its place
+        beside = data.index(b"\xff\xdb")
+        size = int.from_bytes(data[beside + 2 : beside + 4], "big")
+        joined = data[: beside + 2] + (size + 65).to_bytes(2, "big") + data[beside + 4 : beside + 2 + size]
+        joined += b"\2" + planted + data[beside + 2 + size :]
+        replaced = data[:beside] + segment(0xDB, b"\0" + planted) + data[beside:]
+        for made in (in_jpeg_of(data, quantisation), in_jpeg_of(data, codes), joined, replaced):
+            assert places(made, LEAK) == {"JPEG/tables"}
+            for found in (PLATE, []):
+                written = blur_tools.redact(made, found).data
+                assert planted[:8] not in written
+                assert scan(written) == []
+            assert np.array_equal(pixels_of(blur_tools.redact(made, []).data), pixels_of(data))
 
 
 class TestPng:
@@ -301,11 +330,16 @@ def box(name: bytes, content: bytes, version: int | None = None) -> bytes:
     return struct.pack(">I", 8 + len(head) + len(content)) + name + head + content
 
 
+def unit(content: bytes, kind: int = 19) -> bytes:
+    """A unit of HEVC with its length; by default one of pixels."""
+    return struct.pack(">IBB", 2 + len(content), kind << 1, 1) + content
+
+
 def heif(extras: bool = True) -> bytes:
     """A HEIF file of boxes alone: its pictures are no pictures, which a scan does not look at."""
-    items = [(b"hvc1", b"the picture itself")]
+    items = [(b"hvc1", unit(b"the picture itself"))]
     if extras:
-        items += [(b"hvc1", b"its thumbnail"), (b"hvc1", b"its depth"), (b"mime", XMP)]
+        items += [(b"hvc1", unit(b"its thumbnail")), (b"hvc1", unit(b"its depth")), (b"mime", XMP)]
         items += [(b"Exif", b"\0\0\0\6Exif\0\0" + exif_block())]
     media = b"".join(content for _, content in items) + (secret("between") if extras else b"")
     entries = [struct.pack(">HH4s", n, 0, kind) + b"\0" for n, (kind, _) in enumerate(items, 1)]

@@ -30,6 +30,7 @@ from blur_tools.detectors.reading import Reading
 from blur_tools.engines import _skip, local
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.local import LocalEngine
+from blur_tools.picture import sniff
 from blur_tools.server import app, form, run, security, waiting
 from blur_tools.server.config import ServerConfig
 from blur_tools.server.run import serving
@@ -92,6 +93,15 @@ def test_both_addresses_with_and_without_a_last_slash(serve, jpeg, path):
     blur = answer.json()["blur"]
     assert (blur["content_type"], blur["filename"]) == ("image/jpeg", "a.jpg")
     assert picture(answer).size == (200, 100)
+
+
+@pytest.mark.parametrize(("kind", "content_type"), [("HEIF", "image/heic"), ("AVIF", "image/avif")])
+def test_what_telephones_send_comes_back_as_it_is(serve, encode, noise, kind, content_type):
+    answer = post(serve(), encode(noise(100, 200), kind), plates=10, faces=10)
+    assert answer.status_code == 200
+    assert len(answer.json()["faces"]) == 1
+    assert answer.json()["blur"]["content_type"] == content_type
+    assert sniff(base64.b64decode(answer.json()["blur"]["base64"])).name == kind
 
 
 def test_info_health_and_the_schema(serve):

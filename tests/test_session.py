@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 import blur_tools  # noqa: F401  (registers the accessor)
+from blur_tools.audit._files import mark_of
 from blur_tools.audit.session import AuditSession, Item
 from blur_tools.detections import Detection, Detections, box_polygon
 from blur_tools.errors import (
@@ -1577,3 +1578,108 @@ def test_many_paths_cost_little_memory():
     tracemalloc.stop()
     assert len(session) == 10_000
     assert used < 10_000 * 1500
+
+
+# -- a file that was replaced, a journal from elsewhere, threads ---------------------------------------------------
+
+
+def replaced(path: Path) -> None:
+    pixels = np.random.default_rng(99).integers(0, 256, (80, 161, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def test_a_file_that_nobody_saw_is_not_accepted(session, folder, tmp_path):
+    session.set_detections("a.png", [PLATE])
+    replaced(folder / "a.png")
+    with pytest.raises(AuditError, match="has changed"):
+        session.decide("a.png", "accepted")
+    item = session["a.png"]
+    assert item.decision == "unreviewed"
+    assert "the file has changed" in item.reasons
+    assert list(session.save(tmp_path / "out")["status"]) == ["skipped"] * 3
+    # having been told, a person may accept the new one
+    session.decide("a.png", "accepted")
+    assert session["a.png"].decision == "accepted"
+    session.close()
+    with AuditSession.open(folder) as again:
+        assert again["a.png"].decision == "accepted"
+
+
+def test_what_was_seen_is_what_is_decided_on(session, folder):
+    seen = mark_of(str(folder / "a.png"))
+    replaced(folder / "a.png")
+    session.set_detections("a.png", [PLATE])  # the engine saw the new one, the person still the old
+    with pytest.raises(AuditError, match="look at it again"):
+        session.decide("a.png", "accepted", seen=seen)
+    session.set_detections("b.png", [PLATE], seen=mark_of(str(folder / "b.png")))
+    replaced(folder / "b.png")
+    with pytest.raises(AuditError, match="look at it again"):
+        session.decide("b.png", "accepted")
+    session.decide("b.png", "flagged")
+
+
+def test_an_old_answer_is_of_the_old_file(session, folder):
+    seen = mark_of(str(folder / "a.png"))
+    replaced(folder / "a.png")
+    session.set_detections("a.png", [PLATE], seen=seen)
+    with pytest.raises(AuditError, match="has changed"):
+        session.decide("a.png", "accepted")
+
+
+def test_a_journal_from_elsewhere_reads_nothing_outside_its_folder(tmp_path, folder):
+    secret = write_pictures(tmp_path / "secret", ("s.png",)) / "s.png"
+    journal = folder / "list.blur-audit.jsonl"
+    sources = [str(folder / "a.png"), str(secret), "http://127.0.0.1:9/x.png"]
+    with AuditSession.open(sources, journal=journal) as session:
+        session.set_detections(session.items[-1].key, [PLATE])
+        keys = {item.key for item in session.items}
+    assert len(keys) == 3
+    away = tmp_path / "away"
+    away.mkdir()
+    moved = away / "list.blur-audit.jsonl"
+    shutil.copy(journal, moved)
+    with AuditSession.resume(moved, elsewhere=False) as again:
+        assert {item.key for item in again.items} == keys
+        assert all("outside the folder" in item.error and item.source is None for item in again.items)
+        assert sum(len(item.marks) for item in again.items) == 1
+    with AuditSession.resume(moved) as trusted:
+        assert {item.source for item in trusted.items} >= {str(secret), "http://127.0.0.1:9/x.png"}
+
+
+def test_a_folders_own_journal_is_no_journal_from_elsewhere(session, folder):
+    session.decide("a.png", "accepted")
+    session.close()
+    with AuditSession.resume(folder / ".blur-audit.jsonl", elsewhere=False) as again:
+        assert [item.error for item in again.items] == ["", "", ""]
+        assert again["a.png"].decision == "accepted"
+
+
+def test_an_export_that_is_stopped_writes_nothing(session, tmp_path):
+    steps = session.exporting(tmp_path / "all.blur.json")
+    assert next(steps)[0].key == "a.png"
+    steps.close()
+    assert list(tmp_path.glob("*.json")) == []
+    assert [item.key for item, _ in session.exporting(tmp_path / "all.blur.json")] == list(NAMES)
+    assert len(read_blur_json(tmp_path / "all.blur.json")) == 3
+
+
+def test_a_number_that_leaves_none_for_the_next_mark_is_refused(session, folder):
+    session.close()
+    journal = folder / ".blur-audit.jsonl"
+    line = {"type": "edit", "key": "a.png", "at": "2026-01-01T00:00:00+00:00", "by": "", "word": "add plate"}
+    line["marks"] = [[(1 << 63) - 1, PLATE.to_json()]]
+    with journal.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(JournalError, match="whole number"):
+        AuditSession.open(folder)
+
+
+def test_what_cannot_be_read_is_counted(session):
+    assert session.unreadable == 0
+    session.set_error("a.png", "broken")
+    session.set_error("b.png", "broken")
+    session.set_error("a.png", "")
+    assert session.unreadable == 1
+    assert not session.closed
+    session.close()
+    assert session.closed

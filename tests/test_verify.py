@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import blur_tools
 from blur_tools import BlurSettings, Detection, Detections, SettingsError
@@ -389,3 +390,108 @@ class TestCommand:
         pd.DataFrame({"image": ["a.jpg"]}).to_csv("other.csv")
         assert main(["verify", "blurred", "--detections", "other.csv", "--no-detect"]) == 2
         assert "no column blurred" in capsys.readouterr().err
+
+
+def with_segment(data: bytes, marker: int, body: bytes) -> bytes:
+    return data[:2] + bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body + data[2:]
+
+
+def with_chunk(data: bytes, name: bytes, body: bytes) -> bytes:
+    """A PNG with one more chunk, behind its header."""
+    made = len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+    return data[:33] + made + data[33:]
+
+
+def without_jfif(data: bytes) -> bytes:
+    assert data[2:4] == b"\xff\xe0"
+    return data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]
+
+
+def oriented(kind: str, tag: int, **options) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    return saved(kind, exif=exif.tobytes(), **options)
+
+
+PROFILES = [ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes() for name in ("sRGB", "XYZ")]
+ADOBE = b"Adobe\0\x64\0\0\0\0"
+PLAIN_JPEG = without_jfif(saved("JPEG", quality=90))
+SIXTEEN = np.asarray(scene().convert("L")).astype(np.uint16) * 257
+# the same numbers, which show something else: original, result, and what is said of it
+MEANINGS = {
+    "orientation of a JPEG": (oriented("JPEG", 6), oriented("JPEG", 1), "orientation is 1, its original's 6"),
+    "orientation lost": (oriented("JPEG", 3), saved("JPEG"), "orientation is 1, its original's 3"),
+    "orientation of a PNG": (oriented("PNG", 1), oriented("PNG", 8), "orientation is 8, its original's 1"),
+    "orientation of a TIFF": (oriented("TIFF", 2), oriented("TIFF", 1), "orientation is 1, its original's 2"),
+    "orientation of a WebP": (
+        oriented("WEBP", 4, lossless=True), saved("WEBP", lossless=True), "orientation is 1, its original's 4"
+    ),
+    "profile lost": (
+        saved("JPEG", icc_profile=PROFILES[0]), saved("JPEG"), "has not the colour profile of its original"
+    ),
+    "another profile": (
+        saved("PNG", icc_profile=PROFILES[0]), saved("PNG", icc_profile=PROFILES[1]), "another colour profile"
+    ),
+    "profile added": (saved("TIFF"), saved("TIFF", icc_profile=PROFILES[0]), "another colour profile"),
+    "Adobe's transform": (
+        with_segment(PLAIN_JPEG, 0xEE, ADOBE + b"\1"), with_segment(PLAIN_JPEG, 0xEE, ADOBE + b"\0"), "other colours"
+    ),
+    "Adobe's segment": (PLAIN_JPEG, with_segment(PLAIN_JPEG, 0xEE, ADOBE + b"\0"), "other colours"),
+    "names of the components": (
+        PLAIN_JPEG,
+        PLAIN_JPEG.replace(b"\3\1\x22\0\2\x11\1\3\x11\1", b"\3R\x22\0G\x11\1B\x11\1").replace(
+            b"\3\1\0\2\x11\3\x11", b"\3R\0G\x11B\x11"
+        ),
+        "other colours",
+    ),
+    "inverted CMYK": (
+        without_adobe := saved("JPEG", scene().convert("CMYK")).replace(b"Adobe", b"Adabe"),
+        without_adobe.replace(b"Adabe", b"Adobe"),
+        "other colours",
+    ),
+    "gamma of a PNG": (saved("PNG"), with_chunk(saved("PNG"), b"gAMA", b"\0\0\xb1\x8f"), "other colours"),
+    "bits of a PNG": (saved("PNG", Image.fromarray(SIXTEEN)), saved("PNG", scene().convert("L")), "8 bits a channel"),
+}  # fmt: skip
+
+
+class TestMeaning:
+    """The same numbers are not the same picture when a file says that they are turned, or other colours."""
+
+    @pytest.mark.parametrize("name", MEANINGS)
+    def test_another_meaning_fails_and_is_not_identical(self, name):
+        before, after, words = MEANINGS[name]
+        assert before != after
+        for method in (None, "lossless", "jpeg-lossless"):
+            verdict = checked(after, before, Detections(), method=method)
+            assert (verdict.verdict, verdict.outside) == ("failed", "changed")
+            assert any(words in text for text in verdict.problems)
+        recoded = checked(after, before, Detections(), method="reencode")
+        assert (recoded.verdict, recoded.outside) == ("doubtful", "recoded")
+        assert any(words in text for text in recoded.doubts)
+
+    @pytest.mark.parametrize("name", MEANINGS)
+    def test_our_own_results_mean_what_their_originals_do(self, name):
+        for original in MEANINGS[name][:2]:
+            result = blur_tools.redact(original, [PLATE])
+            verdict = checked(result.data, original, Detections([PLATE]), method=result.method)
+            assert verdict.problems == ()
+            assert verdict.outside.endswith("identical") or result.method.startswith("reencode")
+
+    def test_a_profile_that_our_writer_leaves_out_is_said(self):
+        profile = PROFILES[0] + b"\xff\xd8\xff a picture" * 9
+        profile = len(profile).to_bytes(4, "big") + profile[4:]
+        original = saved("PNG", icc_profile=profile)
+        result = blur_tools.redact(original, [PLATE])
+        verdict = checked(result.data, original, Detections([PLATE]), method=result.method)
+        assert (verdict.verdict, verdict.outside) == ("doubtful", "changed")
+        assert any("which holds more than colours" in text for text in verdict.doubts)
+
+    def test_the_low_byte_of_16_bits_counts(self):
+        other = SIXTEEN.copy()
+        other[100, 5] ^= 1
+        before, after = (saved("PNG", Image.fromarray(pixels)) for pixels in (SIXTEEN, other))
+        verdict = checked(after, before, method="lossless")
+        assert verdict.outside == "changed"
+        assert "1 pixels outside the regions differ by up to 1" in verdict.problems[0]
+        result = blur_tools.redact(before, FOUND)
+        assert checked(result.data, before, method=result.method).outside == "pixels identical"

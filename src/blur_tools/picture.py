@@ -11,19 +11,23 @@ import math
 import re
 import struct
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, TiffImagePlugin, features
 
+from blur_tools._boxes import is_sequence, picture_properties
+from blur_tools._deep import Deep, deep_layout, read_deep
+from blur_tools._formats import FORMATS, Format, not_a_picture, sniff
 from blur_tools.detections import Box
-from blur_tools.errors import PictureError
+from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
 from blur_tools.sources import ORIENTATION_TAG, Source, load_source
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "header_orientation", "load_picture", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Format", "Picture", "header_orientation", "load_picture", "sniff"]
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
@@ -31,7 +35,13 @@ MAX_PIXELS = 200_000_000
 MAX_SCANS = 100
 """Most scans of a JPEG; each costs a pass over all pixels (progressive ones usually have about 10)."""
 
-BITS_PER_SAMPLE_TAG = 258
+BITS_PER_SAMPLE_TAG, SAMPLE_FORMAT_TAG = 258, 339
+
+_DEEP = {"PNG": (16,), "TIFF": (16,), "HEIF": (10, 12)}
+"""Bits a channel, beyond 8, that are kept."""
+
+# BT.709 or not said; BT.709, not said, BT.601, BT.2020 for 10 bits (the same curve), sRGB
+_USUAL_PRIMARIES, _USUAL_TRANSFER = (1, 2), (1, 2, 6, 13, 14)
 
 # everything that Pillow's decoders and EXIF reader are known to raise on hostile bytes
 DECODER_ERRORS = (
@@ -53,36 +63,6 @@ DECODER_ERRORS = (
 )
 
 
-@dataclass(frozen=True)
-class Format:
-    """What is known of one file format.
-
-    Attributes
-    ----------
-    name, content_type, suffixes
-        Pillow's name, the MIME type, and how its file names end (the usual one first).
-    open : callable
-        Pillow's reader of this format and no other.
-    """
-
-    name: str
-    content_type: str
-    suffixes: tuple[str, ...]
-    open: Callable[[io.BytesIO], Image.Image]
-
-
-FORMATS = {
-    f.name: f
-    for f in (
-        # the plain reader: Pillow's chooser would make an MPO of a file that holds a second picture
-        Format("JPEG", "image/jpeg", (".jpg", ".jpeg", ".jpe"), JpegImagePlugin.JpegImageFile),
-        Format("PNG", "image/png", (".png",), PngImagePlugin.PngImageFile),
-        Format("WEBP", "image/webp", (".webp",), WebPImagePlugin.WebPImageFile),
-        Format("TIFF", "image/tiff", (".tif", ".tiff"), TiffImagePlugin.TiffImageFile),
-        Format("BMP", "image/bmp", (".bmp",), BmpImagePlugin.BmpImageFile),
-    )
-}
-
 # what to render in, by the mode that the file is stored in; anything else is refused
 _WORKING_MODES = {
     "L": "L",
@@ -98,17 +78,6 @@ _WORKING_MODES = {
     "La": "LA",
     "YCbCr": "RGB",
 }
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
-_OTHER_FORMATS = (
-    (b"GIF8", "GIF"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"8BPS", "Photoshop"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-)
 
 
 @dataclass(eq=False)
@@ -127,6 +96,8 @@ class Picture:
         EXIF orientation, 1 to 8.
     info : dict
         What Pillow read from the file beside the pixels: ICC profile, resolution, EXIF.
+    deep : array, optional
+        The same pixels in uint16, of a file of more than 8 bits a channel; `image` then has their high bytes.
     """
 
     source: Source
@@ -134,6 +105,7 @@ class Picture:
     image: Image.Image
     orientation: int = 1
     info: dict[str, Any] = field(default_factory=dict)
+    deep: Deep | None = field(default=None, repr=False)
     _levels: list[Image.Image] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -186,19 +158,6 @@ class Picture:
             return self._levels[level]
 
 
-def sniff(data: bytes) -> Format | None:
-    """The format that the first bytes belong to; None if it is none that is read."""
-    if data[:3] == b"\xff\xd8\xff":
-        return FORMATS["JPEG"]
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return FORMATS["PNG"]
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return FORMATS["WEBP"]
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return FORMATS["TIFF"]
-    return FORMATS["BMP"] if data[:2] == b"BM" else None
-
-
 def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read, check and decode one picture.
 
@@ -217,37 +176,58 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     source = load_source(source)
     kind = sniff(source.data)
     if kind is None:
-        raise PictureError(source.origin, _not_a_picture(source.data))
+        raise PictureError(source.origin, not_a_picture(source.data))
+    if kind.name == "AVIF" and not features.check("avif"):
+        raise PictureError(source.origin, "AVIF is not read: Pillow was built without it; its own wheels have it")
+    deep: Deep | None = None
     try:
         image = kind.open(io.BytesIO(source.data))
-        _check_header(source, kind, image, max_pixels)
-        exif = _tiff_exif(image)
-        stored, orientation = _decoded(image)
-        # after decoding: a PNG may carry chunks behind its pixels
+        channels = _check_header(source, kind, image, max_pixels)
+        size, exif, tag = image.size, _tiff_exif(image), header_orientation(image)
+        if channels is None:
+            stored = _decoded(image)
+        else:
+            stored, deep = read_deep(kind, image, source.data, channels, _decoded)
+        # after decoding: a PNG may carry chunks behind its pixels; a TIFF has forgotten its tag then
+        orientation = tag if kind.name == "TIFF" else header_orientation(image)
         info = {str(key): value for key, value in image.info.items()} | exif
     except PictureError:
         raise
+    except ExtraMissingError as error:
+        raise PictureError(source.origin, str(error)) from error
     except DECODER_ERRORS as error:
         raise PictureError(source.origin, f"a broken {kind.name} file: {_first_line(error)}") from error
+    if sorted(stored.size) != sorted(size):
+        raise PictureError(source.origin, f"a broken {kind.name} file: it has another size than it says")
+    if deep is not None:
+        return Picture(source, kind, stored, orientation, info, deep)
     return Picture(source, kind, _workable(source, stored, info), orientation, info)
 
 
-def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: int) -> None:
+def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: int) -> int | None:
+    """Refuse what must not or cannot be decoded; the channels of a file of 16 bits a channel, None for all others."""
     width, height = image.size
     if width * height > max_pixels:
         raise PictureError(source.origin, f"{width} x {height} pixels; the limit is {max_pixels:,}")
     if width < 1 or height < 1:
         raise PictureError(source.origin, "has no pixels")
-    if _has_more(image):
+    if _has_more(image) or (kind.name in ("HEIF", "AVIF") and is_sequence(source.data)):
         raise PictureError(source.origin, "has several frames or pages; split it into single pictures")
-    if _bits(kind, image, source.data) > 8:
+    bits = _bits(kind, image, source.data)
+    channels = deep_layout(kind, image, source.data) if bits in _DEEP.get(kind.name, ()) else None
+    if bits > 8 and channels is None:
+        raise PictureError(source.origin, f"has {bits} bits a channel{_of_what(image)}; convert it to 8 bits first")
+    if channels is not None and width * height > max_pixels // 2:
         raise PictureError(
-            source.origin, f"has {_bits(kind, image, source.data)} bits a channel; convert it to 8 bits first"
+            source.origin, f"{width} x {height} pixels of {bits} bits; the limit of these is {max_pixels // 2:,}"
         )
-    if image.mode not in _WORKING_MODES:
+    if channels is None and image.mode not in _WORKING_MODES:
         raise PictureError(source.origin, f"pixels of mode {image.mode} cannot be rendered; convert it to RGB")
     if kind.name == "JPEG" and _scans(source.data) > MAX_SCANS:
         raise PictureError(source.origin, f"a JPEG of more than {MAX_SCANS} scans")
+    if kind.name == "AVIF":
+        _check_colours(source)
+    return channels
 
 
 def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
@@ -256,11 +236,43 @@ def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
         if data[12:16] != b"IHDR":
             raise SyntaxError("it does not begin with its header")
         return data[24]
+    if kind.name == "HEIF":
+        return int(image.info.get("bit_depth", 8))
+    if kind.name == "AVIF":
+        return 10 if any(name == b"av1C" and content[2] & 0x40 for name, content in picture_properties(data)) else 8
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(map(int, image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,))))
     return 16 if image.mode.startswith(("I", "F")) else 8
 
 
+def _of_what(image: Image.Image) -> str:
+    """Of a TIFF what kind of numbers they are: not all of 16 bits are read."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return ""
+    kind = image.tag_v2.get(SAMPLE_FORMAT_TAG, (1,))[0]
+    return {2: ", which are signed numbers", 3: ", which are floating-point numbers"}.get(kind, "")
+
+
+def _check_colours(source: Source) -> None:
+    """Refuse an AVIF whose numbers mean other colours than Pillow, which does not read what they mean, writes them as.
+
+    Raises
+    ------
+    PictureError
+        Its primaries or its transfer function (ITU-T H.273) are those of wide or high-range colours.
+    """
+    for name, content in picture_properties(source.data):
+        if name == b"colr" and content[:4] == b"nclx" and len(content) >= 10:
+            primaries, transfer = (int.from_bytes(content[place : place + 2], "big") for place in (4, 6))
+            if primaries not in _USUAL_PRIMARIES or transfer not in _USUAL_TRANSFER:
+                raise PictureError(
+                    source.origin,
+                    f"an AVIF of wide or high-range colours (H.273: {primaries}, {transfer}), which would be lost; "
+                    "convert it to sRGB",
+                )
+
+
+_CHUNK = 1 << 17
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 
 
@@ -278,7 +290,10 @@ def _has_more(image: Image.Image) -> bool:
 
 def _scans(data: bytes) -> int:
     """Count the scans of the first picture in a JPEG file, by walking its markers."""
-    if data.count(b"\xff\xda") <= MAX_SCANS:  # usual, and quick to see; what follows the picture can hold more
+    content = np.frombuffer(data, np.uint8)
+    # usual, and quick to see (`bytes.count` takes several times as long); what follows the picture can hold more
+    starts = range(0, len(data) - 1, _CHUNK)
+    if sum(_pairs(content[start : start + _CHUNK + 1], 0xFF, 0xDA) for start in starts) <= MAX_SCANS:
         return 1
     scans, position = 0, 2
     while (match := _MARKER.search(data, position)) is not None:
@@ -291,6 +306,10 @@ def _scans(data: bytes) -> int:
     return scans
 
 
+def _pairs(content: npt.NDArray[np.uint8], first: int, second: int) -> int:
+    return int(np.count_nonzero((content[:-1] == first) & (content[1:] == second)))
+
+
 def _tiff_exif(image: Image.Image) -> dict[str, bytes]:
     """What a TIFF says in its own directory, as the block that other formats carry."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -301,19 +320,22 @@ def _tiff_exif(image: Image.Image) -> dict[str, bytes]:
         return {}
 
 
-def _decoded(image: Image.Image) -> tuple[Image.Image, int]:
-    """Pixels as they are stored, and the orientation tag."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+def _decoded(image: Image.Image) -> Image.Image:
+    """Pixels as they are stored."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow turns a TIFF while it decodes, by the tag or else by what XMP says
+        turned = _known(image.getexif().get(ORIENTATION_TAG, 1))
         image.load()
-        return image, _known(_read_exif(image.info.get("exif")).get(ORIENTATION_TAG, 1))
-    # Pillow turns a TIFF while it decodes, by the tag or else by what XMP says
-    tag, turned = image.tag_v2.get(ORIENTATION_TAG, 1), _known(image.getexif().get(ORIENTATION_TAG, 1))
+        return turn_stored(image, turned)
     image.load()
-    return turn_stored(image, turned), _known(tag)
+    # a copy: the readers of these decode again, over what was rendered, when somebody seeks in them
+    return image.copy() if image.format in ("HEIF", "AVIF") else image
 
 
 def header_orientation(image: Image.Image) -> int:
-    """The orientation tag, 1 to 8, of a picture whose pixels are not decoded yet."""
+    """How the stored pixels are to be turned; what was read of HEIF is turned already, whatever its EXIF says."""
+    if image.format == "HEIF":
+        return 1
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return _known(image.tag_v2.get(ORIENTATION_TAG, 1))
     return _known(_read_exif(image.info.get("exif")).get(ORIENTATION_TAG, 1))
@@ -339,16 +361,6 @@ def _workable(source: Source, image: Image.Image, info: dict[str, Any]) -> Image
     if "transparency" in info:
         mode = "LA" if mode == "L" else "RGBA"
     return image if mode == image.mode else image.convert(mode)
-
-
-def _not_a_picture(data: bytes) -> str:
-    known = ", ".join(FORMATS)
-    for start, name in _OTHER_FORMATS:
-        if data.startswith(start):
-            return f"{name} is not a format that is read; there are {known}"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return f"HEIC and AVIF are not read yet; there are {known}"
-    return f"is not a picture; there are {known}"
 
 
 def _first_line(error: BaseException) -> str:

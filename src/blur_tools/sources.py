@@ -53,7 +53,7 @@ __all__ = [
 MAX_BYTES = 200 << 20
 """Largest file that is read, in bytes."""
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".hif", ".avif")
 """How a picture's file name usually ends; the bytes decide what it is."""
 
 CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT = 10.0, 30.0, 120.0

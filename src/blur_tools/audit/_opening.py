@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from blur_tools.audit._files import mark_of
+from blur_tools.audit._files import FileMark, mark_of
 from blur_tools.audit._items import Order
 from blur_tools.audit._labels import LABELS, label_table, refuse_file
 from blur_tools.audit._merge import area_of
@@ -28,11 +28,12 @@ from blur_tools.detections import Detections
 from blur_tools.errors import AuditError, JournalError
 from blur_tools.formats._keys import place_of
 
-__all__ = ["JOURNAL_NAME", "Opened", "found_record", "open_journal", "open_sources", "timestamp"]
+__all__ = ["ELSEWHERE", "JOURNAL_NAME", "Opened", "found_record", "open_journal", "open_sources", "timestamp"]
 
 JOURNAL_NAME = ".blur-audit.jsonl"
 """A folder's own journal."""
 
+ELSEWHERE = "is outside the folder of its journal, and was not to be read"
 GONE = "no such file: it was here when it was reviewed"
 PLACES_A_LINE = 1000
 
@@ -140,15 +141,18 @@ def open_sources(sources: Any, journal: Any, order: Order | None, column: Any, e
     return opened
 
 
-def open_journal(path: Any) -> Opened:
+def open_journal(path: Any, elsewhere: bool) -> Opened:
     """See `AuditSession.resume`."""
     journal = Journal.open(path)
     opened = Opened({}, journal.header.root, journal)
     with _closing(opened):
         opened.replay()
-        if journal.header.folder:
-            _list_folder(opened)
-        _add_known(opened, elsewhere=True)
+        if elsewhere or _is_beside(journal):
+            if journal.header.folder:
+                _list_folder(opened)
+            _add_known(opened, elsewhere=elsewhere)
+        if not elsewhere:
+            _add_untrusted(opened)
         opened.look_for_changes()
         opened.write_down()
     return opened
@@ -234,6 +238,19 @@ def _add_known(opened: Opened, elsewhere: bool) -> None:
             opened.entries[key] = replace(entry, error=GONE) if gone else entry
 
 
+def _is_beside(journal: Journal) -> bool:
+    """Whether the pictures' folder is the journal's own, or below it."""
+    root = journal.header.root
+    return root is None or Path(os.path.realpath(root)).is_relative_to(os.path.realpath(journal.path.parent))
+
+
+def _add_untrusted(opened: Opened) -> None:
+    """Add what is named and not there, without a source: its marks are kept, and nothing is read."""
+    for key in dict.fromkeys([*opened.known, *opened.states]):
+        if key not in opened.entries:
+            opened.entries[key] = Entry(key, None, False, ELSEWHERE)
+
+
 def _begun(sources: list[Any], path: Any, root: Path | None = None) -> tuple[Opened, list[Entry]]:
     """A review of a list, and an entry for each of its sources; `root` where keys are not of the common folder."""
     files = files_of(sources)
@@ -297,6 +314,7 @@ def found_record(
     at: str,
     given: Given | None = None,
     warnings: tuple[str, ...] = (),
+    seen: FileMark | None = None,
 ) -> Found:
     """An answer as it is merged into a picture; `engine` is what its detections say where it is not said."""
     if engine:
@@ -307,5 +325,5 @@ def found_record(
     settled = given is not None and given.decision == "edited"
     digest = "" if given is None else given.digest
     # a whole table of files is not read at once
-    file = mark_of(entry.source, read=given is None)
+    file = seen or mark_of(entry.source, read=given is None)
     return Found(entry.key, at, tuple(state.merged(found).items()), engine, areas, warnings, digest, settled, file)

@@ -216,6 +216,13 @@ def _pairs(value: Any) -> list[tuple[Any, Any]]:
     return [(first, second) for first, second in entries]
 
 
+def _mark_number(value: Any) -> int:
+    # far below what a number may be, so that there are some left for the marks that come
+    if type(value) is not int or not 0 < value < 1 << 53:
+        raise ValueError(f"{shown_key(value)} is no whole number that a mark can have")
+    return value
+
+
 def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 63:
         raise ValueError(f"{shown_key(value)} is no whole number")
@@ -239,7 +246,7 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[Any], Any]:
 
 def _marks(value: Any, gone: bool) -> tuple[tuple[int, Detection | None], ...]:
     marks = tuple(
-        (_number(number), None if gone and form is None else Detection.from_json(form))
+        (_mark_number(number), None if gone and form is None else Detection.from_json(form))
         for number, form in _pairs(value)
     )
     if len(dict(marks)) != len(marks):

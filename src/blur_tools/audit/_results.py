@@ -25,7 +25,7 @@ from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
 __all__ = ["check_decisions", "format_of", "outputs_of", "redacted", "redacted_rows", "refuse_own",
-           "write_labels"]  # fmt: skip
+           "tell_not_exported", "write_labels"]  # fmt: skip
 
 logger = logging.getLogger("blur_tools")
 
@@ -91,25 +91,33 @@ def check_decisions(only: Collection[str]) -> None:
         raise AuditError(f"only: {only!r} is no collection of {', '.join(DECISIONS)}")
 
 
-def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str) -> dict[str, str]:
-    """Write labels in one of `exchange.FORMATS`; what could not go into it, by key, and why."""
+def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str) -> Iterator[tuple[Item, str]]:
+    """Write labels in one of `exchange.FORMATS`, when the last picture is read.
+
+    Yields
+    ------
+    (Item, str)
+        A picture, and why it could not go into it; once more at the end where it is not wholly in it.
+    """
     if form == "blur.json":
-        write_blur_json(path, {item.key: _record(item) for item in items})
-        return {}
-    pictures, left = {}, {}
+        records = {}
+        for item in items:
+            records[item.key] = _record(item)
+            yield item, ""
+        write_blur_json(path, records)
+        return
+    pictures, items_of = {}, {}
     for item in items:
-        found = found_in(item)
+        found, reason = found_in(item), ""
         try:
             if found is None:
                 raise PictureError(item.key, item.error or "nobody has searched it")
             pictures[item.key] = PictureLabels(stored_size(item.source), found)
         except PictureError as error:
-            left[item.key] = error.reason
-    left |= write_pictures(path, pictures, form)
-    if left:
-        first = next(iter(left.items()))
-        logger.warning("%s: %d pictures are not in it as they stand, such as %s: %s", path, len(left), *first)
-    return left
+            reason = error.reason
+        items_of[item.key] = item
+        yield item, reason
+    yield from ((items_of[key], reason) for key, reason in write_pictures(path, pictures, form).items())
 
 
 def refuse_own(path: str | os.PathLike[str], items: Iterable[Item], journal: Path | None) -> None:
@@ -173,6 +181,12 @@ def _record(item: Item) -> PictureRecord:
         except PictureError:
             logger.debug("%s: its size is not known", item.key)
     return PictureRecord(found_in(item), size, item.decision, item.reviewer, item.decided_at, item.error)
+
+
+def tell_not_exported(path: str | os.PathLike[str], left: Mapping[str, str]) -> None:
+    """Log what is not in an exported file."""
+    if left:
+        logger.warning("%s: %d pictures are not in it, such as %s: %s", path, len(left), *next(iter(left.items())))
 
 
 def _tell_left_out(left: Sequence[tuple[Item, str]], total: int) -> None:

@@ -13,10 +13,11 @@ from typing import Self
 
 from blur_tools.audit._checks import seed_number, text_of
 from blur_tools.audit._edits import Change
+from blur_tools.audit._files import FileMark
 from blur_tools.audit._items import DECISIONS, Decision, Item, Order
 from blur_tools.audit._opening import Opened, timestamp
 from blur_tools.audit._queue import Queue, check_order
-from blur_tools.audit._records import Decided, Edited, Failed, Found, Ordered, Record, Redone, Saved, Undone
+from blur_tools.audit._records import Changed, Decided, Edited, Failed, Found, Ordered, Record, Redone, Saved, Undone
 from blur_tools.audit._state import PictureState
 from blur_tools.errors import AuditError
 from blur_tools.formats._keys import check_key
@@ -24,7 +25,7 @@ from blur_tools.formats._keys import check_key
 __all__ = ["Observer", "Review"]
 
 Observer = Callable[[str, str], None]
-PictureRecord = Found | Edited | Undone | Redone | Decided | Failed
+PictureRecord = Found | Edited | Undone | Redone | Decided | Changed | Failed
 
 
 class Review:
@@ -45,6 +46,7 @@ class Review:
         blank = PictureState()
         self._items = {key: self._states.get(key, blank).item(entry) for key, entry in self._entries.items()}
         self._counts = Counter(item.decision for item in self._items.values())
+        self._unreadable = sum(bool(item.error) for item in self._items.values())
         self._queue = Queue(self._items, opened.order.order, opened.order.seed)
         self._queue.position = self._queue.first(range(len(self._items)), self._among(("unreviewed",))) or 0
         self._row = [self._items[key] for key in self._queue.keys]
@@ -125,6 +127,11 @@ class Review:
         """How many pictures have each decision."""
         return {decision: self._counts[decision] for decision in DECISIONS}
 
+    @property
+    def unreadable(self) -> int:
+        """How many pictures cannot be read or searched."""
+        return self._unreadable
+
     def subscribe(self, callback: Observer) -> Callable[[], None]:
         """Call ``callback(key, what)`` after each change; the answer ends that.
 
@@ -140,11 +147,17 @@ class Review:
 
         return unsubscribe
 
+    @property
+    def closed(self) -> bool:
+        """Whether changes are refused since `close`."""
+        return not self._open
+
     def close(self) -> None:
         """Close the journal and give up its lock; changes are refused afterwards. Closing twice is fine."""
-        self._open = False
-        if self._journal is not None:
-            self._journal.close()
+        with self._changing:
+            self._open = False
+            if self._journal is not None:
+                self._journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,8 +186,11 @@ class Review:
 
     def _is_another(self, key: str, state: PictureState) -> bool:
         """Whether the file is another one than what is known of it was said of."""
-        differs = state.file is not None and state.file.differs(self._entries[key].source) is not None
-        return state.changed or differs
+        return state.changed or self._taken_its_place(key, state.file) is not None
+
+    def _taken_its_place(self, key: str, seen: FileMark | None) -> FileMark | None:
+        """The file that is there now, where it is another one than was seen."""
+        return None if seen is None else seen.differs(self._entries[key].source)
 
     def _note_results(self, out: str | os.PathLike[str]) -> None:
         """Write down where results go, so that they are not taken for pictures of the folder later."""
@@ -207,6 +223,7 @@ class Review:
             self._items[key] = self._row[self._queue.place(key)] = item
             self._counts[before.decision] -= 1
             self._counts[item.decision] += 1
+            self._unreadable += bool(item.error) - bool(before.error)
             self._shown = None
         self._tell(key, what)
         return item

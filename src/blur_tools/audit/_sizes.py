@@ -10,14 +10,14 @@ from typing import Any, BinaryIO, cast
 from PIL import TiffImagePlugin
 
 from blur_tools.batch.outputs import local_path
-from blur_tools.errors import PictureError
+from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.picture import DECODER_ERRORS, header_orientation, sniff
 from blur_tools.sources import load_source, shown_place
 
 __all__ = ["stored_frame", "stored_size"]
 
 WIDTH_TAG, HEIGHT_TAG = 256, 257  # of TIFF
-LONGEST_MARK = 16
+LONGEST_MARK = 256
 
 
 def stored_size(source: Any) -> tuple[int, int]:
@@ -65,6 +65,8 @@ def _frame(file: BinaryIO, shown: str) -> tuple[tuple[int, int], int]:
         (width, height), orientation = image.size, header_orientation(image)
         if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow says the size of the turned picture
             width, height = image.tag_v2[WIDTH_TAG], image.tag_v2[HEIGHT_TAG]
+    except ExtraMissingError as error:
+        raise PictureError(shown, str(error)) from error
     except DECODER_ERRORS as error:
         raise PictureError(shown, f"a broken {kind.name} file") from error
     if width < 1 or height < 1:

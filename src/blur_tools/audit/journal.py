@@ -157,13 +157,13 @@ class Journal:
         JournalError
             They cannot be written, or could not be read again; the journal is as it was.
         """
-        if not self._open:
-            raise JournalError(str(self.path), "is closed")
-        if self._broken:
-            raise JournalError(str(self.path), self._broken)
         whole = list(records)
         data = b"".join(self._line(record, place < len(whole)) for place, record in enumerate(whole, start=1))
-        with self._writing:
+        with self._writing:  # closed in the middle, its descriptor could be another file's
+            if not self._open:
+                raise JournalError(str(self.path), "is closed")
+            if self._broken:
+                raise JournalError(str(self.path), self._broken)
             status = os.fstat(self._descriptor)
             if status.st_nlink == 0:
                 raise JournalError(str(self.path), "was deleted; what is done from here on would be lost")
@@ -177,14 +177,15 @@ class Journal:
 
     def close(self) -> None:
         """Bring everything onto the disk and let others open it; twice is fine."""
-        if not self._open:
-            return
-        self._open = False
-        try:
-            self._sync()
-        finally:
-            os.close(self._descriptor)
-            self._lock.release()
+        with self._writing:
+            if not self._open:
+                return
+            self._open = False
+            try:
+                self._sync()
+            finally:
+                os.close(self._descriptor)
+                self._lock.release()
 
     def _line(self, record: Record, more: bool) -> bytes:
         """A record's line, read again first: one that its reader refuses would make the whole journal unreadable."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from blur_tools.audit._checks import text_of, texts_of
 from blur_tools.audit._edits import added, changed, deleted
-from blur_tools.audit._files import mark_of
+from blur_tools.audit._files import CHANGED, FileMark, mark_of
 from blur_tools.audit._items import DECISIONS, FINISHED, Decision, Item, Mark, Order
 from blur_tools.audit._opening import found_record, open_journal, open_sources, timestamp
-from blur_tools.audit._records import Decided, Failed, Redone, Undone
+from blur_tools.audit._records import Changed, Decided, Failed, Redone, Undone
 from blur_tools.audit._results import (
     check_decisions,
     format_of,
@@ -19,6 +19,7 @@ from blur_tools.audit._results import (
     redacted,
     redacted_rows,
     refuse_own,
+    tell_not_exported,
     write_labels,
 )
 from blur_tools.audit._review import Review
@@ -40,8 +41,8 @@ class AuditSession(Review):
 
     Made by `open` or `resume`. Every edit and decision is in the journal before its call returns, so a process that
     is killed loses nothing that was acknowledged. A picture's history of undo belongs to it and survives a resume.
-    The session holds no pixels. It belongs to one thread; only `save` and `saving` may run in another, on what
-    stood when they began.
+    The session holds no pixels. It belongs to one thread; only what saves and exports may run in another, on
+    what stood when it began.
     """
 
     @classmethod
@@ -97,12 +98,18 @@ class AuditSession(Review):
         return cls(open_sources(sources, journal, order, column, engine), by)
 
     @classmethod
-    def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "") -> Self:
+    def resume(cls, journal: str | os.PathLike[str], *, reviewer: str = "", elsewhere: bool = True) -> Self:
         """Go on from a journal alone, in its order: the pictures of a folder, or of a list of paths and URLs.
 
         Bytes, arrays, and URLs with a query or a password are not in a journal: such pictures have an error that
-        says so, and keep their marks. A journal can name any file and URL: resume only one that you trust. (`open`
-        with a folder takes nothing from its journal that is outside it.)
+        says so, and keep their marks. A journal can name any file and URL: resume only one that you trust, or without
+        what is `elsewhere`. (`open` with a folder takes nothing from its journal that is outside it.)
+
+        Parameters
+        ----------
+        elsewhere : bool
+            Also the pictures outside the folder that the journal lies in, and URLs. Without them, they have an
+            error that says so, are not read or fetched, and keep their marks.
 
         Raises
         ------
@@ -110,10 +117,16 @@ class AuditSession(Review):
             As for `open`.
         """
         by = text_of("reviewer", reviewer)
-        return cls(open_journal(journal), by)
+        return cls(open_journal(journal, elsewhere), by)
 
     def set_detections(
-        self, key: str, detections: Iterable[Detection], *, engine: str = "", warnings: Iterable[str] = ()
+        self,
+        key: str,
+        detections: Iterable[Detection],
+        *,
+        engine: str = "",
+        warnings: Iterable[str] = (),
+        seen: FileMark | None = None,
     ) -> Item:
         """Take over what an engine found; what a person did stays.
 
@@ -131,11 +144,13 @@ class AuditSession(Review):
             Who found them; by default what they say themselves. Answers of two engines are compared for the risk.
         warnings : iterable of str
             What the engine wants a person to know.
+        seen : FileMark, optional
+            The file that was searched (`mark_of`, before it was read); by default the one that is there now.
         """
         state = self._state(key)
         found = Detections(detections)
         engine, said = text_of("engine", engine), texts_of("warnings", warnings)
-        record = found_record(state, self._entries[key], found, engine=engine, at=timestamp(), warnings=said)
+        record = found_record(state, self._entries[key], found, engine=engine, at=timestamp(), warnings=said, seen=seen)
         return self._do(record, "detections")
 
     def set_error(self, key: str, text: str) -> Item:
@@ -211,18 +226,33 @@ class AuditSession(Review):
         """Whether `redo` has something to do again."""
         return bool(self._state(key).undone)
 
-    def decide(self, key: str, decision: Decision) -> Item:
+    def decide(self, key: str, decision: Decision, *, seen: FileMark | None = None) -> Item:
         """Decide on a picture; on the disk when the call returns.
 
         ``accepted`` and ``edited`` mean the same, and what is stored is which of them is true: ``edited`` where the
         marks differ from what the engine said. A later change of the marks takes the decision back, but not a flag;
         ``unreviewed`` takes it back by itself.
+
+        Parameters
+        ----------
+        seen : FileMark, optional
+            The file that the person saw (`mark_of`, before it was read); by default the one that was searched.
+
+        Raises
+        ------
+        AuditError
+            An unknown picture or decision; or another file has taken the place of what was seen or searched: nobody
+            has seen it, so it cannot be accepted. That is noted, and the next call is about the new file.
         """
         state = self._state(key)
         if decision not in DECISIONS:
             raise AuditError(f"decision {decision!r} is none of {', '.join(DECISIONS)}")
         if decision in ("accepted", "edited"):
             decision = "edited" if state.edited else "accepted"
+            another = self._taken_its_place(key, seen or state.file)
+            if another is not None:
+                self._do(Changed(key, timestamp(), another), "detections")
+                raise AuditError(f"{key}: {CHANGED}; look at it again")
         file = mark_of(self._entries[key].source)
         record = Decided(key, timestamp(), text_of("reviewer", self.reviewer), decision, file)
         return self._do(record, "decision", durable=True)
@@ -366,8 +396,21 @@ class AuditSession(Review):
         SettingsError, OutputError
             No such format; the file cannot be written, or is one of the pictures or the journal.
         """
-        refuse_own(path, self._items.values(), self.journal)
-        return write_labels(self._items.values(), path, format_of(path, format))
+        left = {item.key: reason for item, reason in self.exporting(path, format) if reason}
+        tell_not_exported(path, left)
+        return left
+
+    def exporting(self, path: str | os.PathLike[str], format: str | None = None) -> Iterator[tuple[Item, str]]:
+        """What `export` does, one picture at a time; the file is written behind the last one.
+
+        Yields
+        ------
+        (Item, str)
+            A picture as it stood when this began, and why it could not go into the file.
+        """
+        items = tuple(self._items.values())  # a person may go on while this runs
+        refuse_own(path, items, self.journal)
+        yield from write_labels(items, path, format_of(path, format))
 
     def _frame_of(self, items: Mapping[str, Item]) -> pd.DataFrame:
         if self._table is not None:

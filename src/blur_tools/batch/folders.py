@@ -11,7 +11,7 @@ from blur_tools.sources import SUFFIXES
 
 __all__ = ["OTHER_PICTURES", "Listing", "list_pictures"]
 
-OTHER_PICTURES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".psd", ".mpo", ".jfif", ".dng")
+OTHER_PICTURES = (".gif", ".jp2", ".j2k", ".jxl", ".psd", ".mpo", ".jfif", ".dng")
 """Taken from a folder as well, so that what cannot be read is said and not passed over."""
 
 

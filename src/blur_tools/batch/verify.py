@@ -13,6 +13,7 @@ from blur_tools.detections import Box, Detection, Detections
 from blur_tools.engines import Engine
 from blur_tools.errors import ExtraMissingError, ModelError, SettingsError
 from blur_tools.picture import Picture, load_picture
+from blur_tools.redaction._meaning import lost_profile, other_meaning
 from blur_tools.redaction._scan_outside import Comparison, compare
 from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.scan import LEAK, WARNING, Finding, scan_bytes
@@ -71,6 +72,7 @@ class Verdict:
     outside : str
         What was found of everything outside the regions: ``"blocks identical"`` (coefficients of a JPEG),
         ``"pixels identical"``, ``"changed"``, ``"recoded"`` (changed, as the method says), or ``""`` if not compared.
+        Numbers that are the same and mean something else (orientation, colours) are ``"changed"`` too.
     findings : tuple of Finding
         What `scan` found.
     missed : tuple of Detection
@@ -216,6 +218,14 @@ class _Check:
         if hidden and not compared.bare and before.source.data == after.source.data:
             self.problems.append("it is its original, byte for byte: nothing is hidden, or it was compared with itself")
         self.outside = self._outside(compared, known=found is not None)
+        if meaning := other_meaning(before, after):
+            lossy = self.subject.method in _LOSSY
+            (self.doubts if lossy else self.problems).extend(meaning)
+            # the same numbers, and they show something else
+            self.outside = "recoded" if lossy else "changed"
+        if lost_profile(before, after):
+            self.doubts.append("the colour profile of its original, which holds more than colours, is not there")
+            self.outside = "changed"
         for number in compared.bare:
             left, top, right, bottom = hidden[number].box
             self.problems.append(f"nothing is hidden at ({left}, {top}) to ({right}, {bottom}): {hidden[number].kind}")

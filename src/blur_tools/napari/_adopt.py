@@ -13,7 +13,7 @@ from PIL import Image
 from blur_tools.audit.session import AuditSession, Item
 from blur_tools.errors import BlurError
 from blur_tools.napari._desk import Desk
-from blur_tools.napari._pictures import Pixels, Shown, as_pixels, frames_of, shown_in_layer
+from blur_tools.napari._pictures import Pixels, Shown, as_pixels, frames_of, plane_of, shown_in_layer
 from blur_tools.napari._window import Window
 from blur_tools.sources import safe_name
 
@@ -22,9 +22,9 @@ __all__ = ["Adopted", "adopted_pictures", "desk_for"]
 
 @dataclass(frozen=True)
 class Adopted:
-    """Sources for a session, one for each frame, and what gives a frame's pixels."""
+    """A session with a picture for each frame, and what gives a frame's pixels."""
 
-    sources: list[Any]
+    session: AuditSession
     pixels: Callable[[int], Pixels]
 
 
@@ -39,14 +39,15 @@ def adopted_pictures(layer: Any) -> Iterator[Adopted | None]:
     Raises
     ------
     PictureError
-        It is neither a picture nor a stack ``(t, y, x[, c])``.
+        It is neither a picture nor a stack ``(t, y, x[, c])``, or it lies across the plane that is seen.
     """
     count = frames_of(layer)
+    plane_of(layer)
     path = _file_of(layer)
     if count == 1 and path is not None:
         try:
             shown_in_layer(path, as_pixels(layer))
-            known = Adopted([path], lambda frame: as_pixels(layer))
+            known = Adopted(AuditSession.open([path]), lambda frame: as_pixels(layer))
         except BlurError:
             pass  # it shows something else by now: its pixels are what counts
         else:
@@ -59,12 +60,12 @@ def adopted_pictures(layer: Any) -> Iterator[Adopted | None]:
         if frame:
             yield None
         sources.append({"bytes": _png(as_pixels(layer, frame)), "path": name})
-    yield Adopted(sources, lambda frame: as_pixels(layer, frame))
+    yield Adopted(AuditSession.open(sources), lambda frame: as_pixels(layer, frame))
 
 
 def desk_for(window: Window, layer: Any, pictures: Adopted) -> Desk:
     """A desk with the pictures of a layer; they are searched only when a person asks."""
-    session = AuditSession.open(pictures.sources)
+    session = pictures.session
     frames = {item.key: frame for frame, item in enumerate(session.items)}
 
     def load(item: Item) -> Shown:

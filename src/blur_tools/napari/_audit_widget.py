@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from blur_tools.audit.session import AuditSession, Decision, Order
+from blur_tools.audit._opening import ELSEWHERE
+from blur_tools.audit.actions import FILTERS, HOLD, ORDER_NAMES, SIGNS
+from blur_tools.audit.session import AuditSession
 from blur_tools.detections import Kind
 from blur_tools.errors import BlurError, JournalError
 from blur_tools.napari._desk import Desk
-from blur_tools.napari._jobs import export_session, save_session, search_rest
-from blur_tools.napari._keys import HOLD, PLUGIN, plugin_option
+from blur_tools.napari._jobs import OPENING, export_session, save_session, search_rest
+from blur_tools.napari._keys import PLUGIN, plugin_option
 from blur_tools.napari._on_the_way import ON_THE_WAY
 from blur_tools.napari._panel import (
     JobBar,
@@ -29,8 +32,8 @@ from blur_tools.napari._panel import (
     status_line,
     until_gone,
 )
-from blur_tools.napari._queue import SIGNS, QueueView
-from blur_tools.napari._window import close_dead, window_of
+from blur_tools.napari._queue import QueueView
+from blur_tools.napari._window import close_dead, plain, window_of
 
 __all__ = ["PANEL", "AuditWidget", "audit_panel"]
 
@@ -39,18 +42,8 @@ PANEL = "Audit"
 QUEUE_AT = 4
 """Row of the panel that the list stands in."""
 
-FILTERS: dict[str, tuple[Decision, ...] | None] = {
-    "all": None,
-    "to do": ("unreviewed",),
-    "flagged": ("flagged",),
-    "accepted": ("accepted", "edited"),
-}
-"""What the list shows and what Next and Back stop at."""
-
 KINDS_SHOWN: dict[str, tuple[Kind, ...]] = {"all": (), "plates": ("face",), "faces": ("plate",)}
 """Which marks are seen: by name, the kinds that are not."""
-
-ORDERS: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
 
 
 class AuditWidget(Container[Any]):
@@ -68,7 +61,7 @@ class AuditWidget(Container[Any]):
         self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
         self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
         self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
-        self.order = ComboBox(label="order", choices=list(ORDERS), value="by path")
+        self.order = ComboBox(label="order", choices=list(ORDER_NAMES), value="by path")
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
         self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
         self.search = CheckBox(text=ON_THE_WAY, value=plugin_option("audit", "search", True))
@@ -79,6 +72,7 @@ class AuditWidget(Container[Any]):
         self.progress.native.setMinimumHeight(self.progress.native.sizeHint().height())
         self.counts, self.about, self.status = status_line(), status_line(), status_line()
         self.bar = JobBar(self.window)
+        self.gone = False
         self.extend(self._rows())
         self.native.layout().insertWidget(QUEUE_AT, self.queue, 1)
         self.order.changed.connect(self._on_order)
@@ -88,7 +82,7 @@ class AuditWidget(Container[Any]):
         self.search.changed.connect(self._on_search)
         for field in (self.order, self.filter, self.kinds):
             field.changed.connect(self._back_to_picture)
-        until_gone(self.native, self.window.observe(self.show_state))
+        until_gone(self.native, self.window.observe(self.show_state), self._on_gone)
         self.show_state()
 
     def _rows(self) -> list[Any]:
@@ -117,6 +111,9 @@ class AuditWidget(Container[Any]):
             status_line(f"D pulls corners, S moves. Hold {shown_key(self.window.keys[HOLD.name])}: original."),
         ]
 
+    def _on_gone(self) -> None:
+        self.gone = True
+
     @property
     def session(self) -> AuditSession | None:
         """What is gone through."""
@@ -133,6 +130,8 @@ class AuditWidget(Container[Any]):
         """Go through a session; the one before is no longer shown, and stays as it is."""
         for desk in [desk for desk in self.window.desks if not desk.frames]:
             self.window.drop(desk)
+        if session is not self.window.own:
+            self.window.given.add(session)
         if session.reviewer:
             self.reviewer.value = session.reviewer
         else:
@@ -146,41 +145,123 @@ class AuditWidget(Container[Any]):
 
     def open_folder(self, folder: str | os.PathLike[str]) -> None:
         """Review a folder; what is wrong with it is said."""
-        self.open_session(lambda: AuditSession.open(folder, reviewer=self.reviewer.value))
+        reviewer = self.reviewer.value
+        self.open_session(lambda: AuditSession.open(folder, reviewer=reviewer), folder)
 
     def open_journal(self, path: str | os.PathLike[str]) -> None:
-        """Go on with a review that was begun; what is wrong with it is said."""
-        self.open_session(lambda: AuditSession.resume(path, reviewer=self.reviewer.value))
+        """Go on with a review that was begun; what is wrong with it is said.
 
-    def open_session(self, make: Callable[[], AuditSession]) -> None:
-        """Make a session and go through it; the one that this panel made before is closed.
-
-        A journal has one writer, and it may be the same.
+        A journal can name any file and URL. What is outside its folder is read only when the person says so.
         """
-        desk = self.window.desk
-        if desk is not None and not desk.settled():
+        reviewer = self.reviewer.value
+
+        def resume(elsewhere: bool) -> Callable[[], AuditSession]:
+            return lambda: AuditSession.resume(path, reviewer=reviewer, elsewhere=elsewhere)
+
+        self.open_session(resume(False), path, resume(True))
+
+    def open_session(
+        self,
+        make: Callable[[], AuditSession],
+        place: str | os.PathLike[str] | None = None,
+        trusted: Callable[[], AuditSession] | None = None,
+    ) -> None:
+        """Make a session in a thread and go through it; then the one that this panel made before is closed.
+
+        Parameters
+        ----------
+        make : callable
+            Gives the session.
+        place : path, optional
+            Its folder or journal: when that is the one of the session before, that is closed first, since a journal
+            has one writer.
+        trusted : callable, optional
+            Gives it with the pictures that `make` leaves out, for who trusts them.
+        """
+        if self.window.desk is not None and not self.window.desk.settled():
             return
-        for desk in [desk for desk in self.window.desks if desk.session is self.window.own]:
-            self.window.drop(desk)
-        self.window.close_own()
+        running = self.window.jobs.current
+        ends = running is not None and any(running.owner is desk for desk in self._own_desks())
+        if not ends and not self.window.is_free(OPENING):
+            return
+        if place is not None and self._is_own(place):
+            self._close_own()
         close_dead()
-        try:
-            self.window.own = make()
-        except JournalError as error:
-            known = self._open_already(error.journal)
+        self.window.jobs.start(
+            OPENING,
+            1,
+            lambda: self.window.opening.steps(make),
+            lambda made: self._on_made(made, trusted),
+            self._on_not_made,
+            on_late=lambda _: self.window.opening.forget(),
+        )
+        self.window.say("Opening …")
+
+    def _on_made(self, made: AuditSession | BlurError, trusted: Callable[[], AuditSession] | None) -> None:
+        if self.gone:
+            self.window.opening.forget()
+        elif isinstance(made, AuditSession):
+            self._show_when_settled(made, trusted)
+        else:
+            known = self._open_already(made.journal) if isinstance(made, JournalError) else None
             if known is None:
-                self.window.warn(str(error))
+                self.window.warn(str(made))
             else:
                 self.open(known)
-        except BlurError as error:
-            self.window.warn(str(error))
-        else:
-            self.open(self.window.own)
+
+    def _on_not_made(self, reason: str) -> None:
+        if reason and not self.gone:
+            self.window.warn(reason)
+
+    def _show_when_settled(self, made: AuditSession, trusted: Callable[[], AuditSession] | None) -> None:
+        if not self.window.alive or self.gone:
+            self.window.opening.forget()
+            return
+        if self.window.desk is not None and not self.window.desk.settled():
+            # a mark that a person holds is nowhere but in the layer that would go
+            QTimer.singleShot(100, lambda: self._show_when_settled(made, trusted))
+            return
+        if not self.window.opening.take(made):
+            return
+        outside = [item.key for item in made.items if item.error == ELSEWHERE]
+        if outside and trusted is not None and self._trusts(outside):
+            made.close()
+            self.open_session(trusted)
+            return
+        self._close_own()
+        self.window.own = made
+        self.open(made)
+
+    def _trusts(self, outside: list[str]) -> bool:
+        text = (
+            f"This review names {counted(len(outside), 'picture')} outside its own folder, such as "
+            f"{plain(outside[0], 120)}. Reading them, or fetching them from the network, is safe only if you trust "
+            "whoever made it. Read them?"
+        )
+        return bool(
+            QMessageBox.question(self.native, "Pictures from elsewhere", text) == QMessageBox.StandardButton.Yes
+        )
+
+    def _own_desks(self) -> list[Desk]:
+        return [desk for desk in self.window.desks if desk.session is self.window.own]
+
+    def _is_own(self, place: str | os.PathLike[str]) -> bool:
+        """Whether the review that this panel made is of that folder, or has that journal."""
+        own = self.window.own
+        places = () if own is None else (own.root, own.journal)
+        return os.path.realpath(place) in [os.path.realpath(known) for known in places if known is not None]
+
+    def _close_own(self) -> None:
+        for desk in self._own_desks():
+            self.window.drop(desk)
+        self.window.close_own()
 
     def _open_already(self, journal: str) -> AuditSession | None:
-        """The review with that journal, where it is the one of somebody's who gave it to this window."""
-        sessions = [desk.session for desk in self.window.desks]
-        return next((session for session in sessions if str(session.journal) == journal), None)
+        """The review with that journal, where it is one that somebody gave to this window."""
+        given = [session for session in self.window.given if not session.closed and session.journal is not None]
+        return next(
+            (known for known in given if os.path.realpath(str(known.journal)) == os.path.realpath(journal)), None
+        )
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.native, "Folder of pictures to review")
@@ -199,9 +280,9 @@ class AuditWidget(Container[Any]):
 
     def _choose_export(self) -> None:
         kinds = "Lossless (*.blur.json);;COCO (*.json)"
-        path, _ = QFileDialog.getSaveFileName(self.native, "Export all detections", "detections.blur.json", kinds)
+        path, kind = QFileDialog.getSaveFileName(self.native, "Export all detections", "detections.blur.json", kinds)
         if path:
-            export_session(self.window, Path(path))
+            export_session(self.window, Path(path), "coco" if kind.startswith("COCO") else None)
 
     # -- what the person chose -------------------------------------------------------------------------------------
 
@@ -212,7 +293,7 @@ class AuditWidget(Container[Any]):
     def _on_order(self, name: str) -> None:
         desk = self.window.desk
         if desk is not None:
-            desk.safely(lambda: desk.session.reorder(ORDERS[name]))
+            desk.safely(lambda: desk.session.reorder(ORDER_NAMES[name]))
             self._prepare()
 
     def _on_filter(self, name: str) -> None:
@@ -267,14 +348,15 @@ class AuditWidget(Container[Any]):
         self.progress.native.setRange(0, max(total, 1))
         self.progress.native.setFormat(f"{done} of {total} reviewed")
         self.progress.native.setValue(done)
-        items = session.items
-        unseen = sum(bool(item.error) for item in items)
+        unseen = session.unreadable
         words = [f"{SIGNS[name]} {count} {name}" for name, count in counts.items()]
         self.counts.value = "   ".join([*words, *([f"✕ {unseen} not readable"] if unseen else [])])
         self.about.value = self._about()
-        only, current = desk.only, session.current
-        listed = tuple(item for item in items if only is None or item.decision in only or item is current)
-        self.queue.show_items(listed, current.key if current else None)
+        items, row, current = session.items, session.position if len(session) else None, session.current
+        if (only := desk.only) is not None:
+            items = tuple(item for item in items if item.decision in only or item is current)
+            row = next((row for row, item in enumerate(items) if item is current), None)
+        self.queue.show_items(items, row)
 
     def _about(self) -> str:
         desk = self.window.desk

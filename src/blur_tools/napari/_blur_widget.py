@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog
 from blur_tools.audit._items import DECISIONS
 from blur_tools.batch.rows import message
 from blur_tools.errors import BlurError
+from blur_tools.forms import ADDRESS, ENGINES
 from blur_tools.napari._adopt import Adopted, adopted_pictures, desk_for
 from blur_tools.napari._desk import Desk
 from blur_tools.napari._jobs import save, search
@@ -21,7 +22,7 @@ from blur_tools.napari._panel import JobBar, action_buttons, button, fields, row
 from blur_tools.napari._pictures import frames_of
 from blur_tools.napari._settings_form import SettingsForm
 from blur_tools.napari._stage import PREVIEW
-from blur_tools.napari._window import ADDRESS, ENGINES, window_of
+from blur_tools.napari._window import window_of
 
 __all__ = ["BlurWidget"]
 
@@ -178,13 +179,18 @@ class BlurWidget(Container[Any]):
             then(known)
             return
 
+        if not self.window.is_free():
+            return
+
         def step(pictures: Adopted | None) -> None:
-            if pictures is not None:
+            if pictures is not None and layer in self.window.viewer.layers:
                 self._put(desk_for(self.window, layer, pictures))
 
         def end(reason: str) -> None:
             desk = self.window.desk_of(layer)
-            if desk is None:
+            if layer not in self.window.viewer.layers:
+                self.window.say(f"{layer.name} was removed.")
+            elif desk is None:
                 self.window.warn(f"{layer.name}: {reason}")
             else:
                 then(desk)

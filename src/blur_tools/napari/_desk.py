@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.napari._on_the_way import OnTheWay, reason_of
 from blur_tools.napari._panel import counted
-from blur_tools.napari._pictures import Shown, load_shown
+from blur_tools.napari._pictures import Shown, frame_at, load_shown
 from blur_tools.napari._stage import Stage
 from blur_tools.napari._window import Window
 from blur_tools.napari._work import Lane
@@ -81,7 +81,7 @@ class Desk(OnTheWay):
         image = self.stage.image
         if not self.frames or image not in self.window.viewer.layers or image.ndim < 3:
             return
-        frame = int(self.window.viewer.dims.current_step[-3])
+        frame = frame_at(image, self.window.viewer.dims.point)
         key = next((key for key, number in self.frames.items() if number == frame), None)
         if key is not None and (self.item is None or self.item.key != key):
             if not self.settled():
@@ -105,7 +105,9 @@ class Desk(OnTheWay):
         self.stage.settings = self.window.settings
         self.pass_by(item)
         if self.frames and self.stage.image.ndim == 3:
-            self.window.viewer.dims.set_current_step(self.window.viewer.dims.ndim - 3, self.frames[item.key])
+            dims, image = self.window.viewer.dims, self.stage.image
+            if frame_at(image, dims.point) != self.frames[item.key]:
+                dims.set_point(dims.ndim - 3, float(image.data_to_world((self.frames[item.key], 0, 0))[-3]))
         shown = self._ready.get(item.key)
         if shown is not None:
             if not (self.is_shown and self.stage.shown is shown):
@@ -230,7 +232,10 @@ class Desk(OnTheWay):
         item = self.item
         if item is None or not self._may_decide() or not self._is_searched(item):
             return
-        if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:
+        seen = None if self.stage.shown is None else self.stage.shown.file
+        if self.safely(lambda: self.session.decide(item.key, "accepted", seen=seen)) is None:
+            if seen is not None and seen.differs(item.source) is not None:
+                self._look_again(item.key)
             return  # it could not be written down, so the person stays here
         unsearched = "" if item.detected else f"{item.key} was accepted, but nothing has searched it. "
         if not self._go(1):
@@ -238,6 +243,13 @@ class Desk(OnTheWay):
             self.window.say(f"{unsearched or 'Accepted. '}This was the last picture; {left} are not reviewed.")
         elif unsearched:
             self.window.say(f"{unsearched}{self.window.status}")
+
+    def _look_again(self, key: str) -> None:
+        """Another file has taken the place of the one that is shown: show that one, and search it."""
+        self._ready.pop(key, None)
+        self.try_again(key)
+        self.pass_by(self.session[key])
+        self.show(tell=False)
 
     def flag(self) -> None:
         """Note that somebody must look again; once more takes it back."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from blur_tools.audit._items import Mark
@@ -45,6 +46,10 @@ NO_LAYERS: list[LayerData] = [(None,)]
 """What a reader answers that opened something by itself."""
 
 REVIEW = ".blur-audit.jsonl"
+COCO = frozenset(("images", "annotations", "categories"))
+
+LARGE = 1 << 18
+"""Bytes from which a file is read beside the window: a quarter of a megabyte takes some 20 ms."""
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
@@ -52,7 +57,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | 
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     first = os.fspath(paths[0])
     if os.path.isdir(first):
-        return audit_folder
+        return audit_folder if len(paths) == 1 else None
     if first.lower().endswith(REVIEW):
         return open_review
     if first.lower().endswith(LABELS) or _is_coco(first):
@@ -73,10 +78,14 @@ def _is_coco(path: str) -> bool:
     if not path.lower().endswith(".json"):
         return False
     try:
-        form = json.loads(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            start = file.read(LARGE)
+        if len(start) == LARGE:  # it is read beside the window; any of the names says whose it is
+            return any(f'"{name}"'.encode() in start for name in COCO)
+        form = json.loads(start)
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(form, dict) and {"images", "annotations", "categories"} <= form.keys()
+    return isinstance(form, dict) and form.keys() >= COCO
 
 
 # ---- pictures and reviews
@@ -115,9 +124,14 @@ def open_folder() -> None:
 
 def open_samples() -> None:
     """Menu: write our sample scenes into a new folder and review them."""
-    folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
-    write_scenes(folder)
-    _panel().open_folder(folder)
+    from blur_tools.audit.session import AuditSession
+
+    def make() -> AuditSession:
+        folder = Path(tempfile.mkdtemp(prefix="blur-tools-samples-"))
+        write_scenes(folder)
+        return AuditSession.open(folder)
+
+    _panel().open_session(make)
 
 
 def open_saved() -> None:
@@ -153,8 +167,8 @@ class _Labelled:
 def read_detections(path: Any) -> list[LayerData]:
     """Detections of a ``.blur.json`` or COCO file.
 
-    One picture becomes its layers: the picture, where it is found beside the file, and its marks. Several pictures are
-    opened in the Audit panel, which shows them one at a time.
+    One picture becomes its layers: the picture, where it is found beside the file, and its marks. Several pictures, and
+    one that somebody has decided on, are opened in the Audit panel, which shows them one at a time.
 
     Raises
     ------
@@ -162,10 +176,13 @@ def read_detections(path: Any) -> list[LayerData]:
         The file cannot be read, or is newer than this version.
     """
     place = Path(path if isinstance(path, str | os.PathLike) else path[0])
+    if place.is_file() and place.stat().st_size >= LARGE and _opened_in_panel(place):
+        return NO_LAYERS
     records = _records(place)
     if not records:
         raise DetectionsError(f"{place}: there is no picture in it")
-    if len(records) > 1 and _opened_in_panel(place, records):
+    several = len(records) > 1 or any(record.decision != "unreviewed" for record in records.values())
+    if several and _opened_in_panel(place):
         return NO_LAYERS
     return [layer for key, record in records.items() for layer in _picture_layers(place, key, record)]
 
@@ -217,22 +234,30 @@ def _marks_layer(labelled: _Labelled) -> LayerData:
     return points, facts, "shapes"
 
 
-def _opened_in_panel(place: Path, records: Mapping[str, PictureRecord]) -> bool:
+def _opened_in_panel(place: Path) -> bool:
     import napari
 
     if napari.current_viewer() is None:
         return False
-    import pandas as pd
-
     from blur_tools.audit.session import AuditSession
 
-    sources: Any = place
-    if not place.name.lower().endswith(LABELS):  # COCO knows of no decisions
-        rows = [(str(place.parent / key), record.detections.to_json()) for key, record in records.items()
-                if record.detections is not None]  # fmt: skip
-        sources = pd.DataFrame(rows, columns=["image", "detections"], dtype=object)
-    _panel().open_session(lambda: AuditSession.open(sources, journal=place.with_name(f".{place.name}{REVIEW}")))
+    journal = place.with_name(f".{place.name}{REVIEW}")
+
+    def make() -> AuditSession:
+        is_ours = place.name.lower().endswith(LABELS)
+        return AuditSession.open(place if is_ours else _coco_table(place), journal=journal)
+
+    _panel().open_session(make, journal)
     return True
+
+
+def _coco_table(place: Path) -> pd.DataFrame:
+    """The pictures of a COCO file as a table; it knows of no decisions."""
+    rows = [(str(place.parent / key), record.detections.to_json()) for key, record in _records(place).items()
+            if record.detections is not None]  # fmt: skip
+    if not rows:
+        raise DetectionsError(f"{place}: there is no picture in it")
+    return pd.DataFrame(rows, columns=["image", "detections"], dtype=object)
 
 
 def write_detections(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
@@ -241,11 +266,21 @@ def write_detections(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]
     Raises
     ------
     DetectionsError
-        A shape has no area.
+        A shape has no area, or the file that is there holds other pictures, or decisions.
     """
     labelled = _labelled(data, meta)
+    _refuse_other(Path(path), labelled.key)
     write_blur_json(path, {labelled.key: PictureRecord(labelled.detections, _known(labelled.size))})
     return [path]
+
+
+def _refuse_other(path: Path, key: str) -> None:
+    """A layer holds one picture's marks and nobody's decision: it must not replace a file that holds more."""
+    if not path.exists():
+        return
+    there = read_blur_json(path)
+    if there.keys() - {key} or any(record.decision != "unreviewed" for record in there.values()):
+        raise DetectionsError(f"{path}: holds other pictures, or decisions; choose another name")
 
 
 def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:

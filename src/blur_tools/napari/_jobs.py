@@ -6,29 +6,35 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from blur_tools.audit._files import FileMark
 from blur_tools.audit._items import FINISHED
 from blur_tools.audit.session import AuditSession, Decision, Item
 from blur_tools.batch.rows import Row, message
 from blur_tools.engines import Answer, Engine
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.napari._desk import Desk
+from blur_tools.napari._on_the_way import take_answer
 from blur_tools.napari._panel import counted
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._window import Window
 from blur_tools.settings import BlurSettings
 
-__all__ = ["export_session", "save", "save_session", "search", "search_items", "search_rest"]
+__all__ = ["OPENING", "SEARCHING", "export_session", "save", "save_session", "search", "search_items", "search_rest"]
+
+OPENING, SEARCHING, SAVING, EXPORTING = "Opening", "Searching", "Saving", "Exporting"
+"""Titles of jobs. One runs at a time: only a search, or an opening, gives way to the next of its kind."""
 
 
 def search_items(
     items: Sequence[Item], load: Callable[[Item], Shown], finder: Engine, settings: Callable[[Shown], BlurSettings]
-) -> Iterator[tuple[str, Answer | Exception]]:
+) -> Iterator[tuple[str, Answer | Exception, FileMark | None]]:
     """Search pictures, one after the other.
 
     Yields
     ------
-    (key, Answer or Exception)
-        The error where the picture itself is at fault, or where the engine failed at this one alone.
+    (key, Answer or Exception, FileMark or None)
+        The file that was searched; the error where the picture itself is at fault, or where the engine failed at this
+        one alone.
 
     Raises
     ------
@@ -41,17 +47,17 @@ def search_items(
         try:
             answer = finder.detect((shown := load(item)).picture, settings(shown))
         except PictureError as error:
-            yield item.key, error
+            yield item.key, error, None
         except SettingsError:
             raise
         except Exception as error:
             if failed:
                 raise
             failed = True
-            yield item.key, error
+            yield item.key, error, None
         else:
             failed = len(items) == 1
-            yield item.key, answer
+            yield item.key, answer, shown.file
 
 
 def search(window: Window, items: Sequence[Item]) -> None:
@@ -59,6 +65,8 @@ def search(window: Window, items: Sequence[Item]) -> None:
     desk = window.desk
     if desk is None or not items:
         window.say("Every picture is searched already." if desk is not None else "There is no picture.")
+        return
+    if not window.is_free(SEARCHING):
         return
     try:
         finder, settings = window.engine(), window.asked(desk.stage.image)
@@ -70,8 +78,8 @@ def search(window: Window, items: Sequence[Item]) -> None:
     fallen: list[str] = []
     failed: dict[str, str] = {}
 
-    def step(result: tuple[str, Answer | Exception]) -> None:
-        key, answer = result
+    def step(result: tuple[str, Answer | Exception, FileMark | None]) -> None:
+        key, answer, seen = result
         job.left.discard(key)
         if isinstance(answer, PictureError):
             found["failed"] += 1
@@ -82,7 +90,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
             return
         else:
             found.update(item.kind for item in answer.detections)
-            taken = _take_answer(desk, key, answer, finder.name, fallen)
+            taken = _take_answer(desk, key, answer, finder.name, seen, fallen)
         if taken is None:  # closed, or the disk is full: the next one would be lost as well
             window.jobs.cancel()
 
@@ -101,7 +109,7 @@ def search(window: Window, items: Sequence[Item]) -> None:
 
     work = list(items)
     job = window.jobs.start(
-        "Searching",
+        SEARCHING,
         len(work),
         lambda: search_items(work, desk.load, finder, settings),
         step,
@@ -111,14 +119,15 @@ def search(window: Window, items: Sequence[Item]) -> None:
     )
 
 
-def _take_answer(desk: Desk, key: str, answer: Answer, name: str, fallen: list[str]) -> Item | None:
+def _take_answer(
+    desk: Desk, key: str, answer: Answer, name: str, seen: FileMark | None, fallen: list[str]
+) -> Item | None:
     """Give an answer to the session; a decision that falls with it is noted."""
     before = desk.session[key].decision
-    found, said = answer.detections, answer.warnings
-    taken: Item | None = desk.safely(lambda: desk.session.set_detections(key, found, engine=name, warnings=said))
+    taken: Item | None = desk.safely(lambda: take_answer(desk.session, key, answer, name, seen))
     if taken is not None and taken.decision != before:
         fallen.append(key)
-    for text in said:
+    for text in answer.warnings:
         desk.window.say(text)
     return taken
 
@@ -143,7 +152,7 @@ def save_session(window: Window, out: Path) -> None:
 def save(window: Window, out: Path, only: Collection[Decision], keys: Collection[str] | None = None) -> None:
     """Write pictures of the desk that have one of these decisions, or those of them that are named."""
     desk = window.desk
-    if desk is None or not desk.settled():
+    if desk is None or not desk.settled() or not window.is_free():
         return
     named_or_all = [item for item in desk.session.items if keys is None or item.key in keys]
     if not any(item.decision in only for item in named_or_all):
@@ -170,22 +179,28 @@ def save(window: Window, out: Path, only: Collection[Decision], keys: Collection
             window.say(text)
 
     session, settings = desk.session, window.settings
-    window.jobs.start(
-        "Saving", len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end
-    )
+    window.jobs.start(SAVING, len(named_or_all), lambda: session.saving(out, settings, only=only, keys=keys), step, end)
 
 
-def export_session(window: Window, path: Path) -> None:
-    """Write all detections of the desk as ``.blur.json``, or as COCO where the name ends otherwise."""
-    if window.desk is None or not window.desk.settled():
+def export_session(window: Window, path: Path, form: str | None = None) -> None:
+    """Write all detections of the desk into one file; see `AuditSession.export`."""
+    if window.desk is None or not window.desk.settled() or not window.is_free():
         return
     session: AuditSession = window.desk.session
-    try:
-        left = session.export(path)
-    except (BlurError, OSError) as error:
-        window.warn(f"not exported: {message(error)}")
-    else:
+    left: dict[str, str] = {}
+
+    def step(result: tuple[Item, str]) -> None:
+        item, reason = result
+        if reason:
+            left[item.key] = reason
+
+    def end(reason: str) -> None:
+        if reason:
+            window.warn(f"not exported: {reason}")
+            return
         text = f"Exported {counted(len(session) - len(left), 'picture')} to {path}."
-        for key, reason in list(left.items())[:1]:
-            text += f" {len(left)} are not in it; {key}: {reason}"
+        for key, why in list(left.items())[:1]:
+            text += f" {len(left)} are not in it; {key}: {why}"
         window.say(text)
+
+    window.jobs.start(EXPORTING, len(session), lambda: session.exporting(path, form), step, end)

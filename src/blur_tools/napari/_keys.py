@@ -1,62 +1,20 @@
-"""What a person can do at the picture: one list for the keys, the buttons and their words."""
+"""The keys of what a person can do at the picture, as napari and its plugin settings have them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from app_model.types import KeyCode
 
-__all__ = ["ACTIONS", "HOLD", "PLUGIN", "Action", "bind", "checked_keys", "chosen_keys", "plugin_option"]
+from blur_tools.audit.actions import ACTIONS, HOLD
+
+__all__ = ["PLUGIN", "bind", "checked_keys", "chosen_keys", "plugin_option"]
 
 logger = logging.getLogger("blur_tools")
 
 PLUGIN = "blur-tools"
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing that a key or a button does.
-
-    Attributes
-    ----------
-    name : str
-        Name of the method of `Desk`, and of the plugin setting with its key.
-    title : str
-        What the button says.
-    key : str
-        What the key is when the settings do not say it.
-    help : str
-        A sentence for the tooltip.
-    """
-
-    name: str
-    title: str
-    key: str
-    help: str
-
-
-ACTIONS = (
-    Action("accept", "Accept", "A", "All is marked: note it, and go to the next picture"),
-    Action("next", "Next", "N", "Go to the next picture; the zoom stays"),
-    Action("previous", "Back", "B", "Go to the picture before; the zoom stays"),
-    Action("flag", "Flag", "G", "Note that somebody must look again; once more takes it back"),
-    Action("add_plate", "Add plate", "P", "Drag a box around a plate, then pull its corners"),
-    Action("add_face", "Add face", "F", "Drag a box around a face"),
-    Action("next_mark", "Next mark", "M", "Choose the next mark, so that no mouse is needed"),
-    Action("toggle_keep", "Keep", "K", "Leave the chosen marks visible in the result, or hide them again"),
-    Action("change_kind", "Kind", "C", "Make plates of the chosen faces, and faces of plates"),
-    Action("delete", "Delete", "Delete", "Remove the chosen marks"),
-    Action("undo", "Undo", "Control-Z", "Take back the last change of this picture"),
-    Action("redo", "Redo", "Control-Shift-Z", "Do again what was taken back"),
-    Action("toggle_marks", "Marks", "H", "Hide the marks, or show them"),
-    Action("toggle_labels", "Labels", "L", "Hide the words at the marks, or show them"),
-    Action("toggle_preview", "Preview", "R", "Show the picture redacted, as it will be saved"),
-)
-
-HOLD = Action("original", "Original", "O", "Hold to see the picture without preview and marks")
 
 
 def plugin_option(group: str, name: str, default: Any) -> Any:

@@ -27,7 +27,7 @@ from blur_tools.napari._layers import (
     mended,
     text_options,
 )
-from blur_tools.napari._pictures import Shown
+from blur_tools.napari._pictures import HALF, Shown
 
 __all__ = ["EDITING", "MarksLayer", "marks_layer"]
 
@@ -111,6 +111,10 @@ class MarksLayer:
         self.key, self._shown = key, shown
         self._write(self.session[key].marks if shown is not None else ())
         self.layer.mode = EDITING if shown is not None else "pan_zoom"
+
+    def forget(self) -> None:
+        """Let go of the picture, before the layer is taken away."""
+        self.key = self._shown = None
 
     def draw(self, kind: Kind) -> None:
         """Let the next drag on the canvas make a mark."""
@@ -305,9 +309,13 @@ class MarksLayer:
     def _tell_new(self, key: str, shown: Shown, row: int) -> None:
         data = np.asarray(self.layer.data[row], dtype=np.float64)
         if np.ptp(data, axis=0).max() * self._zoom() < SLIP:
+            self._say("That was a click, not a box: drag from corner to corner.")
             return
         said = self.layer.features["kind"].iloc[row]
         kind: Kind = said if said in ("plate", "face") else self._drawing
+        height, width = shown.pixels.shape[:2]
+        if (data.max(axis=0) < -HALF).any() or (data.min(axis=0) > (height - HALF, width - HALF)).any():
+            raise AuditError("it lies outside the picture, where there is nothing to hide")
         mark = self.session.add(key, kind, shown.to_stored(four_corners(data, kind)))
         # at once and without an event: the next one may come before the layer is written anew
         self.layer.features.iloc[row, self.layer.features.columns.get_loc("mark")] = mark.id

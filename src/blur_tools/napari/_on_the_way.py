@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from blur_tools.audit.session import Item
+from blur_tools.audit._files import CHANGED, FileMark
+from blur_tools.audit.session import AuditSession, Item
 from blur_tools.batch.rows import message
 from blur_tools.engines import Answer
 from blur_tools.errors import BlurError, PictureError
@@ -13,7 +14,7 @@ from blur_tools.napari._edits import Edits
 from blur_tools.napari._pictures import Shown
 from blur_tools.napari._work import Lane
 
-__all__ = ["ON_THE_WAY", "OnTheWay", "reason_of"]
+__all__ = ["ON_THE_WAY", "OnTheWay", "reason_of", "take_answer"]
 
 ON_THE_WAY = "find plates and faces on the way"
 """What the box in the Audit panel says."""
@@ -67,7 +68,7 @@ class OnTheWay(Edits):
 
     def pass_by(self, item: Item) -> None:
         """Remember a picture that a person sees: it is searched even if they go on before."""
-        if not item.detected:
+        if not _is_known(item):
             self._passed[item.key] = None
 
     def search_next(self, near: Sequence[Item], ready: Mapping[str, Shown]) -> None:
@@ -86,7 +87,7 @@ class OnTheWay(Edits):
     def _is_due(self, item: Item) -> bool:
         # an answer takes a decision back: who accepted a picture as it is has searched it with their eyes
         return not (
-            item.detected
+            _is_known(item)
             or item.error
             or item.decision in ("accepted", "edited")
             or item.key in self._failed
@@ -101,16 +102,15 @@ class OnTheWay(Edits):
             self._stop(f"nothing is searched for: {error}")
             return
 
-        def work() -> Answer:
+        def work() -> tuple[Answer, FileMark | None]:
             shown = load(item) if known is None else known
-            return finder.detect(shown.picture, settings(shown))
+            return finder.detect(shown.picture, settings(shown)), shown.file
 
-        def done(answer: Answer | None, error: Exception | None) -> None:
+        def done(result: tuple[Answer, FileMark | None] | None, error: Exception | None) -> None:
             self.searched_key = None
-            if answer is not None:
+            if result is not None:
                 self._in_a_row = 0
-                found, said = answer.detections, answer.warnings
-                self._take(lambda: self.session.set_detections(item.key, found, engine=finder.name, warnings=said))
+                self._take(lambda: take_answer(self.session, item.key, result[0], finder.name, result[1]))
             elif isinstance(error, PictureError):
                 self._take(lambda: self.session.set_error(item.key, reason_of(error)))
             else:
@@ -136,6 +136,16 @@ class OnTheWay(Edits):
     def _take(self, change: Callable[[], Any]) -> None:
         if self.safely(change) is None:  # closed, or the disk is full: the next one would be lost as well
             self.auto = False
+
+
+def _is_known(item: Item) -> bool:
+    """Whether an engine has searched the file that is there now."""
+    return item.detected and CHANGED not in item.warnings
+
+
+def take_answer(session: AuditSession, key: str, answer: Answer, engine: str, seen: FileMark | None) -> Item:
+    """Give the session what an engine found in a file."""
+    return session.set_detections(key, answer.detections, engine=engine, warnings=answer.warnings, seen=seen)
 
 
 def reason_of(error: Exception | None) -> str:

@@ -9,7 +9,7 @@ from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QSizePolicy
 
-from blur_tools.napari._keys import ACTIONS
+from blur_tools.audit.actions import ACTIONS
 from blur_tools.napari._window import Window
 
 __all__ = ["JobBar", "action_buttons", "button", "counted", "fields", "row", "shown_key", "status_line", "until_gone"]
@@ -61,6 +61,7 @@ def status_line(text: str = "") -> Label:
     """A line of text that wraps, so that long paths do not widen the panel."""
     made = Label(value=text)
     made.native.setWordWrap(True)
+    made.native.setTextFormat(Qt.TextFormat.PlainText)
     made.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return made
@@ -120,4 +121,5 @@ class JobBar(Container[Any]):
     def _on_cancel(self) -> None:
         job = self._window.jobs.current
         if job is not None and self._window.jobs.cancel():
-            self._window.say(f"Cancelled: {job.title}, after {job.done} of {job.total}; what is begun is finished.")
+            done = f", after {job.done} of {job.total}; what is begun is finished" if job.total > 1 else ""
+            self._window.say(f"Cancelled: {job.title}{done}.")

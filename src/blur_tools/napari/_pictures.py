@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from blur_tools.audit._files import FileMark, mark_of
 from blur_tools.detections import Box, Polygon
 from blur_tools.errors import PictureError
-from blur_tools.orientation import box_to_stored, box_to_upright, polygon_to_stored, polygon_to_upright, turn_upright
-from blur_tools.picture import Picture, load_picture
+from blur_tools.orientation import box_to_stored, polygon_to_stored, polygon_to_upright
+from blur_tools.picture import load_picture
+from blur_tools.redaction.live import Pixels, Upright, colour
 
-__all__ = ["Shown", "as_pixels", "colour", "frames_of", "load_shown", "shown_in_layer"]
-
-Pixels = npt.NDArray[np.uint8]
+__all__ = [
+    "Pixels",
+    "Shown",
+    "as_pixels",
+    "colour",
+    "frame_at",
+    "frames_of",
+    "load_shown",
+    "plane_of",
+    "shown_in_layer",
+]
 
 HALF = 0.5
 """napari puts the middle of the first pixel at 0; in `Detection` a picture covers ``[0, width] x [0, height]``."""
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A decoded picture and its pixels as they are shown.
+class Shown(Upright):
+    """A picture in napari: the way between the stored picture and a layer's ``(y, x)``.
 
     Attributes
     ----------
-    picture : Picture
-        What engines and the renderer work on; its pixels are never changed here.
-    pixels : array of uint8, (height, width, 3)
-        Without alpha: what is transparent hides nothing from a program, so it is shown.
-    turn : int
-        Orientation by which the shown pixels are turned against the stored ones, 1 to 8; 1 where a layer of somebody
-        else's shows them as they are stored.
+    file : FileMark or None
+        Which file is seen; None where it is none.
     """
 
-    picture: Picture
-    pixels: Pixels
-    turn: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Stored ``(width, height)`` in pixels."""
-        return self.picture.size
+    file: FileMark | None = None
 
     def to_canvas(self, polygon: Polygon) -> npt.NDArray[np.float64]:
         """Stored ``(x, y)`` corners as rows of ``(y, x)`` in the layer, clockwise as they are seen."""
@@ -62,23 +60,11 @@ class Shown:
         (top, left), (bottom, right) = points.min(axis=0) + HALF, points.max(axis=0) + HALF
         return box_to_stored((float(left), float(top), float(right), float(bottom)), self.size, self.turn)
 
-    def box_to_canvas(self, box: Box) -> Box:
-        """A stored box as it lies in `pixels`."""
-        return box_to_upright(box, self.size, self.turn)
-
 
 def load_shown(source: Any) -> Shown:
     """Read, check, decode and turn a picture; errors are those of `load_picture`."""
-    picture = load_picture(source)
-    return Shown(picture, colour(picture.image, picture.orientation), picture.orientation)
-
-
-def colour(image: Image.Image, turn: int) -> Pixels:
-    """Stored pixels of any mode as an upright array ``(height, width, 3)``."""
-    if image.mode in ("RGBA", "LA"):
-        # not convert(): for LA it would be the same, but for both this says that alpha is dropped, not applied
-        image = image.convert({"RGBA": "RGB", "LA": "L"}[image.mode])
-    return np.array(turn_upright(image if image.mode == "RGB" else image.convert("RGB"), turn))
+    file = mark_of(source)  # before it is read: what comes behind it is another one
+    return replace(Shown.load(source), file=file)
 
 
 def frames_of(layer: Any) -> int:
@@ -92,6 +78,34 @@ def frames_of(layer: Any) -> int:
     if layer.ndim > 3:
         raise PictureError(layer.name, f"has {layer.ndim} axes; a picture or a stack (t, y, x) is needed")
     return 1 if layer.ndim == 2 else int(layer.data.shape[0])
+
+
+def frame_at(layer: Any, point: Sequence[float]) -> int:
+    """Which frame of a stack is seen at a point of the viewer's world."""
+    place = layer.world_to_data(np.asarray(point)[-layer.ndim :])[-3]
+    return int(np.clip(round(float(place)), 0, layer.data.shape[0] - 1))
+
+
+def plane_of(layer: Any, frame: int = 0) -> npt.NDArray[np.float64]:
+    """Where a picture's pixels lie in the world's last two axes: a 3 x 3 matrix of ``(y, x, 1)``.
+
+    Raises
+    ------
+    PictureError
+        The layer is turned out of that plane, or lies in it as a line: no mark can lie on it.
+    """
+    origin = np.zeros(layer.ndim)
+    origin[:-2] = frame
+    start = np.asarray(layer.data_to_world(origin))
+    steps = [np.asarray(layer.data_to_world(origin + unit)) - start for unit in np.eye(layer.ndim)]
+    plane = np.eye(3)
+    plane[:2, :2] = np.stack([step[-2:] for step in steps[-2:]], axis=1)
+    plane[:2, 2] = start[-2:]
+    size = np.abs(np.linalg.det(plane[:2, :2]))
+    leaves = [step[:-2] for step in steps[-2:]] + [step[-2:] for step in steps[:-2]]
+    if size < 1e-12 or any(np.abs(part).max(initial=0.0) > 1e-9 for part in leaves):
+        raise PictureError(layer.name, "is turned out of the plane that is seen; marks need it flat")
+    return plane
 
 
 def as_pixels(layer: Any, frame: int = 0) -> Pixels:
@@ -116,9 +130,10 @@ def shown_in_layer(source: Any, pixels: Pixels) -> Shown:
     napari's own reader shows stored pixels, whatever the orientation tag says; detection must be upright all the same,
     and what is saved comes from the file.
     """
+    file = mark_of(source)
     picture = load_picture(source)
     whole = colour(Image.fromarray(pixels), 1)
     for turn in dict.fromkeys((1, picture.orientation)):
         if np.array_equal(colour(picture.image, turn), whole):
-            return Shown(picture, whole, turn)
+            return Shown(picture, whole, turn, file)
     raise PictureError(picture.source.origin, "the layer no longer shows this file")

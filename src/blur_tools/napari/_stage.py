@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from blur_tools.audit.session import AuditSession
 from blur_tools.batch.rows import message
 from blur_tools.detections import Detections
 from blur_tools.errors import BlurError
 from blur_tools.napari._marks import MarksLayer, marks_layer
-from blur_tools.napari._pictures import Shown
-from blur_tools.napari._preview import Redaction
+from blur_tools.napari._pictures import Shown, plane_of
 from blur_tools.napari._work import Lane
+from blur_tools.redaction.live import Redaction
 from blur_tools.settings import BlurSettings
 
 __all__ = ["MARKS", "PICTURE", "PREVIEW", "Stage"]
@@ -71,7 +73,13 @@ class Stage:
         self._rendering = Lane(alive)
         self._views: dict[tuple[int, ...], tuple[Any, float]] = {}
         name = MARKS if image is None else f"{MARKS}: {image.name}"
-        self.marks = MarksLayer(marks_layer(name), session, say, lambda: float(self.viewer.scene.camera.zoom))
+        self._plane: npt.NDArray[np.float64] = np.eye(3)
+        self.marks = MarksLayer(marks_layer(name), session, say, self._pixel_on_screen)
+        if image is not None:
+            self._place_all()
+            for change in (image.events.scale, image.events.translate, image.events.rotate, image.events.shear,
+                           image.events.affine):  # fmt: skip
+                change.connect(self._place_all)
         self._held: tuple[bool, bool] | None = None
 
     @property
@@ -184,7 +192,7 @@ class Stage:
 
     def close(self) -> None:
         """Take our layers out of the viewer; somebody else's stays."""
-        self.marks.key = None
+        self.marks.forget()
         self._rendering.forget()
         mine = [layer for layer in self.layers if layer is not self.image or self.owns_image]
         for layer in mine:
@@ -222,8 +230,31 @@ class Stage:
 
     def _place(self, layer: Any) -> None:
         """Lay a layer where somebody else's picture lies."""
-        if not self.owns_image and self.image is not None:
-            layer.scale, layer.translate = self.image.scale[-2:], self.image.translate[-2:]
+        if not self.owns_image:
+            size = self._pixel_size
+            plane = self._plane.copy()
+            plane[:2, :2] /= size
+            # napari draws boxes and corners by the scale alone
+            layer.scale, layer.affine = (size, size), plane
+
+    def _place_all(self, _: Any = None) -> None:
+        try:
+            self._plane = plane_of(self.image)
+        except BlurError as error:
+            self._say(str(error))
+            return
+        for layer in (self.marks.layer, self.preview):
+            if layer is not None:
+                self._place(layer)
+
+    def _pixel_on_screen(self) -> float:
+        """Pixels of the screen that a pixel of the picture takes."""
+        return float(self.viewer.scene.camera.zoom * self._pixel_size)
+
+    @property
+    def _pixel_size(self) -> float:
+        """Side of the picture's pixels in the world."""
+        return math.sqrt(abs(np.linalg.det(self._plane[:2, :2])))
 
     # -- the view --------------------------------------------------------------------------------------------------
 

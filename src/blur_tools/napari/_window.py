@@ -11,26 +11,21 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QTimer
 
-from blur_tools.engines import Engine, engine
-from blur_tools.errors import SettingsError
+from blur_tools.engines import Engine
+from blur_tools.forms import ADDRESS, DRAWN, ENGINES, chosen_engine
 from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
+from blur_tools.napari._opening import Opening
 from blur_tools.napari._pictures import Shown
-from blur_tools.napari._settings_form import DRAWN
 from blur_tools.napari._work import Jobs
 from blur_tools.settings import BlurSettings
-from blur_tools.sources import is_url
 
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
     from blur_tools.napari._desk import Desk
 
-__all__ = ["ADDRESS", "EDITS", "ENGINES", "EXCLUDED", "Window", "close_dead", "window_of"]
+__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "plain", "window_of"]
 
 logger = logging.getLogger("blur_tools")
-
-ADDRESS = "address"
-ENGINES = ("local", "cloud", "onpremise", ADDRESS)
-"""What can be chosen; the last is a service at an address that is typed."""
 
 EDITS = ("add_plate", "add_face", "next_mark", "toggle_keep", "change_kind", "delete", "undo", "redo")
 """Actions on the marks of the picture that a person has chosen."""
@@ -54,6 +49,10 @@ class Window:
         These, and those of other layers that a person may come back to.
     own : AuditSession or None
         The review that a panel opened by itself. It is closed with the window: a panel may be closed, and come again.
+    given : set of AuditSession
+        Reviews that somebody else opened and gave to this window.
+    opening : Opening
+        Those that are on their way.
     status : str
         The last sentence for the person.
     """
@@ -71,6 +70,8 @@ class Window:
         self._engine: tuple[tuple[str, str], Engine] | None = None
         self._telling = False
         self.own: AuditSession | None = None
+        self.given: weakref.WeakSet[AuditSession] = weakref.WeakSet()
+        self.opening = Opening()
         self.keys, self._key_problems = checked_keys(chosen_keys())
         # napari holds these methods weakly
         viewer.layers.events.removed.connect(self._on_removed)
@@ -115,9 +116,9 @@ class Window:
 
     def say(self, text: str) -> None:
         """Say something that needs no notice elsewhere: it stands in the panel and in the window's last line."""
-        self.status = text
+        self.status = plain(text)
         if self.viewer is not None:
-            self.viewer.status = text
+            self.viewer.status = self.status
         self.changed()
 
     def warn(self, text: str) -> None:
@@ -125,7 +126,15 @@ class Window:
         from napari.utils.notifications import show_warning
 
         self.say(text)
-        show_warning(text)
+        show_warning(self.status)
+
+    def is_free(self, *replaced: str) -> bool:
+        """Whether no job runs but one of these, which the next may replace; else the person is told."""
+        job = self.jobs.current
+        if job is None or job.title in replaced:
+            return True
+        self.say(f"{job.title} is still going on: wait for it, or press Cancel.")
+        return False
 
     # -- who is asked, and what ------------------------------------------------------------------------------------
 
@@ -137,14 +146,9 @@ class Window:
         SettingsError
             It cannot be made: no token, no address.
         """
-        name = self.engine_name
-        if name == ADDRESS:
-            name = self.address.strip()
-            if not is_url(name):
-                raise SettingsError("engine", "type the service's address, such as http://localhost:8001")
-        chosen = (self.engine_name, name)
+        chosen = (self.engine_name, self.address.strip() if self.engine_name == ADDRESS else "")
         if self._engine is None or self._engine[0] != chosen:
-            self._engine = (chosen, engine(name))
+            self._engine = (chosen, chosen_engine(*chosen))
         return self._engine[1]
 
     def asked(self, image: Any = None) -> Callable[[Shown], BlurSettings]:
@@ -281,6 +285,7 @@ class Window:
 
     def close_own(self) -> None:
         """Close the review that a panel opened, so that it can be opened again."""
+        self.opening.forget()
         own, self.own = self.own, None
         if own is not None:
             own.close()
@@ -314,6 +319,12 @@ class Window:
         """A person holds the key that shows the original, or lets it go."""
         if self.desk is not None:
             self.desk.stage.hold_original(on)
+
+
+def plain(text: str, limit: int = 600) -> str:
+    """Text from anywhere as what it is: Qt takes what looks like HTML for HTML, and opens what that names."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text[: limit + 1])
+    return (kept if len(kept) <= limit else f"{kept[: limit - 1]}…").replace("<", "‹").replace(">", "›")
 
 
 def _seen_in(image: Any, layer: Any, points: Any) -> npt.NDArray[np.float64]:

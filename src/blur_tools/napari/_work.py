@@ -63,6 +63,7 @@ class Jobs:
         *,
         owner: Any = None,
         left: Iterable[str] = (),
+        on_late: Callable[[Any], None] | None = None,
     ) -> Job:
         """Run a generator in a thread.
 
@@ -76,6 +77,8 @@ class Jobs:
             Gets each step's value, in the window's thread.
         on_end : callable
             Gets ``""`` at the end, or why it ended early, in words for a person.
+        on_late : callable, optional
+            Gets the value of a step that ended after Cancel, where something must be closed.
         """
         from napari.qt.threading import create_worker
 
@@ -90,6 +93,8 @@ class Jobs:
                 job.done += 1
                 on_step(value)
                 self._changed()
+            elif on_late is not None:
+                on_late(value)
 
         def end(reason: str) -> None:
             if self.current is job and self._alive():

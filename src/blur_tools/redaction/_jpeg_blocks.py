@@ -8,31 +8,23 @@ that a unit that is touched at one corner stays what it was as far as its quanti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageChops
 
 from blur_tools.redaction._jpeg_markers import Frame, JpegError
 from blur_tools.redaction.masks import Region
 
-__all__ = [
-    "ZIGZAG",
-    "Bools",
-    "Patch",
-    "Rendered",
-    "colour_weights",
-    "patch_of",
-    "patches",
-    "touched_units",
-]
+__all__ = ["ZIGZAG", "Bools", "Holder", "Patch", "patch_of", "patches", "replace_units", "touched_units"]
 
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
+Slots = npt.NDArray[np.intp]
 T = TypeVar("T", bound=np.generic)
 Coefficients = npt.NDArray[np.int16]
 
@@ -43,6 +35,9 @@ ZIGZAG = np.array(
 
 MOST = 1023
 """Largest coefficient of 8-bit pictures: what baseline tables can code."""
+
+MIDDLE = 128
+"""The sample that a coefficient of zero stands for (A.3.1)."""
 
 
 def _transform() -> Floats:
@@ -59,10 +54,12 @@ _DCT = _transform()
 def _times(rows: Floats, matrix: Floats) -> Floats:
     """``rows @ matrix``, in slices so small that no BLAS starts threads: a batch keeps the cores busy as it is."""
     size = 32
-    padded = np.zeros((-(-len(rows) // size), size, 64), np.float32)
-    padded.reshape(-1, 64)[: len(rows)] = rows
-    product: Floats = np.matmul(padded, matrix).reshape(-1, 64)
-    return product[: len(rows)]
+    whole = len(rows) // size * size
+    product = np.empty_like(rows)
+    np.matmul(rows[:whole].reshape(-1, size, 64), matrix, out=product[:whole].reshape(-1, size, 64))
+    if whole < len(rows):
+        np.matmul(rows[whole:], matrix, out=product[whole:])
+    return product
 
 
 BAND = 1 << 18
@@ -85,6 +82,42 @@ class Patch:
     rows: tuple[int, int]
     columns: tuple[int, int]
     hidden: Bools
+    # by the pixels of a sample: components often share these
+    _units: dict[tuple[int, int], Units] = field(default_factory=dict, repr=False)
+
+    def units(self, ratio: tuple[int, int]) -> Units:
+        """What is hidden of a component one of whose samples stands for so many pixels, across and down."""
+        if ratio not in self._units:
+            self._units[ratio] = Units.of(_pooled(self.hidden, *ratio))
+        return self._units[ratio]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is hidden of a patch's data units.
+
+    Attributes
+    ----------
+    hidden : bool array
+        Its samples.
+    touched, whole : bool arrays
+        For each data unit whether any sample is hidden, and whether all are.
+    """
+
+    hidden: Bools
+    touched: Bools
+    whole: Bools
+
+    @classmethod
+    def of(cls, hidden: Bools) -> Units:
+        """From the samples; whole data units."""
+        # eight samples in a row as one number
+        eights = hidden.view(np.uint64).reshape(len(hidden) // 8, 8, -1)
+        touched, whole = np.bitwise_or.reduce(eights, axis=1), np.bitwise_and.reduce(eights, axis=1)
+        return cls(hidden, touched != 0, whole == _ALL)
+
+
+_ALL = np.ones(8, np.bool_).view(np.uint64)[0]
 
 
 def patches(regions: Sequence[Region], frame: Frame) -> list[Patch]:
@@ -130,16 +163,20 @@ def _pooled(hidden: Bools, across: int, down: int) -> Bools:
     rows = hidden[::down]
     for i in range(1, down):
         rows = rows | hidden[i::down]
+    if across in (2, 4):  # as one number, which is quicker
+        several: Bools = rows.view(f"u{across}") != 0
+        return several
     pooled = rows[:, ::across]
     for i in range(1, across):
         pooled = pooled | rows[:, i::across]
-    return pooled
+    return np.ascontiguousarray(pooled)
 
 
-def _by_unit(plane: npt.NDArray[T]) -> npt.NDArray[T]:
-    """The 64 samples of each data unit: (rows, columns, 64)."""
-    rows, columns = plane.shape[0] // 8, plane.shape[1] // 8
-    return plane.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(rows, columns, 64)
+def _by_unit(plane: npt.NDArray[T], chosen: Bools) -> npt.NDArray[T]:
+    """The 64 samples, of a byte each, of the chosen data units."""
+    rows, columns = chosen.shape
+    eights = plane.view(np.uint64).reshape(rows, 8, columns).swapaxes(1, 2)
+    return eights[chosen].view(plane.dtype).reshape(-1, 64)
 
 
 def _place(patch: Patch, frame: Frame, index: int) -> tuple[slice, slice]:
@@ -152,31 +189,32 @@ def _place(patch: Patch, frame: Frame, index: int) -> tuple[slice, slice]:
     )
 
 
-def patch_of(grid: npt.NDArray[np.intp], patch: Patch, frame: Frame, index: int) -> npt.NDArray[np.intp]:
+def patch_of(grid: Slots, patch: Patch, frame: Frame, index: int) -> Slots:
     """A patch's part of a grid over a component's data units; -1 where the grid ends before the last MCU does."""
     place = _place(patch, frame, index)
     part = grid[place]
     room = [(0, wanted.stop - wanted.start - size) for wanted, size in zip(place, part.shape, strict=True)]
-    return np.pad(part, room, constant_values=-1)
+    return np.pad(part, room, constant_values=-1) if any(behind for _, behind in room) else part
 
 
 def touched_units(found: Sequence[Patch], frame: Frame, index: int) -> Bools:
     """For each data unit of a component, those that fill up MCUs included, whether a mask touches it."""
     component, (rows, columns) = frame.components[index], frame.mcus
     touched = np.zeros((rows * component.vertical, columns * component.horizontal), np.bool_)
-    across, down = frame.ratio(index)
     for patch in found:
-        touched[_place(patch, frame, index)] |= _pooled(patch.hidden, 8 * across, 8 * down)
+        touched[_place(patch, frame, index)] |= patch.units(frame.ratio(index)).touched
     return touched
 
 
-def colour_weights(frame: Frame, mode: str) -> tuple[Floats, Floats]:
-    """How a file's components are made of the pixels that Pillow decodes it to.
+# --- the samples of rendered pixels ----------------------------------------------------------------------------------
 
-    Returns
-    -------
-    (weights, offsets)
-        A row of weights for each component, one for each channel, and what is added.
+_LUMINANCE = (0.299, 0.587, 0.114, 0.0)
+_COLOUR = (_LUMINANCE, (-0.168735892, -0.331264108, 0.5, 128.0), (0.5, -0.418687589, -0.081312411, 128.0))
+"""Y, Cb and Cr: what red, green and blue count in them, and what is added (T.871, 7)."""
+
+
+def _colour_model(frame: Frame, mode: str) -> str:
+    """What a file's components are of the pixels that Pillow decodes it to: a mode, or ``YCbCr`` or ``YCCK``.
 
     Raises
     ------
@@ -186,18 +224,9 @@ def colour_weights(frame: Frame, mode: str) -> tuple[Floats, Floats]:
     count = len(frame.components)
     if {1: "L", 3: "RGB", 4: "CMYK"}.get(count) != mode:
         raise JpegError(f"{count} components, decoded as {mode}")
-    luminance = [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
-    if count == 1:
-        weights, offsets = [[1.0]], [0.0]
-    elif count == 3:
-        weights, offsets = (np.eye(3).tolist(), [0.0] * 3) if _is_rgb(frame) else (luminance, [0.0, 128.0, 128.0])
-    # Pillow inverts all four, as Adobe's programs write them
-    elif frame.transform is None or frame.transform == 0:
-        weights, offsets = (-np.eye(4)).tolist(), [255.0] * 4
-    else:
-        weights = [[*row, 0.0] for row in luminance] + [[0.0, 0.0, 0.0, -1.0]]
-        offsets = [0.0, 128.0, 128.0, 255.0]
-    return np.array(weights, np.float32), np.array(offsets, np.float32)
+    if count == 3:
+        return "RGB" if _is_rgb(frame) else "YCbCr"
+    return mode if count == 1 or not frame.transform else "YCCK"
 
 
 def _is_rgb(frame: Frame) -> bool:
@@ -209,76 +238,119 @@ def _is_rgb(frame: Frame) -> bool:
     return bytes(component.identifier for component in frame.components) == b"RGB"
 
 
-class Rendered:
+class _Pixels:
     """The rendered pixels of a patch, repeated beyond the picture, as samples of any component."""
 
     def __init__(self, image: Image.Image, patch: Patch, frame: Frame) -> None:
-        self.patch, self.frame = patch, frame
+        self.frame, self.model = frame, _colour_model(frame, image.mode)
         width, height = (8 * factor for factor in frame.sampling)
         x, y = patch.columns[0] * width, patch.rows[0] * height
-        pixels = np.array(image.crop((x, y, x + patch.hidden.shape[1], y + patch.hidden.shape[0])))
-        _repeat(pixels, frame.size[0] - x, frame.size[1] - y)
-        self.pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-        # by the pixels of a sample: components often share these
-        self._hidden: dict[tuple[int, int], tuple[Bools, Bools]] = {}
-        self._means: dict[tuple[int, int], list[Floats]] = {}
+        pixels = image.crop((x, y, x + patch.hidden.shape[1], y + patch.hidden.shape[0]))
+        if x + pixels.width > image.width or y + pixels.height > image.height:
+            values = np.array(pixels)
+            _repeat(values, image.width - x, image.height - y)
+            pixels = Image.fromarray(values, image.mode)
+        # by the pixels of a sample
+        self._means = {(1, 1): pixels}
 
-    def replacements(
-        self,
-        index: int,
-        weights: Floats,
-        offset: float,
-        slots: npt.NDArray[np.intp],
-        original: Coefficients,
-    ) -> tuple[npt.NDArray[np.intp], Coefficients]:
-        """New coefficients of a component's touched data units.
-
-        Parameters
-        ----------
-        index : int
-            The component.
-        weights, offset
-            Its own, of `colour_weights`.
-        slots : int array (rows, columns)
-            For each of the patch's data units its row in `original`; negative if the file has none there.
-        original : int16 array (n, 64)
-            Coefficients as the file has them, in zigzag order.
-
-        Returns
-        -------
-        (rows, coefficients)
-            What is to be written over which rows.
-        """
-        ratio, divisors = self.frame.ratio(index), self.frame.quantisation[index]
-        hidden, touched = self._hidden_samples(ratio)
-        chosen = touched & (slots >= 0)
-        rows, inside = slots[chosen], hidden[chosen]
-        plane = np.full(self._channels(ratio)[0].shape, offset - 128, np.float32)
-        for channel, weight in zip(self._channels(ratio), weights, strict=True):
-            if weight:
-                plane += weight * channel
-        samples = _by_unit(plane)[chosen]
-        partial = np.flatnonzero(~inside.all(-1))
-        if len(partial):
-            before = _times(original[rows[partial]] * divisors, _DCT)
-            samples[partial] = np.where(inside[partial], samples[partial], before)
-        coefficients = np.rint(_times(samples, _DCT.T) / divisors)
-        return rows, np.clip(coefficients, -MOST, MOST).astype(np.int16)
-
-    def _hidden_samples(self, ratio: tuple[int, int]) -> tuple[Bools, Bools]:
-        """Which samples of each data unit are hidden, and which data units have any."""
-        if ratio not in self._hidden:
-            hidden = _by_unit(_pooled(self.patch.hidden, *ratio))
-            self._hidden[ratio] = hidden, np.logical_or.reduce(hidden, axis=-1)
-        return self._hidden[ratio]
-
-    def _channels(self, ratio: tuple[int, int]) -> list[Floats]:
-        """Each channel's mean over the pixels that a sample stands for."""
+    def samples(self, index: int) -> npt.NDArray[np.uint8]:
+        """A component's: of the mean of the pixels that each stands for, as encoders take it."""
+        ratio = self.frame.ratio(index)
         if ratio not in self._means:
-            across, down = ratio
-            total = np.zeros((self.pixels.shape[0] // down, self.pixels.shape[1] // across, 1), np.uint16)
-            for i, j in np.ndindex(across, down):
-                total = total + self.pixels[j::down, i::across]
-            means = total.astype(np.float32) / np.float32(across * down)
-            self._means[ratio] = [np.ascontiguousarray(means[..., c]) for c in range(means.shape[2])]
-        return self._means[ratio]
+            self._means[ratio] = self._means[1, 1].reduce(ratio)
+        return np.asarray(self._component(self._means[ratio], index))
+
+    def _component(self, pixels: Image.Image, index: int) -> Image.Image:
+        if index < 3 and self.model in ("YCbCr", "YCCK"):
+            colours = Image.merge("RGB", pixels.split()[:3]) if self.model == "YCCK" else pixels
+            return colours.convert("L", _COLOUR[index])
+        channel = pixels.getchannel(index)
+        # Pillow inverts all four, as Adobe's programs write them
+        return ImageChops.invert(channel) if pixels.mode == "CMYK" else channel
+
+
+# --- their coefficients ----------------------------------------------------------------------------------------------
+
+
+class Holder(Protocol):
+    """What holds the coefficients of a component.
+
+    Attributes
+    ----------
+    original, replaced : int16 arrays (data units, 64)
+        As the file has them and as they will be written, in zigzag order.
+    """
+
+    original: Coefficients
+    replaced: Coefficients
+
+    def slots(self, index: int, patch: Patch) -> Slots:
+        """For a patch's data units of a component: their rows in `original`, negative if they have none."""
+
+
+def replace_units(image: Image.Image, found: Sequence[Patch], frame: Frame, holders: Sequence[Holder]) -> None:
+    """Write over all touched data units what the rendered pixels make of them.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The picture as Pillow decodes it, rendered in the regions.
+    found : sequence of Patch
+        What is hidden.
+    frame : Frame
+        Of the file.
+    holders : sequence of Holder
+        Of each component.
+
+    Raises
+    ------
+    JpegError
+        The file has other channels than the image.
+    """
+    new = [_NewUnits(holder, frame.quantisation[index]) for index, holder in enumerate(holders)]
+    for patch in found:
+        pixels = _Pixels(image, patch, frame)
+        for index, units in enumerate(new):
+            units.add(patch.units(frame.ratio(index)), holders[index].slots(index, patch), pixels.samples(index))
+    for units in new:
+        units.finish()
+
+
+class _NewUnits:
+    """Touched data units of one component, gathered from many small patches: every step costs the same for each."""
+
+    def __init__(self, holder: Holder, divisors: Floats) -> None:
+        self.holder = holder
+        self.forward = np.ascontiguousarray(_DCT.T / divisors)
+        self.inverse = divisors[:, None] * _DCT
+        self.count = 0
+        self.rows: list[Slots] = []
+        self.samples: list[npt.NDArray[np.uint8]] = []
+        self.whole: list[Bools] = []
+        self.inside: list[Bools] = []
+
+    def add(self, units: Units, slots: Slots, samples: npt.NDArray[np.uint8]) -> None:
+        """Those of a patch."""
+        chosen = units.touched & (slots >= 0)
+        whole = units.whole[chosen]
+        self.rows.append(slots[chosen])
+        self.samples.append(_by_unit(samples, chosen))
+        self.whole.append(whole)
+        self.inside.append(_by_unit(units.hidden, chosen & ~units.whole))
+        self.count += len(whole)
+        if self.count > BAND // 64:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what was gathered."""
+        if not self.count:
+            return
+        rows = np.concatenate(self.rows)
+        samples = np.subtract(np.concatenate(self.samples), MIDDLE, dtype=np.float32)
+        partial = np.flatnonzero(~np.concatenate(self.whole))
+        before = _times(self.holder.original[rows[partial]].astype(np.float32), self.inverse)
+        samples[partial] = np.where(np.concatenate(self.inside), samples[partial], before)
+        coefficients = _times(samples, self.forward)
+        np.rint(coefficients, out=coefficients)
+        self.holder.replaced[rows] = np.clip(coefficients, -MOST, MOST, out=coefficients)
+        self.count, self.rows, self.samples, self.whole, self.inside = 0, [], [], [], []

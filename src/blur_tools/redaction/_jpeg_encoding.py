@@ -6,23 +6,33 @@ from typing import Any
 
 import numpy as np
 
-from blur_tools.redaction._jpeg_decoding import FIRST, FOLLOWED, LAST, SEGMENT, START, STOP, kernel
+from blur_tools.redaction._jpeg_decoding import (
+    FIRST,
+    FOLLOWED,
+    LAST,
+    SEGMENT,
+    START,
+    STOP,
+    bits_at,
+    is_clean,
+    kernel,
+    part,
+    swapped,
+)
 
 __all__ = ["encode_scan", "make_codable", "used_symbols"]
 
 NO_CODE = -1
 """What `encode_scan` returns if a table lacks a code."""
 
+_SIZES = np.array([value.bit_length() for value in range(256)], np.uint8)
 
-@kernel
+
+@part
 def size_of(value: Any) -> Any:
     """The magnitude category of a coefficient (F.1.2.1.2)."""
     value = abs(value)
-    size = 0
-    while value:
-        value >>= 1
-        size += 1
-    return size
+    return np.int64(_SIZES[value]) if value < 256 else np.int64(_SIZES[value >> 8]) + 8
 
 
 @kernel
@@ -141,92 +151,125 @@ def make_codable(coefficients: Any, unit_member: Any, ac_codes: Any, divisors: A
     return True
 
 
-# what a writer keeps: its place in the output, the bits that are no byte yet, and how many these are
-PLACE, PENDING, COUNT = range(3)
+# what a writer keeps: the word of the output that is next, whole bytes for it and how many bits these are, and the bits
+# that are still to be stuffed and how many these are; all bits begin with the highest
+PLACE, STUFFED, STUFFED_BITS, PENDING, COUNT = range(5)
 
 
 @kernel
-def put(out: Any, writer: Any, bits: Any, length: Any) -> None:
-    """Append up to 32 bits; whole bytes leave, stuffed."""
-    pending = writer[PENDING] << length | bits
-    count = writer[COUNT] + length
-    place = writer[PLACE]
-    while count >= 8:
-        count -= 8
-        byte = pending >> count & 255
-        out[place] = byte
-        place += 1
+def put_byte(out: Any, writer: Any, byte: Any) -> None:
+    """Append a byte as it is."""
+    count = writer[STUFFED_BITS]
+    writer[STUFFED] |= byte << (np.uint64(56) - count)
+    if count < 56:
+        writer[STUFFED_BITS] = count + np.uint64(8)
+        return
+    out[writer[PLACE]] = swapped(writer[STUFFED])
+    writer[PLACE] += np.uint64(1)
+    writer[STUFFED], writer[STUFFED_BITS] = 0, 0
+
+
+@kernel
+def put_bytes(out: Any, writer: Any, word: Any, number: Any) -> None:
+    """Append the first bytes of a word; behind those of 0xFF come stuffed ones."""
+    if number == 8 and is_clean(word):
+        count = writer[STUFFED_BITS]
+        out[writer[PLACE]] = swapped(writer[STUFFED] | word >> count)
+        writer[PLACE] += np.uint64(1)
+        writer[STUFFED] = word << np.uint64(1) << (np.uint64(63) - count)
+        return
+    for i in range(number):
+        byte = word >> np.uint64(56 - 8 * i) & np.uint64(255)
+        put_byte(out, writer, byte)
         if byte == 255:
-            out[place] = 0
-            place += 1
-    writer[PLACE], writer[PENDING], writer[COUNT] = place, pending & ((1 << count) - 1), count
+            put_byte(out, writer, np.uint64(0))
+
+
+@part
+def put(out: Any, writer: Any, pending: Any, count: Any, bits: Any, length: Any) -> Any:
+    """Append up to 32 bits to those that are pending; returns what is pending now, and its number."""
+    count += length
+    if count < 64:
+        return pending | bits << np.uint64(1) << (np.uint64(63) - count), count
+    count -= np.uint64(64)
+    put_bytes(out, writer, pending | bits >> count, 8)
+    return bits << np.uint64(1) << (np.uint64(63) - count), count
+
+
+@part
+def coded(code: Any, value: Any, size: Any) -> Any:
+    """A code with the `size` additional bits of a coefficient behind it (F.1.2), and the number of bits."""
+    additional = value if value > 0 else value + (1 << size) - 1
+    return np.uint64((code & 0xFFFF) << size | additional), np.uint64((code >> 16) + size)
 
 
 @kernel
-def put_coded(out: Any, writer: Any, codes: Any, symbol: Any, value: Any, size: Any) -> Any:
-    """Append a symbol's code and the `size` additional bits of a coefficient (F.1.2); False if it has no code."""
-    code = codes[symbol]
-    additional = value if value > 0 else value + (1 << size) - 1
-    put(out, writer, (code & 0xFFFF) << size | additional, (code >> 16) + size)
+def put_difference(out: Any, writer: Any, codes: Any, difference: Any) -> Any:
+    """Append a DC difference; False if it has no code."""
+    size = size_of(difference)
+    code = codes[size]
+    bits, length = coded(code, difference, size)
+    writer[PENDING], writer[COUNT] = put(out, writer, writer[PENDING], writer[COUNT], bits, length)
     return code != 0
 
 
 @kernel
 def copy_bits(words: Any, start: Any, stop: Any, out: Any, writer: Any) -> None:
     """Append the bits from `start` up to `stop` as they are."""
-    offset = start & 31
-    if offset and start < stop:
-        length = min(32 - offset, stop - start)
-        put(out, writer, np.int64(words[start >> 5]) >> (32 - offset - length) & ((1 << length) - 1), length)
-        start += length
-    word = start >> 5
-    place, pending, count = writer[PLACE], writer[PENDING], writer[COUNT]
-    while start + 32 <= stop:
-        following = np.int64(words[word])
-        four = pending << (32 - count) | following >> count
-        pending = following & ((1 << count) - 1)
-        # a byte of 0xFF is a zero byte of the complement, which this finds
-        if ((four ^ 0xFFFFFFFF) - 0x01010101) & four & 0x80808080 == 0:
-            out[place] = four >> 24
-            out[place + 1] = four >> 16 & 255
-            out[place + 2] = four >> 8 & 255
-            out[place + 3] = four & 255
-            place += 4
-        else:
-            for i in range(4):
-                byte = four >> (24 - 8 * i) & 255
-                out[place] = byte
-                place += 1
-                if byte == 255:
-                    out[place] = 0
-                    place += 1
-        word += 1
-        start += 32
-    writer[PLACE], writer[PENDING] = place, pending
+    start, stop = np.uint64(start), np.uint64(stop)
+    count, pending = writer[COUNT], writer[PENDING]
+    place, stuffed, bits = writer[PLACE], writer[STUFFED], writer[STUFFED_BITS]
+    while start + np.uint64(64) - count <= stop:
+        word = pending | bits_at(words, start) >> count
+        start += np.uint64(64) - count
+        pending, count = np.uint64(0), np.uint64(0)
+        if is_clean(word):
+            out[place] = swapped(stuffed | word >> bits)
+            place += np.uint64(1)
+            stuffed = word << np.uint64(1) << (np.uint64(63) - bits)
+            continue
+        writer[PLACE], writer[STUFFED] = place, stuffed
+        put_bytes(out, writer, word, 8)
+        place, stuffed, bits = writer[PLACE], writer[STUFFED], writer[STUFFED_BITS]
+    writer[PLACE], writer[STUFFED], writer[STUFFED_BITS] = place, stuffed, bits
+    writer[PENDING], writer[COUNT] = pending, count
     if start < stop:
-        put(out, writer, np.int64(words[word]) >> (32 - (stop - start)), stop - start)
+        length = stop - start
+        rest = bits_at(words, start) >> (np.uint64(64) - length)
+        writer[PENDING] |= rest << (np.uint64(64) - count - length)
+        writer[COUNT] = count + length
 
 
 @kernel
 def encode_unit(coefficients: Any, before: Any, dc_codes: Any, ac_codes: Any, out: Any, writer: Any) -> Any:
     """Append one data unit (F.1.2); False if a table lacks a code."""
-    difference = coefficients[0] - before
-    size = size_of(difference)
-    complete = put_coded(out, writer, dc_codes, size, difference, size)
-    zeros = 0
-    for index in range(1, 64):
+    if not put_difference(out, writer, dc_codes, coefficients[0] - before):
+        return False
+    pending, count = writer[PENDING], writer[COUNT]
+    complete, zeros, last = True, 0, 63
+    while last and coefficients[last] == 0:
+        last -= 1
+    for index in range(1, last + 1):
         value = np.int64(coefficients[index])
         if value == 0:
             zeros += 1
             continue
         while zeros > 15:
-            complete &= put_coded(out, writer, ac_codes, 0xF0, 0, 0)
+            complete &= ac_codes[0xF0] != 0
+            bits, length = coded(ac_codes[0xF0], 0, 0)
+            pending, count = put(out, writer, pending, count, bits, length)
             zeros -= 16
         size = size_of(value)
-        complete &= put_coded(out, writer, ac_codes, zeros << 4 | size, value, size)
+        code = ac_codes[zeros << 4 | size]
+        complete &= code != 0
+        bits, length = coded(code, value, size)
+        pending, count = put(out, writer, pending, count, bits, length)
         zeros = 0
-    if zeros:
-        complete &= put_coded(out, writer, ac_codes, 0, 0, 0)
+    if last < 63:
+        complete &= ac_codes[0] != 0
+        bits, length = coded(ac_codes[0], 0, 0)
+        pending, count = put(out, writer, pending, count, bits, length)
+    writer[PENDING], writer[COUNT] = pending, count
     return complete
 
 
@@ -246,7 +289,6 @@ def encode_scan(
     dc_codes: Any,
     ac_codes: Any,
     out: Any,
-    place: Any,
 ) -> Any:
     """Write a scan's compressed data: the runs from their coefficients, everything else with the bits it had.
 
@@ -256,20 +298,19 @@ def encode_scan(
     ----------
     dc_codes, ac_codes : int64 arrays (components, 256)
         For each symbol the length of its code, times 65536, plus the code; 0 for none.
-    out : uint8 array
-        Receives the data from `place` on; large enough for every byte to be stuffed.
+    out : uint64 array
+        Receives the data as it is to lie in memory; large enough for every byte to be stuffed.
 
     The others are those of `decode_scan`.
 
     Returns
     -------
     int
-        Where the data ends in `out`; negative if a table lacks a code.
+        Bytes of the data; negative if a table lacks a code.
     """
     run = 0
     dc = np.zeros(4, np.int64)
-    writer = np.zeros(3, np.int64)
-    writer[PLACE] = place
+    writer = np.zeros(5, np.uint64)
     for current in range(starts.size):
         position = starts[current]
         while run < count and runs[run, SEGMENT] == current:
@@ -288,18 +329,17 @@ def encode_scan(
             if runs[run, FOLLOWED]:
                 for member in range(members):
                     copy_bits(words, position, follower_bits[run, member, 0], out, writer)
-                    difference = followers[run, member] - dc[member]
-                    size = size_of(difference)
-                    if not put_coded(out, writer, dc_codes[member], size, difference, size):
+                    if not put_difference(out, writer, dc_codes[member], followers[run, member] - dc[member]):
                         return NO_CODE
                     position = follower_bits[run, member, 1]
             run += 1
         copy_bits(words, position, ends[current], out, writer)
-        if writer[COUNT]:
-            fill = 8 - writer[COUNT]
-            put(out, writer, (1 << fill) - 1, fill)
+        # ones fill up the last byte
+        pending, bits = put(out, writer, writer[PENDING], writer[COUNT], np.uint64(127), np.uint64(7))
+        put_bytes(out, writer, pending, np.int64(bits) >> 3)
+        writer[PENDING], writer[COUNT] = 0, 0
         if current < starts.size - 1:
-            out[writer[PLACE]] = 0xFF
-            out[writer[PLACE] + 1] = 0xD0 + (current & 7)
-            writer[PLACE] += 2
-    return writer[PLACE]
+            put_byte(out, writer, np.uint64(0xFF))
+            put_byte(out, writer, np.uint64(0xD0 + (current & 7)))
+    out[writer[PLACE]] = swapped(writer[STUFFED])
+    return np.int64(writer[PLACE]) * 8 + (np.int64(writer[STUFFED_BITS]) >> 3)

@@ -7,7 +7,7 @@ that libjpeg and we could read in two ways (two frames, a table used before it i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -28,7 +28,8 @@ PROGRESSIVE_HUFFMAN, PROGRESSIVE_ARITHMETIC = 0xC2, 0xCA
 MOST_UNITS = 10
 """Data units of an MCU at most (B.2.3)."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+"""Bytes in which the end of compressed data is looked for at once: they stay in the processor's cache."""
 
 
 class JpegError(ValueError):
@@ -152,15 +153,22 @@ class Frame:
         return -(-height // 8), -(-width // 8)
 
 
-def segments(data: bytes) -> Iterator[Segment]:
+def segments(data: bytes, known: Iterable[Segment] = ()) -> Iterator[Segment]:
     """Each segment of the first picture in a file, up to its end.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    known : iterable of Segment
+        Its scans, if they were found before: looking for their ends takes long.
 
     Raises
     ------
     JpegError
         They cannot be followed.
     """
-    position = 2
+    position, stops = 2, {scan.end: scan.stop for scan in known}
     while True:
         start = position
         while data[position : position + 2] == b"\xff\xff":  # fill bytes
@@ -174,7 +182,9 @@ def segments(data: bytes) -> Iterator[Segment]:
         start, end = position, position + 2 + length
         if length < 2 or end > len(data):
             raise JpegError("a segment that does not end")
-        position = _entropy_end(data, end) if marker == SOS else end
+        position = end
+        if marker == SOS:
+            position = stops[end] if end in stops else _entropy_end(data, end)
         yield Segment(marker, start, end, position)
 
 
@@ -191,8 +201,12 @@ def _entropy_end(data: bytes, position: int) -> int:
     content = np.frombuffer(data, np.uint8)
     for start in range(position, len(data) - 1, _CHUNK):
         stop = min(start + _CHUNK, len(data) - 1)
-        escapes = np.flatnonzero(content[start:stop] == 0xFF)
-        ends = escapes[~_NO_MARKER[content[start + 1 : stop + 1][escapes]]]
+        following = content[start + 1 : stop + 1]
+        found = (content[start:stop] == 0xFF) & (following != 0)
+        if not found.any():  # the most of them
+            continue
+        places = np.flatnonzero(found)
+        ends = places[~_NO_MARKER[following[places]]]
         if len(ends):
             end = start + int(ends[0])
             while data[end - 1] == 0xFF:  # fill bytes

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from blur_tools.redaction._jpeg_decoding import BAD_CODE, MCUS_DIFFER, TOO_LONG, kernel
+from blur_tools.redaction._jpeg_decoding import BAD_CODE, MCUS_DIFFER, TOO_LONG, bits_at, kernel
 
 __all__ = ["measure_ac_scan", "measure_dc_scan"]
 
@@ -18,9 +18,7 @@ __all__ = ["measure_ac_scan", "measure_dc_scan"]
 @kernel
 def peek(words: Any, position: Any) -> Any:
     """The 32 bits from a position on."""
-    word, offset = position >> 5, position & 31
-    pair = np.int64(words[word]) << 32 | np.int64(words[word + 1])
-    return pair >> (32 - offset) & 0xFFFFFFFF
+    return np.int64(bits_at(words, np.uint64(position)) >> np.uint64(32))
 
 
 @kernel

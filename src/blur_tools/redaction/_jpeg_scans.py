@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from blur_tools.redaction._jpeg_blocks import Bools, Patch, patch_of
-from blur_tools.redaction._jpeg_decoding import SKIP_BITS, decode_scan, fill_skips, unstuff
+from blur_tools.redaction._jpeg_decoding import (
+    DC_SKIP_BITS,
+    SKIP_BITS,
+    decode_scan,
+    fill_dc_skips,
+    fill_skips,
+    unstuff,
+)
 from blur_tools.redaction._jpeg_encoding import encode_scan, make_codable, used_symbols
 from blur_tools.redaction._jpeg_markers import Frame, HuffmanTable, JpegError, Scan
 from blur_tools.redaction._jpeg_progressive import measure_ac_scan, measure_dc_scan
@@ -19,8 +26,14 @@ __all__ = ["ScanBits", "SequentialScan", "measured"]
 
 Ints = npt.NDArray[np.int64]
 
+LARGEST_UNIT = 32
+"""Words that the codes of a data unit take at most: 16 bits for each, 11 for a DC difference, 15 for the others."""
+
 LARGEST_DC_SIZE = 11
 """Bits of the largest DC difference of 8-bit pictures (F.1.2.1.2); `decode_scan` takes no larger one either."""
+
+LARGEST_AC_SIZE = 10
+"""Bits of the largest AC coefficient of 8-bit pictures (F.1.2.2.1), to which new ones are bounded."""
 
 DAMAGED = "its compressed data is damaged"
 
@@ -40,18 +53,18 @@ class ScanBits:
         self.mcus = self.shape[0] * self.shape[1]
         self.interval = scan.restart_interval or self.mcus
         intervals = -(-self.mcus // self.interval)
-        content = np.frombuffer(data, np.uint8)[scan.segment.end : scan.segment.stop]
-        raw = np.zeros(-(-len(content) // 8), ">u8")
-        raw.view(np.uint8)[: len(content)] = content
-        # zeros behind the end, so that broken codes cannot run out of it before they are noticed
-        self.words = np.zeros(2 * raw.size + 2 + 64 * self.unit_member.size, np.uint32)
-        starts = np.zeros(intervals, np.int64)
-        size, found = unstuff(raw.astype(np.uint64), len(content), self.words, starts)
+        first, size = scan.segment.end, scan.segment.stop - scan.segment.end
+        whole = size // 8
+        raw = np.frombuffer(data, np.uint64, whole, first)
+        rest = int.from_bytes(data[first + 8 * whole : first + size].ljust(8, b"\0"), "big")
+        # words behind the end, so that broken codes cannot run out of it before they are noticed
+        self.words = np.empty(whole + 2 + LARGEST_UNIT * self.unit_member.size, np.uint64)
+        # bit positions
+        self.starts, self.ends = np.zeros((2, intervals), np.int64)
+        stop, found = unstuff(raw, np.uint64(rest), size, self.words, self.starts)
         if found != intervals:
             raise JpegError("its restart markers are out of order")
-        # bit positions
-        self.starts, self.stops = 8 * starts, 8 * np.append(starts[1:], size)
-        self.ends = np.zeros(intervals, np.int64)
+        self.stops = np.append(self.starts[1:], stop)
         # of the runs of MCUs that are to be written anew
         self.coefficients = np.zeros((0, self.unit_member.size, 64), np.int16)
         self.count = 0
@@ -66,16 +79,19 @@ class ScanBits:
     def written(self, head: bytes, dc_codes: Ints, ac_codes: Ints) -> memoryview:
         """`head`, and behind it the compressed data with the coefficients as they are now."""
         # every byte stuffed, restart markers, and 64 longest codes with their bits in each data unit that is new
-        room = 8 * self.words.size + 2 * len(self.starts) + 448 * self.coefficients.shape[0] * self.unit_member.size
-        out = np.empty(len(head) + room, np.uint8)
-        out[: len(head)] = np.frombuffer(head, np.uint8)
+        room = 2 * self.words.size + 2 * len(self.starts) + 56 * self.coefficients.shape[0] * self.unit_member.size
+        before = -(-len(head) // 8)
+        out = np.empty(before + room, np.uint64)
         size = encode_scan(
             self.words, self.starts, self.ends, self.unit_member, len(self.scan.members), self.coefficients, self.runs,
-            self.count, self.predictors, self.followers, self.follower_bits, dc_codes, ac_codes, out, len(head),
+            self.count, self.predictors, self.followers, self.follower_bits, dc_codes, ac_codes, out[before:],
         )  # fmt: skip
         if size < 0:
             raise NoRoom
-        return out[:size].data
+        first = 8 * before - len(head)
+        content = out.view(np.uint8)
+        content[first : 8 * before] = np.frombuffer(head, np.uint8)
+        return content[first : 8 * before + size].data
 
 
 class SequentialScan(ScanBits):
@@ -92,13 +108,15 @@ class SequentialScan(ScanBits):
     def __init__(self, data: bytes, frame: Frame, scan: Scan, touched: Sequence[Bools]) -> None:
         super().__init__(data, frame, scan)
         self.dc, self.ac = _tables(scan.dc), _tables(scan.ac)
+        dc, ac = distinct(self.dc), distinct(self.ac)
         wanted = self.mcus_of(touched)
         count = int(wanted.sum())
         self.coefficients = np.zeros((count, self.unit_member.size, 64), np.int16)
         self.allocate_runs(count)
         self.count = decode_scan(
             self.words, self.starts, self.stops, self.interval, wanted.ravel(), self.unit_member,
-            _lookups(tuple(self.dc)), _lookups(tuple(self.ac)), _skips(tuple(self.ac)),
+            dc[1][self.unit_member], ac[1][self.unit_member], _lookups(dc[0]), _lookups(ac[0]), _dc_skips(dc[0]),
+            _skips(ac[0]),
             self.coefficients, self.runs, self.predictors, self.followers, self.follower_bits, self.ends,
         )  # fmt: skip
         if self.count < 0:
@@ -113,10 +131,12 @@ class SequentialScan(ScanBits):
         rows, columns = self.shape
         if not self.interleaved:
             return np.ascontiguousarray(touched[self.scan.members[0]][:rows, :columns])
+        # each component has a part in all pixels of an MCU, so the one of the fewest data units tells
+        index = min(self.scan.members, key=lambda index: self.frame.components[index].units)
+        component = self.frame.components[index]
         wanted = np.zeros(self.shape, np.bool_)
-        for index in self.scan.members:
-            component = self.frame.components[index]
-            wanted |= touched[index].reshape(rows, component.vertical, columns, component.horizontal).any((1, 3))
+        for row, column in np.ndindex(component.vertical, component.horizontal):
+            wanted |= touched[index][row :: component.vertical, column :: component.horizontal]
         return wanted
 
     def slots(self, index: int, patch: Patch) -> npt.NDArray[np.intp]:
@@ -129,9 +149,7 @@ class SequentialScan(ScanBits):
         units = np.arange(component.units).reshape(component.vertical, component.horizontal)
         units += self.first_unit[self.scan.members.index(index)]
         rows = ranks[:, None, :, None] * self.unit_member.size + units[None, :, None, :]
-        return np.where(ranks[:, None, :, None] < 0, -1, rows).reshape(
-            len(ranks) * component.vertical, ranks.shape[1] * component.horizontal
-        )
+        return rows.reshape(len(ranks) * component.vertical, ranks.shape[1] * component.horizontal)
 
     def rewritten(self, data: bytes) -> memoryview:
         """The scan's segment with its compressed data, and before it the tables that were extended."""
@@ -141,6 +159,8 @@ class SequentialScan(ScanBits):
 
     def _completed(self) -> bytes:
         """See to it that every coefficient has a code; returns the segments of the tables that were extended."""
+        if all(map(_has_all_dc, self.dc)) and all(map(_has_all_ac, self.ac)):
+            return b""
         used_dc, used_ac = np.zeros((2, len(self.dc), 256), np.bool_)
         used_symbols(
             self.unit_member, self.coefficients, self.runs, self.count, self.predictors, self.followers, len(self.dc),
@@ -211,8 +231,27 @@ def _tables(tables: Sequence[HuffmanTable | None]) -> list[HuffmanTable]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _has_all_dc(table: HuffmanTable) -> bool:
+    """Whether a table has a code for each DC difference of 8-bit pictures, as the standard's own have, and no other."""
+    return set(table.symbols) == {*range(LARGEST_DC_SIZE + 1)}
+
+
+@lru_cache(maxsize=64)
+def _has_all_ac(table: HuffmanTable) -> bool:
+    """The same for AC coefficients; the file's own can be larger only where it has codes for these."""
+    wanted = {0x00, 0xF0, *(zeros << 4 | size for zeros in range(16) for size in range(1, LARGEST_AC_SIZE + 1))}
+    return wanted <= set(table.symbols)
+
+
 def _codes(tables: Sequence[HuffmanTable]) -> Ints:
     return np.stack([codes_of(table) for table in tables])
+
+
+def distinct(tables: Sequence[HuffmanTable]) -> tuple[tuple[HuffmanTable, ...], Ints]:
+    """Each table once, and for each of those given which one it is: what is kept of them must fit into a cache."""
+    once = tuple(dict.fromkeys(tables))
+    return once, np.array([once.index(table) for table in tables], np.int64)
 
 
 # most pictures of a collection share their tables
@@ -222,8 +261,16 @@ def _lookups(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.uint16]:
 
 
 @lru_cache(maxsize=16)
-def _skips(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.int32]:
-    skips = np.zeros((len(tables), 1 << SKIP_BITS), np.int32)
+def _skips(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.uint16]:
+    skips = np.zeros((len(tables), 1 << SKIP_BITS), np.uint16)
     for table, row in zip(tables, skips, strict=True):
         fill_skips(lookup_of(table), row)
+    return skips
+
+
+@lru_cache(maxsize=16)
+def _dc_skips(tables: tuple[HuffmanTable, ...]) -> npt.NDArray[np.int16]:
+    skips = np.zeros((len(tables), 1 << DC_SKIP_BITS), np.int16)
+    for table, row in zip(tables, skips, strict=True):
+        fill_dc_skips(lookup_of(table), row)
     return skips

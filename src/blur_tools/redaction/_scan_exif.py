@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blur_tools.redaction._scan_findings import NOTE, WARNING, FindingKind, Findings, Severity, is_readable
+from blur_tools.redaction._scan_strips import JPEG, PALETTE, Layout, scan_strips
 from blur_tools.redaction._scan_text import MOST_DEEP, scan_icc, scan_iptc, scan_photoshop, scan_xmp
 
 __all__ = ["DEVICE_TAGS", "LARGEST_NUMBER", "LARGEST_TEXT", "most_bytes", "scan_directories"]
@@ -73,9 +74,19 @@ _KNOWN = _tags(
     (0x9400, 0x9405), (0xA000, 0xA003), 0xA20B, 0xA20E, 0xA20F, 0xA210, 0xA214, 0xA215, 0xA217, 0xA300, 0xA301,
     0xA302, (0xA401, 0xA40A), 0xA40C, 0xA432, (0xA460, 0xA462), 0xA500,
 )  # fmt: skip
-JPEG_TABLES = 0x015B
+COLOUR_MAP, JPEG_TABLES, LARGEST_TABLES = 0x0140, 0x015B, 4096
 # colour map, transfer function, the tables that JPEG strips share
-_TABLES = {0x0140: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, JPEG_TABLES: 4096}
+_TABLES = {COLOUR_MAP: 3 * 2 * 65536, 0x012D: 3 * 2 * 256, JPEG_TABLES: LARGEST_TABLES}
+
+MOST_NUMBERS = 1024
+"""Bytes of all numbers together, in one directory, that say how a picture was taken or is laid out."""
+
+_LAYOUT = {
+    "width": 0x0100, "height": 0x0101, "bits": 0x0102, "compression": 0x0103, "photometric": 0x0106,
+    "fill_order": 0x010A, "samples": 0x0115, "rows": 0x0116, "planes": 0x011C, "tile_width": 0x0142,
+    "tile_height": 0x0143, "extra": 0x0152, "subsampling": 0x0212,
+}  # fmt: skip
+_SINGLE = _LAYOUT.keys() - {"bits", "extra", "subsampling"}
 
 
 def most_bytes(tag: int, is_file: bool = False) -> int:
@@ -221,6 +232,7 @@ def _entries(
     """Judge the entries of one directory; returns those that it points to."""
     deeper: list[tuple[int, str]] = []
     by_tag = {entry.tag: entry for entry in entries}
+    _crowded(block, where, entries, by_tag)
     _pixels(block, where, by_tag, is_file and name == "IFD0")
     if name == "GPS":
         _position(block, where, entries)
@@ -232,6 +244,36 @@ def _entries(
         if not (name == "Interoperability" and entry.tag in _INTEROPERABILITY_TAGS):
             _judge(block, where, entry, depth)
     return deeper
+
+
+def _crowded(block: _Block, where: str, entries: list[_Entry], by_tag: dict[int, _Entry]) -> None:
+    """Entries that are each too small to hold anything, and too many."""
+    numbers = [entry for entry in entries if entry.tag in _KNOWN and entry.tag not in {*_REFERENCES, *_TABLES}]
+    size = sum(entry.stop - entry.start for entry in numbers)
+    if len(by_tag) < len(entries):
+        block.found.broken(f"{where}/tags", "the same tags again", *_hull(block, entries))
+    elif size > MOST_NUMBERS:
+        block.found.broken(f"{where}/tags", f"numbers of {size:,} bytes", *_hull(block, numbers))
+
+
+def _hull(block: _Block, entries: list[_Entry]) -> tuple[int, int]:
+    first, last = min(entry.start for entry in entries), max(entry.stop for entry in entries)
+    return min(first, block.stop), min(last, block.stop)
+
+
+def _layout(block: _Block, by_tag: dict[int, _Entry]) -> Layout:
+    """What a directory says of its pixels."""
+    told = {name: [int(n) for n in block.numbers(by_tag[tag])[:64]] for name, tag in _LAYOUT.items() if tag in by_tag}
+    one = {name: min(values[0], (1 << 31) - 1) for name, values in told.items() if values and name in _SINGLE}
+    bits = tuple(told.get("bits") or (1,))
+    samples = min(one.pop("samples", len(bits)), 64)
+    if len(bits) == 1:
+        bits *= max(1, samples)
+    tile = (one.pop("tile_width", 0), one.pop("tile_height", 0))
+    across, down = (*told.get("subsampling", ()), 2, 2)[:2]
+    extra = tuple(told.get("extra", ()))
+    width, height = one.pop("width", 0), one.pop("height", 0)
+    return Layout(width, height, bits, tile=tile if all(tile) else None, subsampling=(across, down), extra=extra, **one)
 
 
 def _pixels(block: _Block, where: str, by_tag: dict[int, _Entry], is_picture: bool) -> None:
@@ -246,11 +288,25 @@ def _pixels(block: _Block, where: str, by_tag: dict[int, _Entry], is_picture: bo
         sizes = np.resize(sizes, starts.shape) if len(sizes) == len(starts) else np.zeros_like(starts)
         spans = np.stack([starts + block.start, starts + sizes + block.start], 1)
         block.strips.append(spans)
+        if is_picture and places == 1 and len(spans):
+            layout = _layout(block, by_tag)
+            scan_strips(block.found, f"{where}/pixels", layout, spans)
+            _tables(block, where, by_tag, layout)
         if (not is_picture or places > 1) and len(spans):
             first, last = int(spans[0, 0]), int(spans[:, 1].max())
             what = "a thumbnail" if where.startswith("EXIF") else "another page, or a smaller picture"
             label = "thumbnail" if place == JPEG_PLACE else "pixels"
             block.found.picture(f"{where}/{label}", what, min(first, block.stop), min(last, block.stop))
+
+
+def _tables(block: _Block, where: str, by_tag: dict[int, _Entry], layout: Layout) -> None:
+    """Colour maps and JPEG's tables of pixels that have none, or more than theirs."""
+    colours = 3 * 2 << layout.bits[0] if layout.photometric == PALETTE and layout.bits[0] <= 16 else 0
+    for tag, most in ((COLOUR_MAP, colours), (JPEG_TABLES, LARGEST_TABLES if layout.compression == JPEG else 0)):
+        if tag in by_tag and by_tag[tag].stop - by_tag[tag].start > most:
+            entry = by_tag[tag]
+            block.found.hidden(f"{where}/0x{tag:04X}", "a table that these pixels do not use",
+                               entry.start + most, entry.stop)  # fmt: skip
 
 
 def _position(block: _Block, where: str, entries: list[_Entry]) -> None:

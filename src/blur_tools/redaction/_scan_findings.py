@@ -141,9 +141,9 @@ class Findings:
         elif content:
             self.add(where, what, start, stop, "text", WARNING)
 
-    def unknown(self, where: str, what: str, start: int, stop: int) -> None:
+    def unknown(self, where: str, what: str, start: int, stop: int, content: bytes | None = None) -> None:
         """Add bytes whose meaning is not known, judged by their look and number; padding is nothing."""
-        content = self.content(start, stop)
+        content = self.content(start, stop) if content is None else content
         if is_padding(content):
             return
         if (embedded := embedded_picture(content)) is not None:

@@ -20,6 +20,7 @@ from blur_tools.redaction._scan_blocks import spare_bytes
 from blur_tools.redaction._scan_exif import scan_directories
 from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, WARNING, Findings
 from blur_tools.redaction._scan_text import scan_icc, scan_jumbf, scan_photoshop, scan_xmp
+from blur_tools.redaction._unused_tables import unused_tables
 
 __all__ = ["scan_jpeg"]
 
@@ -48,9 +49,11 @@ def scan_jpeg(found: Findings) -> None:
     jumbf: list[tuple[int, int]] = []
     told: set[int] = set()
     position, scans, frames, tables = 2, 0, 0, {DQT: 0, DHT: 0}
+    followed: list[Segment] = []
     try:
         for number, segment in enumerate(segments(data)):
             position = segment.stop
+            followed.append(segment)
             if number >= MOST_PARTS:
                 found.broken("JPEG", "more segments than are looked at", segment.start)
                 break
@@ -69,6 +72,7 @@ def scan_jpeg(found: Findings) -> None:
     except JpegError as error:
         found.broken("JPEG", f"cannot be followed from here: {error}", min(position, len(data)))
         return
+    _unused(found, followed)
     _profile(found, profile)
     _boxes(found, jumbf)
     if tables[DQT] > 4 * max(1, scans) or tables[DHT] > 8 * max(1, scans):
@@ -147,6 +151,14 @@ def _tables_in(found: Findings, segment: Segment) -> int:
     if position > segment.end:
         found.broken(f"JPEG/0x{segment.marker:02X}", "tables that are not whole", segment.start + 4, segment.end)
     return count
+
+
+def _unused(found: Findings, followed: list[Segment]) -> None:
+    """Tables that no scan uses."""
+    parts = [(segment.marker, found.data[segment.start : segment.end]) for segment in followed]
+    for number, start, stop in unused_tables(parts):
+        first = followed[number].start
+        found.hidden("JPEG/tables", "a table that no scan uses", first + start, first + stop)
 
 
 def _application_0(found: Findings, head: bytes, start: int, stop: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,8 @@ class Comparison:
     changed : int
         MCUs or pixels outside the regions (of MCUs, outside those that a region touches) that differ.
     largest : int
-        Largest difference of a pixel outside the regions, 0 to 255; 0 where blocks were compared.
+        Largest difference of a pixel outside the regions, 0 to 255, of 16 bits a channel 0 to 65535; 0 where blocks
+        were compared.
     bare : tuple of int
         Regions, by their position, in which nothing was changed though they are not of one colour.
     """
@@ -163,15 +163,19 @@ def _hidden(size: tuple[int, int], regions: Sequence[Region], frame: Frame | Non
     return mask
 
 
-def _differences(before: Picture, after: Picture, mask: Bools) -> Iterator[tuple[npt.NDArray[np.int16], Bools]]:
+def _differences(before: Picture, after: Picture, mask: Bools) -> Iterator[tuple[npt.NDArray[np.int32], Bools]]:
     """The largest difference of each pixel over its channels, in bands of rows, with the mask's."""
     mode = before.image.mode if before.image.mode == after.image.mode else "RGBA"
+    deep = before.deep is not None and after.deep is not None and before.deep.shape == after.deep.shape
     for top in range(0, before.size[1], BAND_ROWS):
-        box = (0, top, before.size[0], min(top + BAND_ROWS, before.size[1]))
-        old, new = (_array(picture.image.crop(box).convert(mode)) for picture in (before, after))
-        yield np.abs(old - new).max(-1), mask[box[1] : box[3]]
+        bottom = min(top + BAND_ROWS, before.size[1])
+        old, new = (_band(picture, top, bottom, mode, deep) for picture in (before, after))
+        yield np.abs(old - new).max(-1), mask[top:bottom]
 
 
-def _array(image: Any) -> npt.NDArray[np.int16]:
-    pixels = np.asarray(image).astype(np.int16)
+def _band(picture: Picture, top: int, bottom: int, mode: str, deep: bool) -> npt.NDArray[np.int32]:
+    if deep and picture.deep is not None:
+        pixels = picture.deep[top:bottom].astype(np.int32)
+    else:
+        pixels = np.asarray(picture.image.crop((0, top, picture.size[0], bottom)).convert(mode)).astype(np.int32)
     return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -6,13 +6,17 @@ import struct
 
 import numpy as np
 
-from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, Findings
+from blur_tools.redaction._scan_findings import MOST_PARTS, NOTE, WARNING, Findings, is_padding
+from blur_tools.redaction._scan_packed import bmp_runs_end, lzw_end, too_many_codes, worth_compiling
 from blur_tools.redaction._scan_text import scan_icc, scan_xmp
 
 __all__ = ["scan_bmp", "scan_gif"]
 
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_U16 = struct.Struct("<HH")
+
 _HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-_RAW, _BITFIELDS, _ALPHA_BITFIELDS = 0, 3, 6
+_RAW, _RUNS_8, _RUNS_4, _BITFIELDS, _ALPHA_BITFIELDS = 0, 1, 2, 3, 6
 
 
 def scan_bmp(found: Findings) -> None:
@@ -39,6 +43,9 @@ def scan_bmp(found: Findings) -> None:
     row = (width * bits + 31) // 32 * 4
     plain = coding in (_RAW, _BITFIELDS, _ALPHA_BITFIELDS)
     end = min(offset + (max(0, row) * abs(height) if plain else said), len(data))
+    if coding in (_RUNS_8, _RUNS_4):
+        last = bmp_runs_end(data, offset, end, coding == _RUNS_4)
+        found.hidden("BMP/pixels", "bytes behind the last pixel", last, end)
     if plain and width > 0:
         _row_ends(found, offset, row, abs(height), (width * bits + 7) // 8)
     if header == 124:
@@ -70,10 +77,10 @@ def _bmp_profile(found: Findings, end: int) -> int:
 
 
 def scan_gif(found: Findings) -> None:
-    """Look through a GIF file."""
+    """Look through a GIF file (GIF89a)."""
     data = found.data
     position = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 12 and data[10] & 0x80 else 0)
-    frames, parts = 0, 0
+    frames, parts, controls, loops = 0, 0, 0, 0
     while position < len(data) and parts < MOST_PARTS:
         start, mark, parts = position, data[position], parts + 1
         if mark == 0x3B:
@@ -86,9 +93,16 @@ def scan_gif(found: Findings) -> None:
             frames += 1
             if frames > 1:
                 found.picture("GIF/frame", "a further frame", start, position)
+            elif found.thorough:
+                _gif_pixels(found, start, body, min(position, len(data)))
         elif mark == 0x21 and position + 2 <= len(data):
             position = _blocks_end(data, position + 2)
-            _extension(found, data[start + 1], start + 2, min(position, len(data)))
+            label = data[start + 1]
+            controls += label == 0xF9
+            loops += data[start + 3 : start + 14] in _LOOPS
+            if label == 0xF9 and controls > frames + 1:
+                found.hidden("GIF/control", "a second one for the same frame", start + 2, min(position, len(data)))
+            _extension(found, label, start + 2, min(position, len(data)), loops > 1)
         else:
             break
     found.broken("GIF", "cannot be followed from here", min(position, len(data)))
@@ -100,20 +114,53 @@ def _blocks_end(data: bytes, position: int) -> int:
     return position + 1
 
 
-def _extension(found: Findings, label: int, start: int, stop: int) -> None:
-    data = found.data
-    head = data[start + 1 : start + 12]
+def _blocks(found: Findings, start: int, stop: int) -> list[bytes]:
+    """What blocks hold, without the byte before each that says how long it is."""
+    parts = []
+    while start < stop and found.data[start]:
+        end = start + 1 + found.data[start]
+        parts.append(found.content(start + 1, min(end, stop)))
+        start = end
+    return parts
+
+
+def _gif_pixels(found: Findings, start: int, body: int, stop: int) -> None:
+    """Follow the codes of a frame, to see whether its pixels are all that its blocks hold."""
+    width, height = _U16.unpack_from(found.data, start + 5)
+    bits, content = found.data[body - 1], b"".join(_blocks(found, body, stop))
+    if too_many_codes(len(content)):
+        found.add("GIF/pixels", "not looked at behind the last pixel", body, stop, "technical", NOTE)
+        return
+    end = (
+        lzw_end(content, bits, width * height, tiff=False, compiled=worth_compiling(len(content)))
+        if 1 <= bits <= 8
+        else None
+    )
+    if end is None:
+        found.add("GIF/pixels", "packed pixels that are damaged", body, stop, "unknown", WARNING)
+    elif not end[1]:
+        found.broken("GIF/pixels", "more pixels than the picture has", body, stop)
+    elif not is_padding(content[end[0] :]):
+        found.broken("GIF/pixels", "bytes behind the last pixel", body + end[0], stop)
+
+
+def _extension(found: Findings, label: int, start: int, stop: int, again: bool) -> None:
+    """Judge an extension by what its blocks hold; `again` says that the animation's loops were said before."""
+    head, *parts = _blocks(found, start, stop) or [b""]
+    content = b"".join(parts)
     if label == 0xFE:
-        found.text("GIF/comment", "a comment", start, stop)
+        found.text("GIF/comment", "a comment", start, stop, head + content)
     elif label == 0x01:
-        found.text("GIF/plain text", "a text", start, stop)
+        # before the text stands where it is shown
+        found.hidden("GIF/plain text", "bytes behind the value", min(start + 13, stop), start + 1 + len(head))
+        found.text("GIF/plain text", "a text", start, stop, content)
     elif label == 0xF9:
         found.hidden("GIF/control", "bytes behind the value", min(start + 6, stop), stop)
     elif label == 0xFF and head == b"XMP DataXMP":
         scan_xmp(found, "XMP", start + 12, stop)
     elif label == 0xFF and head == b"ICCRGBG1012":
-        found.add("ICC profile", "a colour profile; its description can name a device", start, stop, "technical", NOTE)
-    elif label == 0xFF and head in (b"NETSCAPE2.0", b"ANIMEXTS1.0") and stop - start <= 20:
+        scan_icc(found, "ICC profile", start, stop, content)
+    elif label == 0xFF and head in _LOOPS and len(content) <= 4 and not again:
         return
     else:
-        found.unknown("GIF/extension", "an application's block", start, stop)
+        found.unknown("GIF/extension", "an application's block", start, stop, head + content)

@@ -10,6 +10,8 @@ __all__ = ["scan_webp"]
 
 _PIXELS = (b"VP8 ", b"VP8L", b"ALPH")
 _PLAIN = {b"VP8X": 10, b"ANIM": 6}
+_INSTEAD = {b"VP8 ": (b"VP8L", b"ANMF"), b"VP8L": (b"VP8 ", b"ANMF"), b"ANMF": (b"VP8 ", b"VP8L")}
+FRAME_HEADER = 16
 
 
 def scan_webp(found: Findings) -> None:
@@ -29,8 +31,12 @@ def scan_webp(found: Findings) -> None:
             frames += 1
             if frames > 1:
                 found.picture(label, "a further frame", start, stop)
-        elif name in _PIXELS and name in seen:
+            else:
+                _frame(found, start + FRAME_HEADER, stop)
+        elif name in _PIXELS and seen & {name, *_INSTEAD.get(name, ())}:
             found.picture(label, "pixels that are there already", start, stop)
+        elif name in _PLAIN and name in seen:
+            found.hidden(label, "a chunk that may stand only once", start, stop)
         else:
             _chunk(found, name, label, start, stop)
         found.hidden(label, "a byte that fills up", min(stop, end), min(stop + length % 2, len(data)))
@@ -39,6 +45,25 @@ def scan_webp(found: Findings) -> None:
     if position < end or end > len(data) or not seen & {b"VP8 ", b"VP8L", b"ANMF"}:
         found.broken("WebP", "cannot be followed from here", min(position, len(data)))
     found.hidden("trailer", "bytes behind the end of the picture", max(end, min(position, len(data))))
+
+
+def _frame(found: Findings, position: int, stop: int) -> None:
+    """The chunks within a frame of an animation: pixels, with transparency before them."""
+    data, seen = found.data, set[bytes]()
+    while position + 8 <= stop:
+        name, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        start, end = position + 8, position + 8 + length
+        if end > stop:
+            break
+        label = f"WebP/ANMF/{name.decode('ascii', 'replace').strip()}"
+        if name not in _PIXELS:
+            found.unknown(label, "a chunk that no picture needs", start, end)
+        elif name in seen or (name != b"ALPH" and seen & {b"VP8 ", b"VP8L"}):
+            found.picture(label, "pixels that are there already", start, end)
+        seen.add(name)
+        found.hidden(label, "a byte that fills up", end, min(end + length % 2, stop))
+        position = end + length % 2
+    found.hidden("WebP/ANMF", "bytes behind the frame", min(position, stop), stop)
 
 
 def _chunk(found: Findings, name: bytes, label: str, start: int, stop: int) -> None:

@@ -21,12 +21,10 @@ from PIL import Image
 
 from blur_tools.redaction._jpeg_blocks import (
     ZIGZAG,
-    Bools,
     Patch,
-    Rendered,
-    colour_weights,
     patch_of,
     patches,
+    replace_units,
     touched_units,
 )
 from blur_tools.redaction._jpeg_markers import PROGRESSIVE_ARITHMETIC, PROGRESSIVE_HUFFMAN, Frame, JpegError, read_frame
@@ -131,34 +129,41 @@ def _transform(library: Any, data: bytes, exchange: _Exchange) -> bytes:
         library.tjDestroy(handle)
 
 
+class _Units:
+    """The touched data units of a component."""
+
+    def __init__(self, frame: Frame, index: int, found: Sequence[Patch]) -> None:
+        rows, columns = frame.units(index)
+        self.frame = frame
+        self.touched = touched_units(found, frame, index)[:rows, :columns]
+        self.grid = np.where(self.touched, np.cumsum(self.touched).reshape(self.touched.shape) - 1, -1)
+        self.original, self.replaced = np.zeros((2, int(self.touched.sum()), 64), np.int16)
+
+    def slots(self, index: int, patch: Patch) -> npt.NDArray[np.intp]:
+        """For a patch's data units: their rows in `original`, negative if they have none."""
+        return patch_of(self.grid, patch, self.frame, index)
+
+
 class _Exchange:
     """What the callbacks take from libjpeg's rows of data units, and what they put there."""
 
     def __init__(self, frame: Frame, image: Image.Image, found: Sequence[Patch]) -> None:
         self.frame, self.image, self.found = frame, image, found
         self.error: BaseException | None = None
-        self.weights, self.offsets = colour_weights(frame, image.mode)
-        self.touched: list[Bools] = []
-        self.slots: list[npt.NDArray[np.intp]] = []
-        self.original: list[npt.NDArray[np.int16]] = []
-        for index in range(len(frame.components)):
-            rows, columns = frame.units(index)
-            touched = touched_units(found, frame, index)[:rows, :columns]
-            self.touched.append(touched)
-            self.slots.append(np.where(touched, np.cumsum(touched).reshape(touched.shape) - 1, -1))
-            self.original.append(np.zeros((int(touched.sum()), 64), np.int16))
-        self.new: list[npt.NDArray[np.int16]] | None = None
+        self.units = [_Units(frame, index, found) for index in range(len(frame.components))]
+        self.rendered = False
 
     def guarded(self, step: Callable[[npt.NDArray[np.int16], int, int], None]) -> Callable[..., int]:
         """A callback that lets no exception into C, and trusts no size before it is compared with our own reading."""
 
         def callback(address: int, area: _Region, _plane: _Region, index: int, _step: int, _transform: int) -> int:
             try:
-                rows, columns = self.touched[index].shape
+                touched = self.units[index].touched
+                rows, columns = touched.shape
                 row = area.y // 8
                 if area.w != 8 * columns or area.h != 8 or area.x:
                     raise JpegError("its header is read in two ways")
-                if row < rows and self.touched[index][row].any():
+                if row < rows and touched[row].any():
                     units = np.ctypeslib.as_array((ctypes.c_short * (64 * columns)).from_address(address))
                     step(units.reshape(columns, 64), index, row)
             except BaseException as error:
@@ -170,23 +175,17 @@ class _Exchange:
 
     def take(self, units: npt.NDArray[np.int16], index: int, row: int) -> None:
         """Keep the touched data units of a row."""
-        columns = np.flatnonzero(self.touched[index][row])
-        self.original[index][self.slots[index][row, columns]] = units[columns][:, ZIGZAG]
+        own = self.units[index]
+        columns = np.flatnonzero(own.touched[row])
+        own.original[own.grid[row, columns]] = units[columns][:, ZIGZAG]
 
     def give(self, units: npt.NDArray[np.int16], index: int, row: int) -> None:
         """Write the new ones over them."""
-        if self.new is None:
-            self.new = self._rendered()
-        columns = np.flatnonzero(self.touched[index][row])
-        units[columns[:, None], ZIGZAG] = self.new[index][self.slots[index][row, columns]]
-
-    def _rendered(self) -> list[npt.NDArray[np.int16]]:
-        new = [original.copy() for original in self.original]
-        for patch in self.found:
-            rendered = Rendered(self.image, patch, self.frame)
-            for index, original in enumerate(self.original):
-                slots = patch_of(self.slots[index], patch, self.frame, index)
-                weights, offset = self.weights[index], float(self.offsets[index])
-                rows, coefficients = rendered.replacements(index, weights, offset, slots, original)
-                new[index][rows] = coefficients
-        return new
+        if not self.rendered:
+            for other in self.units:
+                other.replaced[:] = other.original
+            replace_units(self.image, self.found, self.frame, self.units)
+            self.rendered = True
+        own = self.units[index]
+        columns = np.flatnonzero(own.touched[row])
+        units[columns[:, None], ZIGZAG] = own.replaced[own.grid[row, columns]]

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import math
 
-from PIL import Image, ImageFilter, ImageStat
+import numpy as np
+from PIL import Image, ImageFilter
 
 __all__ = ["FACE_SIGMA", "PLATE_BLOCK", "PLATE_SIGMA", "hide"]
+
+Box = tuple[int, int, int, int]
 
 PLATE_SIGMA = (0.07, 0.1, 0.15, 0.22, 0.33, 0.5, 0.7, 1.5, 2.2, 3.0)
 """Standard deviation of the Gaussian at intensities 1 to 10, in plate heights."""
@@ -38,13 +41,21 @@ LEVELS = 16
 """Grey levels a channel that blocks are rounded to: exact means give characters away."""
 
 
-def hide(pixels: Image.Image, mask: Image.Image, kind: str, height: float, effect: str, intensity: int) -> Image.Image:
+def hide(
+    pixels: Image.Image,
+    mask: Image.Image,
+    kind: str,
+    height: float,
+    effect: str,
+    intensity: int,
+    box: Box | None = None,
+) -> Image.Image:
     """Make the pixels of one region unreadable.
 
     Parameters
     ----------
     pixels : PIL.Image.Image
-        The region's part of the picture, mode ``L``, ``RGB`` or ``CMYK``, without what surrounds it.
+        The picture, mode ``L``, ``RGB`` or ``CMYK``.
     mask : PIL.Image.Image
         Where it will be used; a fill takes its colour from there.
     kind : {"plate", "face"}
@@ -55,58 +66,67 @@ def hide(pixels: Image.Image, mask: Image.Image, kind: str, height: float, effec
         What to do.
     intensity : int
         1 to 10; a fill is the same at all of them.
+    box : (left, top, right, bottom), optional
+        The region's part of the picture, all by default. What surrounds it is not looked at.
 
     Returns
     -------
     PIL.Image.Image
-        Of the same size and mode.
+        Of the box's size, in the same mode.
     """
+    box = box or (0, 0, *pixels.size)
     height = max(height, LEAST_HEIGHT)
     face_fill = kind == "face" and intensity == 10
     if effect == "fill" or face_fill:
-        return fill(pixels, mask)
+        return fill(pixels.crop(box), mask)
     if effect == "pixelate":
         scale = PLATE_BLOCK if kind == "plate" else FACE_BLOCK
-        return pixelate(pixels, max(2, math.ceil(scale[intensity - 1] * height)))
+        return pixelate(pixels, max(2, math.ceil(scale[intensity - 1] * height)), box)
     if kind == "plate":
-        return gaussian(pixels, PLATE_SIGMA[intensity - 1] * height, coarse=intensity >= STRONG)
-    return gaussian(pixels, FACE_SIGMA[intensity - 1] * height)
+        return gaussian(pixels, PLATE_SIGMA[intensity - 1] * height, box, coarse=intensity >= STRONG)
+    return gaussian(pixels, FACE_SIGMA[intensity - 1] * height, box)
 
 
-def gaussian(pixels: Image.Image, sigma: float, *, coarse: bool = False) -> Image.Image:
-    """Blur with standard deviation `sigma` in pixels, the border repeated outwards.
+def gaussian(pixels: Image.Image, sigma: float, box: Box | None = None, *, coarse: bool = False) -> Image.Image:
+    """Blur a box, or all, with standard deviation `sigma` in pixels, its border repeated outwards.
 
     Reduced by a third of sigma first: as good as three box filters and many times as fast at the sizes that
     hide a plate, and it bounds what survives to ``ceil(w / k) * ceil(h / k)`` samples.
     """
-    width, height = pixels.size
-    sigma = min(sigma, 4.0 * max(pixels.size))  # one sample is left from three times on
+    box = box or (0, 0, *pixels.size)
+    size = width, height = box[2] - box[0], box[3] - box[1]
+    sigma = min(sigma, 4.0 * max(size))  # one sample is left from three times on
     factor = max(1, int(sigma / 3))
-    small = pixels.reduce(factor) if factor > 1 else pixels
+    small = pixels.reduce(factor, box) if factor > 1 else pixels.crop(box)
     blurred = small.filter(ImageFilter.GaussianBlur(sigma / factor))
     if coarse:
         blurred = _rounded(blurred)
     if factor == 1:
         return blurred
     # the last column and row of samples may stand for fewer pixels than the others
-    return blurred.resize(pixels.size, Image.Resampling.BILINEAR, box=(0, 0, width / factor, height / factor))
+    return blurred.resize(size, Image.Resampling.BILINEAR, box=(0, 0, width / factor, height / factor))
 
 
-def pixelate(pixels: Image.Image, block: int) -> Image.Image:
-    """Blocks of `block` pixels, each its mean colour rounded to 16 levels a channel."""
-    width, height = pixels.size
-    block = min(block, max(pixels.size))
-    means = _rounded(pixels.reduce(block))
+def pixelate(pixels: Image.Image, block: int, box: Box | None = None) -> Image.Image:
+    """A box, or all, as blocks of `block` pixels, each its mean colour rounded to 16 levels a channel."""
+    box = box or (0, 0, *pixels.size)
+    width, height = box[2] - box[0], box[3] - box[1]
+    block = min(block, max(width, height))
+    means = _rounded(pixels.reduce(block, box))
     large = means.resize((means.width * block, means.height * block), Image.Resampling.NEAREST)
     return large.crop((0, 0, width, height))
 
 
+_STEP = 256 // LEVELS
+_ROUNDED = bytes(value // _STEP * _STEP + _STEP // 2 for value in range(256))
+
+
 def _rounded(pixels: Image.Image) -> Image.Image:
-    step = 256 // LEVELS
-    return pixels.point(lambda value: value // step * step + step // 2)
+    return Image.frombytes(pixels.mode, pixels.size, pixels.tobytes().translate(_ROUNDED))
 
 
 def fill(pixels: Image.Image, mask: Image.Image) -> Image.Image:
     """One colour: the mean of what the mask hides."""
-    mean = [round(value) for value in ImageStat.Stat(pixels, mask.point(lambda value: value and 255)).mean]
+    counts = np.array(pixels.histogram(mask)).reshape(-1, 256)
+    mean = [round(value) for value in (counts @ np.arange(256) / np.maximum(1, counts.sum(axis=1))).tolist()]
     return Image.new(pixels.mode, pixels.size, tuple(mean) if len(mean) > 1 else mean[0])

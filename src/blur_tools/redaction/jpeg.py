@@ -19,14 +19,22 @@ from typing import Any
 
 from PIL import Image
 
-from blur_tools.redaction._jpeg_blocks import Rendered, colour_weights, patches, touched_units
-from blur_tools.redaction._jpeg_markers import PROCESSES, PROGRESSIVE_HUFFMAN, Frame, JpegError, NotFollowed, read_frame
+from blur_tools.redaction._jpeg_blocks import patches, replace_units, touched_units
+from blur_tools.redaction._jpeg_markers import (
+    PROCESSES,
+    PROGRESSIVE_HUFFMAN,
+    Frame,
+    JpegError,
+    NotFollowed,
+    Segment,
+    read_frame,
+)
 from blur_tools.redaction.masks import Region
 
 __all__ = ["redacted_scans", "scan_module"]
 
 
-def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -> list[memoryview]:
+def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -> list[tuple[Segment, memoryview]]:
     """The scans of a JPEG file with the rendered pixels in the regions.
 
     Parameters
@@ -40,8 +48,9 @@ def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -
 
     Returns
     -------
-    list of memoryview
-        For `metadata.clean_jpeg`: each scan's segment with its compressed data, where needed a table before it.
+    list of (Segment, memoryview)
+        For `metadata.clean_jpeg`: each scan of the file, and what takes its place, its segment with its compressed
+        data, where needed a table before it.
 
     Raises
     ------
@@ -56,9 +65,10 @@ def redacted_scans(data: bytes, image: Image.Image, regions: Sequence[Region]) -
     scans = scan_module(frame, bool(regions))
     try:
         if frame.process == PROGRESSIVE_HUFFMAN:
-            measured: list[memoryview] = scans.measured(data, frame)
-            return measured
-        return _spliced(scans, data, frame, image, regions)
+            new: list[memoryview] = scans.measured(data, frame)
+        else:
+            new = _spliced(scans, data, frame, image, regions)
+        return list(zip((scan.segment for scan in frame.scans), new, strict=True))
     except IndexError as error:  # the compiled loops' check of bounds
         raise JpegError(scans.DAMAGED) from error
 
@@ -91,13 +101,6 @@ def _spliced(module: Any, data: bytes, frame: Frame, image: Image.Image, regions
     found = patches(regions, frame)
     touched = [touched_units(found, frame, index) for index in range(len(frame.components))]
     scans = [module.SequentialScan(data, frame, scan, touched) for scan in frame.scans]
-    if found:
-        weights, offsets = colour_weights(frame, image.mode)
-    for patch in found:
-        rendered = Rendered(image, patch, frame)
-        for scan in scans:
-            for index in scan.scan.members:
-                slots = scan.slots(index, patch)
-                rows, new = rendered.replacements(index, weights[index], float(offsets[index]), slots, scan.original)
-                scan.replaced[rows] = new
+    holders = {index: scan for scan in scans for index in scan.scan.members}
+    replace_units(image, found, frame, [holders[index] for index in range(len(frame.components))])
     return [scan.rewritten(data) for scan in scans]

@@ -15,15 +15,25 @@ from PIL import ExifTags, Image
 
 from blur_tools.errors import PictureError
 from blur_tools.picture import DECODER_ERRORS, Picture
-from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, segments
+from blur_tools.redaction._jpeg_markers import APP0, APP14, SOS, Segment, segments
 from blur_tools.redaction._profiles import profile_problem
 from blur_tools.redaction._scan_exif import DEVICE_TAGS, LARGEST_NUMBER, LARGEST_TEXT, most_bytes
 from blur_tools.redaction._scan_findings import LEAK, Finding, can_be_picture, is_readable
+from blur_tools.redaction._unused_tables import unused_tables, without_tables
 from blur_tools.redaction.xmp import clean_xmp, has_xmp
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import ORIENTATION_TAG
 
-__all__ = ["clean_exif", "clean_jpeg", "has_directories", "icc_profile", "left_out", "refuse_leaks", "resolution"]
+__all__ = [
+    "clean_exif",
+    "clean_jpeg",
+    "colour_chunks",
+    "has_directories",
+    "icc_profile",
+    "left_out",
+    "refuse_leaks",
+    "resolution",
+]
 
 LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
 
@@ -113,7 +123,9 @@ def _permitted(finding: Finding, settings: BlurSettings) -> bool:
         return False
     if last == "ICC profile":
         return True
-    if block == "XMP":  # rebuilt from a list of properties; the words that were found stand in their values
+    if block == "XMP" or (
+        block == "TIFF" and last == "XMP"
+    ):  # rebuilt from a list of properties; the words that were found stand in their values
         return bool(settings.copy_metadata)
     wanted = {"text", "technical", "identity"}
     wanted |= ({"location"} if settings.copy_gps else set()) | ({"device"} if settings.copy_serials else set())
@@ -189,6 +201,24 @@ def icc_profile(picture: Picture) -> bytes | None:
     return profile if profile_problem(profile) is None else None
 
 
+_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+
+
+def colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        name = data[position + 4 : position + 8]
+        if name == b"IDAT":
+            break
+        if _COLOUR_CHUNKS.get(name) == length:
+            found.setdefault(name, data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return list(found.items())
+
+
 DRI, DAC = 0xDD, 0xCC
 _ARITHMETIC = (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _CODING = {*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8}  # tables, frames, restart interval: what the pixels need
@@ -200,7 +230,7 @@ def clean_jpeg(
     icc: bytes | None = None,
     dpi: tuple[float, float] | None = None,
     xmp: bytes = b"",
-    scans: Sequence[memoryview] | None = None,
+    scans: Sequence[tuple[Segment, memoryview]] | None = None,
 ) -> bytes:
     """The same JPEG with every bit of its compressed pixels, and only what is allowed beside them.
 
@@ -216,8 +246,8 @@ def clean_jpeg(
         What `resolution` gave.
     xmp : bytes
         What `clean_xmp` made.
-    scans : sequence of memoryview, optional
-        What takes the place of the file's scans, see `jpeg.redacted_scans`.
+    scans : sequence of (Segment, memoryview), optional
+        The file's scans and what takes their place, see `jpeg.redacted_scans`.
 
     Raises
     ------
@@ -226,12 +256,13 @@ def clean_jpeg(
     """
     new = iter(scans or ())
     kept: list[tuple[int, bytes | memoryview]] = []
-    for segment in segments(data):
+    for segment in segments(data, [old for old, _ in scans or ()]):
         if scans is not None and segment.marker == SOS:
-            kept.append((SOS, next(new)))
+            kept.append((SOS, next(new)[1]))
         elif part := _kept_segment(segment.marker, data[segment.start : segment.stop]):
             kept.append((segment.marker, part))
     kept = _without_repeats(kept)
+    kept = without_tables(kept, unused_tables(kept))
     first = [part for marker, part in kept if marker == APP0][:1]
     # a JFIF header also says which colours the numbers mean, so it must not join what may say others
     if not first and dpi and not any(_says_colours(marker, part) for marker, part in kept):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, PngImagePlugin, features
 
+from blur_tools._boxes import picture_properties
+from blur_tools._deep import Deep
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
+from blur_tools.redaction._deep_writing import deep_png, deep_tiff, lay_over
 from blur_tools.redaction._jpeg_markers import JpegError, NotFollowed
 from blur_tools.redaction._turbojpeg import transcoded
+from blur_tools.redaction._unused_tables import without_unused_tables
 from blur_tools.redaction.effects import fill, hide
 from blur_tools.redaction.jpeg import redacted_scans
 from blur_tools.redaction.logo import Logo, logo_of
@@ -22,6 +26,7 @@ from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.metadata import (
     clean_exif,
     clean_jpeg,
+    colour_chunks,
     has_directories,
     icc_profile,
     left_out,
@@ -40,8 +45,19 @@ PNG_LEVEL = 1
 WEBP_QUALITY = 90
 """For lossy WebP, whose files do not tell the quality they were made with."""
 
-WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, struct.error)
-"""What Pillow's encoders raise when they cannot write a picture."""
+HEIF_QUALITY, AVIF_QUALITY = 90, 90
+"""For HEIC and AVIF, whose files do not tell either."""
+
+SRGB = (b"\2", b"\x0d")
+"""Transfer functions of H.273 that mean sRGB, which is what Pillow writes: it, and not said."""
+
+HEIF_PRESET, AVIF_SPEED = "fast", 8
+"""How hard the encoders try: a little less than they would by themselves, for the time it takes."""
+
+WRITER_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, RuntimeError, struct.error)
+"""What the encoders raise when they cannot write a picture."""
+
+XMP_TAG = 700  # of TIFF
 
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 _COLOUR_MODES = {"LA": "L", "RGBA": "RGB"}
@@ -82,7 +98,7 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
     warnings = (*left_out(picture, settings), *_doubts(detections, hidden, settings))
     try:
         beside = Beside(clean_exif(picture, settings), clean_xmp(picture, settings))
-        render(picture.image, hidden, settings, logo)
+        render(picture.image, hidden, settings, logo, picture.deep)
         if picture.format.name == "JPEG":
             written = _write_jpeg(picture, beside, hidden)
         else:
@@ -100,30 +116,43 @@ def redact_picture(picture: Picture, detections: Iterable[Detection], settings: 
         raise PictureError(picture.source.origin, f"cannot be written as {picture.format.name}: {error}") from error
 
 
-def render(image: Image.Image, hidden: Iterable[Region], settings: BlurSettings, logo: Logo | None = None) -> None:
-    """Hide regions of an image in place; its mode is one of `Picture.image`.
+def render(
+    image: Image.Image,
+    hidden: Iterable[Region],
+    settings: BlurSettings,
+    logo: Logo | None = None,
+    deep: Deep | None = None,
+) -> None:
+    """Hide regions of an image in place, and of the same in 16 bits; its mode is one of `Picture.image`.
 
     Inside a region alpha becomes opaque: transparency could hide original colour from the eye but not from a
     program. With a `logo`, plates are covered by it.
     """
     for region in hidden:
-        pixels = image.crop(region.box)
-        colour = pixels.convert(_COLOUR_MODES[pixels.mode]) if pixels.mode in _COLOUR_MODES else pixels
-        patch = _patch(colour, region, settings, logo)
+        colour, box = image, region.box
+        if image.mode in _COLOUR_MODES:
+            colour, box = image.crop(box).convert(_COLOUR_MODES[image.mode]), (0, 0, *region.mask.size)
+        patch = _patch(colour, box, region, settings, logo)
         if patch.mode != image.mode:
             patch = patch.convert(image.mode)
-        image.paste(patch, region.box[:2], region.mask)
+        # a mask without a soft edge is used as one of bits, which is twice as quick
+        mask = region.mask if settings.feather else region.mask.convert("1", dither=Image.Dither.NONE)
+        image.paste(patch, region.box[:2], mask)
+        if deep is not None:
+            lay_over(deep, patch, region)
 
 
-def _patch(colour: Image.Image, region: Region, settings: BlurSettings, logo: Logo | None) -> Image.Image:
+def _patch(
+    colour: Image.Image, box: tuple[int, int, int, int], region: Region, settings: BlurSettings, logo: Logo | None
+) -> Image.Image:
     if logo is not None and region.kind == "plate":
         # over a fill, since a logo can be translucent
-        patch = fill(colour, region.mask)
+        patch = fill(colour.crop(box), region.mask)
         layer = logo.warp(region.polygon, region.box)
         patch.paste(layer.convert(patch.mode), mask=layer.getchannel("A"))
         return patch
     intensity = settings.intensity(region.kind)
-    return hide(colour, region.mask, region.kind, region.height, settings.effect, intensity)
+    return hide(colour, region.mask, region.kind, region.height, settings.effect, intensity, box)
 
 
 def _doubts(detections: Iterable[Detection], hidden: list[Region], settings: BlurSettings) -> tuple[str, ...]:
@@ -161,7 +190,7 @@ def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
-    data = _saved(picture, image, beside, **options)
+    data = without_unused_tables(_saved(picture, image, beside, **options))
     if _same_coding(picture, data):
         return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
     return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
@@ -173,7 +202,8 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
     def coding(image: Any) -> tuple[Any, ...]:
         names = tuple(component[0] for component in image.layer)
         is_rgb = names == tuple(b"RGB") or (len(names) == 3 and image.info.get("adobe_transform") == 0)
-        return is_rgb, [component[1:3] for component in image.layer], list(image.quantization.values())
+        tables = [image.quantization.get(component[3]) for component in image.layer]
+        return is_rgb, [component[1:3] for component in image.layer], tables
 
     with (
         picture.format.open(io.BytesIO(picture.source.data)) as before,
@@ -184,13 +214,16 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
 
 def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     chunks = PngImagePlugin.PngInfo()
-    for name, data in _colour_chunks(picture.source.data):
+    for name, data in colour_chunks(picture.source.data):
         chunks.add(name, data)
     if beside.xmp:
         chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
-    image = picture.image
-    image.info = {}
-    return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks), "lossless"
+
+    def save(image: Image.Image) -> bytes:
+        image.info = {}
+        return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks)
+
+    return save(picture.image) if picture.deep is None else deep_png(picture.deep, PNG_LEVEL, save), "lossless"
 
 
 def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -202,16 +235,19 @@ def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
 
 
 def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
-    # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
-    image = picture.image.copy()
-    image.info = {}
     compression = picture.info.get("compression", "raw")
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
     # libtiff, which compresses, cannot be given directories below the main one
     if has_directories(beside.exif) or not features.check("libtiff"):
         compression = "raw"
-    return _saved(picture, image, beside, compression=compression), "lossless"
+
+    def save(image: Image.Image) -> bytes:
+        image.info = {}
+        return _saved(picture, image, beside, compression=compression)
+
+    # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
+    return save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save), "lossless"
 
 
 def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -222,23 +258,83 @@ def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     return _saved(picture, image, Beside()), "lossless"
 
 
-_WRITERS = {
+# what the numbers of a HEIC mean, beside its colour profile; themselves numbers
+_HEIF_COLOURS = ("bit_depth", "nclx_profile", "content_light_level", "mastering_display_colour_volume",
+                 "ambient_viewing_environment", "nominal_diffuse_white_luminance", "pixel_aspect_ratio")  # fmt: skip
+
+
+def _write_heif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    from pillow_heif import HeifFile
+
+    file = HeifFile()  # type: ignore[no-untyped-call]
+    if picture.deep is None:
+        added = file.add_frombytes(picture.image.mode, picture.size, picture.image.tobytes())
+    else:
+        added = file.add_frombytes(f"{picture.image.mode};16", picture.size, picture.deep.astype("<u2").tobytes())
+    added.info |= {name: picture.info[name] for name in _HEIF_COLOURS if picture.info.get(name) is not None}
+    if profile := icc_profile(picture):
+        added.info |= {"icc_profile": profile, "icc_profile_type": "prof"}
+    # the encoder turns the picture by what it takes for an orientation, and a title can hold those words
+    xmp = b"" if b"tiff:Orientation" in beside.xmp else beside.xmp
+    buffer = io.BytesIO()
+    file.save(
+        buffer,
+        quality=HEIF_QUALITY,
+        chroma=picture.info.get("chroma", 420),
+        enc_params={"preset": HEIF_PRESET},
+        exif=beside.exif or None,
+        xmp=xmp or None,
+    )
+    said = [f"all pixels were coded anew, with HEVC at quality {HEIF_QUALITY}"]
+    if picture.info.get("aux") or picture.info.get("depth_images"):
+        said.append("its auxiliary pictures (depth, gain map, mattes) are not copied")
+    return buffer.getvalue(), "reencode", tuple(said)
+
+
+def _write_avif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    image = picture.image
+    image.info = {}
+    sampling = _avif_sampling(picture.source.data)
+    data = _saved(picture, image, beside, quality=AVIF_QUALITY, speed=AVIF_SPEED, subsampling=sampling)
+    said = [f"all pixels were coded anew, with AV1 at quality {AVIF_QUALITY}"]
+    if any(name == b"colr" and content[:4] == b"nclx" and content[7:8] not in SRGB for name, content in
+           picture_properties(picture.source.data)):  # fmt: skip
+        said.append("its colours are said to be sRGB; the original says a curve that viewers take for the same")
+    return data, "reencode", tuple(said)
+
+
+def _avif_sampling(data: bytes) -> str:
+    """Of the first picture of a file that has colours (AV1 in ISOBMFF, 2.3.3)."""
+    for name, content in picture_properties(data):
+        if name == b"av1C" and len(content) > 2 and not content[2] & 0x10:
+            return {0x0C: "4:2:0", 0x08: "4:2:2"}.get(content[2] & 0x0C, "4:4:4")
+    return "4:0:0"
+
+
+_WRITERS: dict[str, Callable[[Picture, Beside], tuple[bytes, str] | tuple[bytes, str, tuple[str, ...]]]] = {
     "PNG": _write_png,
     "WEBP": _write_webp,
     "TIFF": _write_tiff,
     "BMP": _write_bmp,
+    "HEIF": _write_heif,
+    "AVIF": _write_avif,
 }
 
 
 def _saved(picture: Picture, image: Image.Image, beside: Beside, **options: Any) -> bytes:
     if beside.exif:
         options["exif"] = beside.exif
-    if beside.xmp and picture.format.name != "PNG":
+    if beside.xmp and picture.format.name == "TIFF":
+        # a tag among those of EXIF's main directory
+        options["exif"] = Image.Exif()
+        options["exif"].load(beside.exif)
+        options["exif"][XMP_TAG] = beside.xmp
+    elif beside.xmp and picture.format.name != "PNG":
         options["xmp"] = beside.xmp
     profile, dpi = icc_profile(picture), resolution(picture)
     if profile and picture.format.name != "BMP":
         options["icc_profile"] = profile
-    if dpi and picture.format.name != "WEBP":
+    if dpi and picture.format.name not in ("WEBP", "AVIF"):
         options["dpi"] = dpi
     buffer = io.BytesIO()
     image.save(buffer, picture.format.name, **options)
@@ -257,24 +353,6 @@ def _check(picture: Picture, data: bytes, settings: BlurSettings) -> None:
 def _size_in_file(picture: Picture) -> tuple[int, int]:
     # Pillow gives the upright size of a TIFF
     return picture.upright_size if picture.format.name == "TIFF" else picture.size
-
-
-_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
-
-
-def _colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
-    found: dict[bytes, bytes] = {}
-    position = 8
-    while position + 8 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        name = data[position + 4 : position + 8]
-        if name == b"IDAT":
-            break
-        if _COLOUR_CHUNKS.get(name) == length:
-            found.setdefault(name, data[position + 8 : position + 8 + length])
-        position += 12 + length
-    return list(found.items())
 
 
 def _is_lossless_webp(data: bytes) -> bool:

@@ -47,7 +47,8 @@ def scan(path_or_bytes: str | os.PathLike[str] | bytes) -> list[Finding]:
 
     Notes
     -----
-    Not looked into: what stands between the codes of arithmetic JPEG, WebP, HEIF and packed TIFF pixels, and pixels
+    Not looked into: what stands between the codes of arithmetic JPEG, within units of WebP, HEVC and AV1 pixels, in
+    TIFF strips packed with CCITT, Zstandard or WebP, in tables and palettes that pixels could use, and pixels
     themselves (steganography, an alpha channel over what it hides).
 
     Examples
@@ -70,7 +71,7 @@ def scan_bytes(data: bytes, origin: str = "picture", *, thorough: bool = True) -
     origin : str
         What an error calls it.
     thorough : bool
-        Also follow the compressed pixels of JPEG and PNG to their end, which takes most of the time.
+        Also follow the compressed pixels of JPEG, PNG, TIFF and GIF to their end, which takes most of the time.
     """
     look = _scanner(data)
     if look is None:

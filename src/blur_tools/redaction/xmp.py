@@ -69,7 +69,7 @@ def has_xmp(picture: Picture) -> bool:
 
 def clean_xmp(picture: Picture, settings: BlurSettings) -> bytes:
     """A packet with what may be copied; empty when there is nothing, or it cannot be read."""
-    if not settings.copy_metadata or picture.format.name in ("TIFF", "BMP"):
+    if not settings.copy_metadata or picture.format.name == "BMP":
         return b""
     packet = picture.info.get("xmp", picture.info.get("XML:com.adobe.xmp", b""))
     properties = list(_properties(_text(packet), settings))

@@ -24,6 +24,9 @@ QUALITIES = (95, 90, 85, 80, 75)
 FULL_COLOUR, HALF_COLOUR = 0, 2  # Pillow's names for 4:4:4 and 4:2:0
 SMALLEST_SIDE = 32
 
+_UNUSUAL = ("HEIF", "AVIF")
+"""Formats that a service need not read: where it only detects it is sent a JPEG, as of 16 bits a channel."""
+
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 
@@ -97,8 +100,8 @@ class Upload:
 def upload_of(picture: Picture, limit: int | None = None, *, keep_format: bool = False) -> Upload:
     """The file to send for a picture.
 
-    The picture's own file, where it lies upright and within the limit. Else a JPEG of its upright pixels, of the
-    highest quality that fits, and made smaller only when none does.
+    The picture's own file, where it lies upright, within the limit and in a format that services read. Else a JPEG of
+    its upright pixels, of the highest quality that fits, and made smaller only when none does.
 
     Parameters
     ----------
@@ -114,10 +117,14 @@ def upload_of(picture: Picture, limit: int | None = None, *, keep_format: bool =
     TooLargeError
         With `keep_format`: the picture is over the limit.
     PictureError
-        It cannot be encoded.
+        It cannot be encoded, or, with `keep_format`, need not come back with all its bits.
     """
     data = picture.source.data
-    if picture.orientation == 1 and (limit is None or len(data) <= limit):
+    if keep_format and picture.deep is not None:
+        reason = 'has 16 bits a channel, of which a service may give 8 back; render="local" keeps them'
+        raise PictureError(picture.source.origin, reason)
+    usual = keep_format or (picture.format.name not in _UNUSUAL and picture.deep is None)
+    if picture.orientation == 1 and usual and (limit is None or len(data) <= limit):
         return Upload(picture, data, picture.source.name, picture.size)
     if keep_format:
         return _same_format(picture, limit)

@@ -4,19 +4,68 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 from scipy.sparse.csgraph import connected_components
 
-from blur_tools.detections import Detection, Detections
-from blur_tools.napari._pictures import Shown, colour
+from blur_tools.detections import Box, Detection, Detections
+from blur_tools.orientation import box_to_upright, turn_upright
+from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction.logo import Logo, logo_of
 from blur_tools.redaction.masks import PixelBox, Region, regions
 from blur_tools.redaction.pixels import render
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
-__all__ = ["Redaction"]
+__all__ = ["Pixels", "Redaction", "Upright", "colour"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Upright:
+    """A decoded picture and its pixels as they are shown.
+
+    Attributes
+    ----------
+    picture : Picture
+        What engines and the renderer work on; its pixels are never changed here.
+    pixels : array of uint8, (height, width, 3)
+        Without alpha: what is transparent hides nothing from a program, so it is shown.
+    turn : int
+        Orientation by which the shown pixels are turned against the stored ones, 1 to 8; 1 where they are shown as
+        they are stored.
+    """
+
+    picture: Picture
+    pixels: Pixels
+    turn: int
+
+    @classmethod
+    def load(cls, source: Any) -> Self:
+        """Read, check, decode and turn a picture; errors are those of `load_picture`."""
+        picture = load_picture(source)
+        return cls(picture, colour(picture.image, picture.orientation), picture.orientation)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Stored ``(width, height)`` in pixels."""
+        return self.picture.size
+
+    def box_to_canvas(self, box: Box) -> Box:
+        """A stored box as it lies in `pixels`."""
+        return box_to_upright(box, self.size, self.turn)
+
+
+def colour(image: Image.Image, turn: int) -> Pixels:
+    """Stored pixels of any mode as an upright array ``(height, width, 3)``."""
+    if image.mode in ("RGBA", "LA"):
+        # not convert(): for LA it would be the same, but for both this says that alpha is dropped, not applied
+        image = image.convert({"RGBA": "RGB", "LA": "L"}[image.mode])
+    return np.array(turn_upright(image if image.mode == "RGB" else image.convert("RGB"), turn))
 
 
 class Redaction:
@@ -24,7 +73,7 @@ class Redaction:
 
     Parameters
     ----------
-    shown : Shown
+    shown : Upright
         The picture; stays as it is.
 
     Attributes
@@ -33,7 +82,7 @@ class Redaction:
         As they are shown: upright, in colour.
     """
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Upright) -> None:
         self.shown = shown
         self.pixels = shown.pixels.copy()
         self._settings: BlurSettings | None = None
