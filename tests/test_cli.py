@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from blur_tools import BlurSettings, Detection, Detections
-from blur_tools.cli import LATER, main
+from blur_tools.cli import main
 from blur_tools.detections import box_polygon
 
 
@@ -146,18 +146,6 @@ def test_a_table_that_cannot_be_used_is_an_error(folder, capsys, content):
     assert "t.csv" in capsys.readouterr().err
     assert run("blur", "photos", "--table", "t.xlsx") == 2
     assert "must end in .csv or .parquet" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("verb", LATER)
-def test_later_verbs_say_so(verb, capsys):
-    assert run(verb, "--whatever", "x") == 2
-    shown = capsys.readouterr().err
-    assert f"blur-tools {verb} comes with a later version" in shown
-    extra, module = LATER[verb][1:]
-    if extra:
-        from importlib.util import find_spec
-
-        assert (f"[{extra}]" in shown) == (find_spec(module) is None)
 
 
 def test_the_installed_command_stops_cleanly_on_interrupt(folder, encode, noise):

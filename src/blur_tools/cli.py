@@ -1,4 +1,4 @@
-"""The command line: ``blur-tools blur|detect|redact|serve|audit|verify|store|demo``; options come of `BlurSettings`."""
+"""The command line: ``blur-tools VERB``; its options are made from `BlurSettings`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blur_tools import __version__
-from blur_tools._later import not_yet
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
 from blur_tools.frames.audit_command import add_audit
+from blur_tools.frames.compare_command import add_compare
+from blur_tools.frames.export_command import add_export
+from blur_tools.frames.receipt_command import add_receipt
+from blur_tools.frames.report_command import add_report
+from blur_tools.frames.sample_command import add_bounds, add_sample
 from blur_tools.frames.store_command import add_resume, add_store
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
@@ -30,10 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-LATER: dict[str, tuple[str, str, str]] = {
-    "report": ("report on a run", "", ""),
-    "export": ("write detections in other formats", "", ""),
-}
 SHOWN_ROWS, LONGEST_SHOWN = 20, 60
 FAILED, WRONG_USE, STOPPED = 1, 2, 130
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when every picture is done; 1 when any failed; 2 for wrong use; 130 when stopped by Ctrl-C.
     """
     options, unknown = _parser().parse_known_args(arguments)
-    if unknown and options.verb not in LATER:  # whose options nobody knows yet
+    if unknown:
         print(f"blur-tools {options.verb}: {_unknown(unknown)}", file=sys.stderr)
         return WRONG_USE
     try:
@@ -80,12 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(verbs)
     add_verify(verbs)
     add_store(verbs)
+    add_sample(verbs)
+    add_bounds(verbs)
+    add_compare(verbs)
+    add_report(verbs)
+    add_receipt(verbs)
+    add_export(verbs)
     demo = verbs.add_parser("demo", help="blur our own sample scenes", description=_demo.__doc__)
     demo.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder (default %(default)s)")
     demo.set_defaults(run=_demo)
-    for name, (text, extra, module) in LATER.items():
-        later = verbs.add_parser(name, help=f"{text} (not in this version)", description=text)
-        later.set_defaults(run=lambda _, n=name, e=extra, m=module: _not_yet(n, e, m))
     return parser
 
 
@@ -276,10 +279,6 @@ def _demo(options: argparse.Namespace) -> int:
     result = apply_frame(frame, "image", out=blurred, root=pictures, job=Job(progress=False))
     options.table, options.quiet, options.out = options.out / "blurred.csv", False, blurred
     return _finish(result, options, options.table)
-
-
-def _not_yet(name: str, extra: str, module: str) -> int:
-    raise not_yet(f"blur-tools {name}", extra, module)
 
 
 def _gather(inputs: Sequence[str], out: Path | None) -> tuple[pd.DataFrame, Path | None]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from blur_tools.detections import Point
 
-__all__ = ["hull", "shared_part"]
+__all__ = ["hull", "inside", "shared_part"]
 
 
 def shared_part(one: Sequence[Point], other: Sequence[Point]) -> float:
@@ -16,7 +16,7 @@ def shared_part(one: Sequence[Point], other: Sequence[Point]) -> float:
     areas = _area(first), _area(second)
     if min(areas) <= 0:
         return 0.0
-    shared = _area(_clipped(first, second))
+    shared = _area(inside(first, second))
     return shared / (sum(areas) - shared)
 
 
@@ -36,7 +36,7 @@ def hull(points: Iterable[Point]) -> tuple[Point, ...]:
     return tuple(corners)
 
 
-def _clipped(polygon: Sequence[Point], window: Sequence[Point]) -> Sequence[Point]:
+def inside(polygon: Sequence[Point], window: Sequence[Point]) -> Sequence[Point]:
     """What is in both convex polygons, by Sutherland and Hodgman (1974)."""
     for start, stop in pairwise([*window, window[0]]):
         inside: list[Point] = []

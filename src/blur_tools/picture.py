@@ -27,7 +27,7 @@ from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
 from blur_tools.sources import ORIENTATION_TAG, Source, load_source
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Format", "Picture", "load_picture", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Format", "Picture", "header_orientation", "load_picture", "sniff"]
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
@@ -183,13 +183,13 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         image = kind.open(io.BytesIO(source.data))
         channels = _check_header(source, kind, image, max_pixels)
-        size, exif, tag = image.size, _tiff_exif(image), _orientation(image)
+        size, exif, tag = image.size, _tiff_exif(image), header_orientation(image)
         if channels is None:
             stored = _decoded(image)
         else:
             stored, deep = read_deep(kind, image, source.data, channels, _decoded)
         # after decoding: a PNG may carry chunks behind its pixels; a TIFF has forgotten its tag then
-        orientation = tag if kind.name == "TIFF" else _orientation(image)
+        orientation = tag if kind.name == "TIFF" else header_orientation(image)
         info = {str(key): value for key, value in image.info.items()} | exif
     except PictureError:
         raise
@@ -332,7 +332,7 @@ def _decoded(image: Image.Image) -> Image.Image:
     return image.copy() if image.format in ("HEIF", "AVIF") else image
 
 
-def _orientation(image: Image.Image) -> int:
+def header_orientation(image: Image.Image) -> int:
     """How the stored pixels are to be turned; what was read of HEIF is turned already, whatever its EXIF says."""
     if image.format == "HEIF":
         return 1

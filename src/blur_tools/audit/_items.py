@@ -10,7 +10,7 @@ from blur_tools.formats.blur_json import DECISIONS, Decision
 
 __all__ = ["DECISIONS", "FINISHED", "ORDERS", "Decision", "Item", "Mark", "Order"]
 
-Order = Literal["path", "risk", "random"]
+Order = Literal["path", "risk", "random", "given"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 FINISHED: tuple[Decision, ...] = ("accepted", "edited")
 """Decisions with which a person is done with a picture."""

@@ -114,6 +114,8 @@ def open_sources(sources: Any, journal: Any, order: Order | None, column: Any, e
     """See `AuditSession.open`."""
     if order is not None:
         check_order(order)
+    elif isinstance(sources, pd.DataFrame) and "sample_place" in sources.columns:
+        order = "given"  # a sample is reviewed as it was drawn
     labels = _labels(sources)
     if labels is not None or isinstance(sources, pd.DataFrame):
         table = Table.of(sources, column) if labels is None else Table.of(label_table(labels), "image")

@@ -42,10 +42,10 @@ class Queue:
         return self.keys[self.position] if self.keys else None
 
     def sort(self, items: Mapping[str, Item], order: Order, seed: int) -> None:
-        """Put the keys in an order: by path folder by folder, by falling risk, or by chance from a seed."""
+        """Put the keys in an order: by path folder by folder, by falling risk, by chance from a seed, or as given."""
         check_order(order)
         current = self.current
-        keys = sorted(items, key=lambda key: key.split("/"))
+        keys = list(items) if order == "given" else sorted(items, key=lambda key: key.split("/"))
         if order == "risk":
             keys.sort(key=lambda key: -items[key].risk)
         elif order == "random":

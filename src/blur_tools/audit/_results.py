@@ -14,22 +14,20 @@ from blur_tools.audit._files import CHANGED
 from blur_tools.audit._items import DECISIONS, FINISHED, Item
 from blur_tools.audit._sizes import stored_size
 from blur_tools.audit._table import found_in
+from blur_tools.audit.exchange import format_of, write_pictures
 from blur_tools.batch.columns import earlier_names, with_rows
 from blur_tools.batch.outputs import Outputs, local_path
 from blur_tools.batch.rows import Given, Job, Row, redact_rows, tell
-from blur_tools.errors import AuditError, OutputError, PictureError, SettingsError
+from blur_tools.errors import AuditError, OutputError, PictureError
 from blur_tools.formats.blur_json import PictureRecord, write_blur_json
-from blur_tools.formats.coco import PictureLabels
-from blur_tools.formats.coco_writer import write_coco
+from blur_tools.formats.labels import PictureLabels
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import is_url
 
-__all__ = ["FORMATS", "check_decisions", "format_of", "outputs_of", "redacted", "redacted_rows", "refuse_own",
+__all__ = ["check_decisions", "format_of", "outputs_of", "redacted", "redacted_rows", "refuse_own",
            "tell_not_exported", "write_labels"]  # fmt: skip
 
 logger = logging.getLogger("blur_tools")
-
-FORMATS = ("blur.json", "coco")
 
 
 def outputs_of(
@@ -94,12 +92,12 @@ def check_decisions(only: Collection[str]) -> None:
 
 
 def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str) -> Iterator[tuple[Item, str]]:
-    """Write a label file in one of `FORMATS`, when the last picture is read.
+    """Write labels in one of `exchange.FORMATS`, when the last picture is read.
 
     Yields
     ------
     (Item, str)
-        A picture, and why it could not go into it.
+        A picture, and why it could not go into it; once more at the end where it is not wholly in it.
     """
     if form == "blur.json":
         records = {}
@@ -108,7 +106,7 @@ def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str)
             yield item, ""
         write_blur_json(path, records)
         return
-    pictures = {}
+    pictures, items_of = {}, {}
     for item in items:
         found, reason = found_in(item), ""
         try:
@@ -117,26 +115,9 @@ def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str)
             pictures[item.key] = PictureLabels(stored_size(item.source), found)
         except PictureError as error:
             reason = error.reason
+        items_of[item.key] = item
         yield item, reason
-    write_coco(path, pictures)
-
-
-def format_of(path: str | os.PathLike[str], form: str | None) -> str:
-    """The format that is asked for, or that a name means.
-
-    Raises
-    ------
-    SettingsError
-        It is none of `FORMATS`.
-    """
-    name = os.fspath(path).lower()
-    if form is None and name.endswith(".json"):
-        form = "blur.json" if name.endswith(".blur.json") else "coco"
-    if form not in FORMATS:
-        raise SettingsError(
-            "format", f"{form or os.fspath(path)!r} is none of {', '.join(FORMATS)} (.blur.json, .json)"
-        )
-    return form
+    yield from ((items_of[key], reason) for key, reason in write_pictures(path, pictures, form).items())
 
 
 def refuse_own(path: str | os.PathLike[str], items: Iterable[Item], journal: Path | None) -> None:

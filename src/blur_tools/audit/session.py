@@ -73,8 +73,9 @@ class AuditSession(Review):
             than was searched or decided on, its decision falls, and a warning says so.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}, optional
-            Order of the queue; by default the journal's, or by path.
+        order : {"path", "risk", "random", "given"}, optional
+            Order of the queue; by default the journal's, or by path. ``"given"`` is that of the list or table; a
+            table that is a sample (``df.blur.sample``) always begins so.
         column : label, optional
             The DataFrame's column with the pictures; found by itself when only one can be meant.
         engine_name : str
@@ -375,20 +376,20 @@ class AuditSession(Review):
         return redacted_rows(items, outputs, settings, only, job, changed)
 
     def export(self, path: str | os.PathLike[str], format: str | None = None) -> dict[str, str]:
-        """Write all detections into one file, whole or not at all.
+        """Write all detections into label files, whole or not at all.
 
         Parameters
         ----------
         path : path
-            Replaced at once where it exists.
-        format : {"blur.json", "coco"}, optional
+            The file, or for the formats that have one for each picture the folder; an earlier export is replaced.
+        format : {"blur.json", "coco", "yolo", "yolo-outlines", "voc", "api"}, optional
             By default what the name ends in: ``.blur.json`` loses nothing, another ``.json`` is COCO's.
 
         Returns
         -------
         dict of str to str
-            Pictures that could not go into it, and why. COCO has no place for a picture that cannot be read or that
-            nobody has searched.
+            Pictures that could not go into it as they stand, and why. But for ``.blur.json`` no format has a place
+            for a picture that cannot be read or that nobody has searched.
 
         Raises
         ------

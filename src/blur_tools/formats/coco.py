@@ -9,127 +9,23 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from blur_tools.detections import Detection, Detections, Kind, Polygon, box_polygon
+from blur_tools.detections import Detection, Detections, Kind, Point, Polygon, box_polygon
 from blur_tools.errors import DetectionsError
 from blur_tools.formats._keys import check_key
+from blur_tools.formats.labels import LONGEST_NAME, Labels, PictureLabels, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["CocoLabels", "PictureLabels", "Problem", "ProblemKind", "read_coco"]
-
-LONGEST_NAME = 120
-"""Characters of an unsafe name that a problem repeats."""
-
-ProblemKind = Literal[
-    "unknown category",
-    "unknown image",
-    "degenerate box",
-    "outline reduced",
-    "repeated picture",
-    "unsafe name",
-    "missing file",
-    "size differs",
-]
-"""What can be wrong with one entry of a label file.
-
-Left out of the labels is an annotation of ``unknown category``, ``unknown image`` or ``degenerate box``, and a
-``repeated picture`` or one with an ``unsafe name`` with all its annotations; at ``outline reduced`` the box stands for
-the outline.
-``missing file`` and ``size differs`` come from `CocoLabels.missing_files` and `CocoLabels.size_problem`.
-"""
+__all__ = ["PictureLabels", "Problem", "kind_of", "ordered_corners", "read_coco", "read_coco_form", "shows"]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One entry of a label file that could not be used as it stands.
-
-    Attributes
-    ----------
-    kind : str
-        One of `ProblemKind`.
-    picture : str
-        Relative path of the picture; ``""`` where the entry does not lead to one.
-    annotation : object
-        Identifier of the annotation; None when the picture itself is meant.
-    detail : str
-        What is wrong, for a person.
-    """
-
-    kind: ProblemKind
-    picture: str
-    annotation: Any
-    detail: str
-
-
-@dataclass(frozen=True)
-class PictureLabels:
-    """What is truly in one picture.
-
-    Attributes
-    ----------
-    size : (int, int)
-        Width and height of the stored picture in pixels.
-    objects : Detections
-        The objects, with ``source="label"`` when they were read from a file.
-    neutral : tuple of bool
-        For each object, whether it is real but no target: it need not be found, and finding it is no mistake.
-        Empty means that all are targets.
-    """
-
-    size: tuple[int, int]
-    objects: Detections
-    neutral: tuple[bool, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.neutral:
-            object.__setattr__(self, "neutral", (False,) * len(self.objects))
-        if len(self.neutral) != len(self.objects):
-            raise DetectionsError(f"{len(self.objects)} objects with {len(self.neutral)} neutral flags")
-
-
-@dataclass(frozen=True)
-class CocoLabels:
-    """A label file as it was read.
-
-    Attributes
-    ----------
-    pictures : mapping of str to PictureLabels
-        By the picture's relative path (COCO's ``file_name``), in the file's order; also those without objects.
-    problems : tuple of Problem
-        Every entry that could not be used as it stands.
-    """
-
-    pictures: Mapping[str, PictureLabels]
-    problems: tuple[Problem, ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many problems of each kind there are; kinds without any are not in it."""
-        return dict(Counter(problem.kind for problem in self.problems))
-
-    def missing_files(self, folder: str | os.PathLike[str]) -> tuple[Problem, ...]:
-        """Labelled pictures that are not files below `folder`, each as a `Problem`."""
-        return tuple(
-            Problem("missing file", name, None, f"there is no file {os.path.join(folder, name)}")
-            for name in self.pictures
-            if not os.path.isfile(os.path.join(folder, name))
-        )
-
-    def size_problem(self, name: str, size: tuple[int, int]) -> Problem | None:
-        """A `Problem` when the picture's true `size`, (width, height) as stored, is not the labels'."""
-        said = self.pictures[name].size
-        if said == size:
-            return None
-        return Problem("size differs", name, None, f"labelled at {said[0]}x{said[1]}, is {size[0]}x{size[1]}")
-
-
-def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = None) -> CocoLabels:
+def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = None) -> Labels:
     """Read a COCO label file.
 
     A plate or face is its four corners where ``segmentation`` is one outline of exactly four points, put in
@@ -148,7 +44,7 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
 
     Returns
     -------
-    CocoLabels
+    Labels
         Labels by relative path, and what could not be used. A name that is no relative path below one folder
         (absolute, or with ``..``) is left out. Several images with one file name are all left
         out: only one of them can be what the file shows, and nothing says which.
@@ -162,6 +58,11 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
         form = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise DetectionsError(f"{os.fspath(path)}: cannot be read as JSON: {error}") from error
+    return read_coco_form(form, os.fspath(path), kinds)
+
+
+def read_coco_form(form: Any, path: str, kinds: Mapping[str, Kind] | None = None) -> Labels:
+    """`read_coco` for what is already parsed; `path` is for the error's text."""
     try:
         problems: list[Problem] = []
         images = _images(form["images"], problems)
@@ -170,7 +71,7 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
             reader.add(annotation)
         return reader.labels()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DetectionsError(f"{os.fspath(path)}: not COCO labels: {error!r}") from error
+        raise DetectionsError(f"{path}: not COCO labels: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -220,11 +121,13 @@ class _Reader:
 
     def _polygon(self, annotation: Mapping[str, Any], image: _Image) -> Polygon | None:
         outline, box = annotation.get("segmentation"), annotation.get("bbox")
-        corners = _corners(outline)
-        if corners is not None and _shows(corners, image.size):
+        # what our writer wrote begins at the object's own top left
+        corners = _corners(outline, ordered=isinstance(annotation.get("attributes"), dict)
+                           and {"source", "keep"} <= annotation["attributes"].keys())  # fmt: skip
+        if corners is not None and shows(corners, image.size):
             return corners
         polygon = _box(box)
-        if polygon is None or not _shows(polygon, image.size):
+        if polygon is None or not shows(polygon, image.size):
             detail = f"bbox {box!r} has no area in the picture of {image.size[0]}x{image.size[1]}"
             self.problems.append(Problem("degenerate box", image.name, annotation.get("id"), detail))
             return None
@@ -233,7 +136,7 @@ class _Reader:
             self.problems.append(Problem("outline reduced", image.name, annotation.get("id"), detail))
         return polygon
 
-    def labels(self) -> CocoLabels:
+    def labels(self) -> Labels:
         """What was sorted in, by file name."""
         keys: dict[str, list[Any]] = defaultdict(list)
         named = {key: image for key, image in self.images.items() if image is not None}
@@ -249,7 +152,7 @@ class _Reader:
             found = self.found[several[0]]
             objects = Detections(item for item, _ in found)
             pictures[name] = PictureLabels(named[several[0]].size, objects, tuple(flag for _, flag in found))
-        return CocoLabels(pictures, tuple(self.problems))
+        return Labels(pictures, tuple(self.problems))
 
 
 def _ours(annotation: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,17 +198,18 @@ def _categories(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind] 
         name = str(record["name"])
         if record["id"] in categories:
             raise ValueError(f"two categories have the id {record['id']!r}")
-        kind = _kind(name) if kinds is None else kinds.get(name)
+        kind = kind_of(name) if kinds is None else kinds.get(name)
         categories[record["id"]] = _Category(name, kind)
     return categories
 
 
-def _kind(name: str) -> Kind | None:
+def kind_of(name: str) -> Kind | None:
+    """What a category's name means: a plate where it holds "plate", else a face where it holds "face"."""
     kinds: tuple[Kind, ...] = ("plate", "face")
     return next((kind for kind in kinds if kind in name.lower()), None)
 
 
-def _corners(outline: Any) -> Polygon | None:
+def _corners(outline: Any, *, ordered: bool = False) -> Polygon | None:
     """Corners of a ``segmentation``, clockwise from top left; None where it is no outline of four points."""
     if not isinstance(outline, list) or len(outline) != 1 or not isinstance(outline[0], list):
         return None
@@ -313,11 +217,16 @@ def _corners(outline: Any) -> Polygon | None:
     if values is None:
         return None
     points = list(zip(values[::2], values[1::2], strict=True))
-    x, y = sum(values[::2]) / 4, sum(values[1::2]) / 4
+    return (points[0], points[1], points[2], points[3]) if ordered else ordered_corners(points)
+
+
+def ordered_corners(points: Sequence[Point]) -> Polygon:
+    """Four corners, clockwise from the one with the smallest x + y."""
+    x, y = sum(point[0] for point in points) / 4, sum(point[1] for point in points) / 4
     # y points down, so growing angles go clockwise
-    points.sort(key=lambda point: math.atan2(point[1] - y, point[0] - x))
-    first = points.index(min(points, key=sum))
-    return cast("Polygon", tuple(points[first:] + points[:first]))
+    turned = sorted(points, key=lambda point: math.atan2(point[1] - y, point[0] - x))
+    first = turned.index(min(turned, key=sum))
+    return cast("Polygon", tuple(turned[first:] + turned[:first]))
 
 
 def _box(box: Any) -> Polygon | None:
@@ -337,9 +246,9 @@ def _numbers(values: Any, count: int) -> list[float] | None:
     return [float(value) for value in values] if usable else None
 
 
-def _shows(polygon: Polygon, size: tuple[int, int]) -> bool:
+def shows(polygon: Sequence[Point], size: tuple[int, int]) -> bool:
     """Whether the polygon has an area, and its upright box one in the picture."""
-    after = polygon[1:] + polygon[:1]
+    after = [*polygon[1:], *polygon[:1]]
     area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(polygon, after, strict=True))
     xs, ys = zip(*polygon, strict=True)
     inside = max(xs) > 0 and max(ys) > 0 and min(xs) < size[0] and min(ys) < size[1]

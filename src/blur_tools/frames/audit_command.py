@@ -24,7 +24,7 @@ the journal of a review that was begun (.jsonl). A folder's journal is .blur-aud
 .blur.json stands beside the file. When the window is closed
 the table as it stands then can be written, for blur-tools redact to render."""
 
-ORDERS = ("path", "risk", "random")
+ORDERS = ("path", "risk", "random", "given")
 TABLES = (".csv", ".parquet")
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from blur_tools._later import not_yet
 from blur_tools.errors import ExtraMissingError, SettingsError
+from blur_tools.frames.auditing import AuditingMethods
 
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession, Order
@@ -25,7 +26,7 @@ __all__ = ["FrameAccessor", "SeriesAccessor"]
 
 
 @pd.api.extensions.register_dataframe_accessor("blur")
-class FrameAccessor:
+class FrameAccessor(AuditingMethods):
     """Find and blur plates and faces in the pictures that a column of a DataFrame names."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -210,7 +211,7 @@ class FrameAccessor:
             it is in memory only, and lost with the process.
         reviewer : str
             Who edits and decides.
-        order : {"path", "risk", "random"}, optional
+        order : {"path", "risk", "random", "given"}, optional
             Order of the queue; by default the journal's, or by path.
         engine_name : str
             Whose detections the table holds, for those that do not say it themselves.
@@ -309,14 +310,6 @@ class FrameAccessor:
             job=Job(workers, progress),
             **params,
         )
-
-    def report(self, *_: Any, **__: Any) -> Any:
-        """Report on a run; not in this version."""
-        raise not_yet("df.blur.report")
-
-    def export(self, *_: Any, **__: Any) -> Any:
-        """Write other formats; not in this version."""
-        raise not_yet("df.blur.export")
 
 
 @pd.api.extensions.register_series_accessor("blur")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.receipt_command import check
 from blur_tools.sources import is_url, url_name
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ be hidden, and, with --against or --detections, that nothing changed outside the
 
 A file fails that holds a second picture or bytes that can be one, that shows what was to be hidden, or that changed
 outside the regions although its method promises otherwise. Texts, positions, serial numbers and detections in the
-result are doubts: a person should look. --strict makes them failures."""
+result are doubts: a person should look. --strict makes them failures.
+
+With --receipt a folder is compared with the receipt that blur-tools receipt wrote, and nothing else is done."""
 
 _NO_MATTER = {"logo", "copy_metadata", "copy_gps", "copy_serials", "effect", "render", "read_plates"}
 """Parameters that say nothing of where something was to be hidden or is to be looked for."""
@@ -52,6 +55,15 @@ def add_verify(verbs: Any) -> None:
         metavar="TABLE",
         help="the CSV or Parquet table of the run: what was hidden, how, and where the originals are",
     )
+    verify.add_argument(
+        "--receipt",
+        type=Path,
+        metavar="FILE",
+        help="compare the folder, and that of --against, with the receipt of the run instead: what was changed, is "
+        "missing, or was added since",
+    )
+    verify.add_argument("--head", default="", metavar="HASH", help="the receipt's hash, as it was kept")
+    verify.add_argument("--key", type=Path, metavar="FILE", help="the key file that the receipt was written with")
     verify.add_argument("--no-detect", action="store_true", help="do not look for plates and faces that are still seen")
     verify.add_argument("--strict", action="store_true", help="fail what a person should look at, too")
     verify.add_argument("--json", action="store_true", help="one JSON line a file, with every finding")
@@ -66,6 +78,8 @@ def _verify(options: argparse.Namespace) -> int:
     from blur_tools.batch.rows import Job, storable
     from blur_tools.batch.verify import verify_all
 
+    if options.receipt is not None:
+        return check(options)
     names, subjects = _subjects(options)
     engine = None if options.no_detect else cli._engine(options)
     job = Job(options.workers, not (options.quiet or options.json))

@@ -1,0 +1,144 @@
+"""The contact sheet: what hidden regions look like in the results, and not one pixel beside them.
+
+Of a region only those pixels are shown that its mask hides wholly; all others are transparent. A region is shown only
+where the result is what these settings make of the original, and where their strength leaves nothing to read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from blur_tools.audit._report_data import Run
+from blur_tools.detections import Detections
+from blur_tools.errors import BlurError
+from blur_tools.orientation import turn_upright
+from blur_tools.picture import Picture, load_picture
+from blur_tools.pipeline import redact_loaded
+from blur_tools.redaction.effects import STRONG
+from blur_tools.redaction.masks import Region, regions
+from blur_tools.settings import BlurSettings
+from blur_tools.sources import is_url
+
+__all__ = ["Crop", "contact_sheet"]
+
+SIDE = 144
+"""Longest side of a crop in pixels."""
+MOST_OF_ONE = 3
+"""Regions of one picture that are shown."""
+TRIED = 4
+"""Times as many pictures as crops are tried."""
+ALIKE = 6.0
+"""Mean difference of grey levels up to which a result is what the settings make: it was coded to a JPEG twice."""
+SMALLEST = 6
+FLAWLESS_FACE = 10
+"""Intensity at which a face is a flat fill; blurred ones can be recognized by software."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One hidden region: its kind, its size in pixels, and a PNG of it as a ``data:`` URL."""
+
+    kind: str
+    size: tuple[int, int]
+    url: str
+
+
+def contact_sheet(run: Run, out: Path, settings: BlurSettings, most: int) -> tuple[list[Crop], dict[str, int]]:
+    """Crops of hidden regions of pictures all over the run, and why others are not shown.
+
+    Parameters
+    ----------
+    run : Run
+        The table.
+    out : path
+        The folder of the results.
+    settings : BlurSettings
+        As they were made.
+    most : int
+        How many crops.
+    """
+    left: Counter[str] = Counter()
+    crops: list[Crop] = []
+    # all over the run, and the same at every call
+    order = sorted(run.done(), key=lambda i: hashlib.sha256(f"{i} {run.names[i]}".encode(errors="replace")).digest())
+    for i in [i for i in order if run.found[i]][: TRIED * most]:
+        if len(crops) >= most:
+            break
+        try:
+            crops += list(_of_picture(run, i, out, settings, left))[: most - len(crops)]
+        except (BlurError, OSError):
+            left["the result or its original cannot be read"] += 1
+    return crops, dict(left)
+
+
+def _of_picture(run: Run, i: int, out: Path, settings: BlurSettings, left: Counter[str]) -> Iterator[Crop]:
+    source, blurred, found = run.cells[i], run.columns["blurred"][i], run.found[i] or Detections()
+    if blurred is None or is_url(source):
+        left["the result or its original is not on this machine"] += 1
+        return
+    if run.columns["method"][i] == "server":
+        left["a service rendered it, by masks that are not known"] += 1
+        return
+    hidden = regions(found, settings, (before := load_picture(source)).size)
+    strong = [region for region in hidden if _is_strong(region, settings)]
+    if len(strong) < len(hidden):
+        left["their strength leaves something that can be read or recognized"] += len(hidden) - len(strong)
+    if not strong:
+        return
+    after = load_picture(_result(out, blurred))
+    expected = redact_loaded(before, found, settings).data
+    made = None if expected is None else load_picture(expected)
+    shown = 0
+    for region in strong:
+        if made is None or made.size != after.size or not _is_alike(region, after, made):
+            left["the result is not what these settings make of the original"] += 1
+        elif shown < MOST_OF_ONE and min(region.mask.size) >= SMALLEST:
+            shown += 1
+            yield _crop(region, after)
+
+
+def _result(out: Path, blurred: str) -> Path:
+    """Where a result lies; the table can come from anywhere, and nothing outside of the folder is shown."""
+    path = out / blurred.partition("/")[2]
+    if not path.resolve().is_relative_to(out.resolve()):
+        raise OSError(f"{blurred} is not below {out}")
+    return path
+
+
+def _is_strong(region: Region, settings: BlurSettings) -> bool:
+    if settings.effect == "fill":
+        return True
+    if region.kind == "face":
+        return settings.intensity("face") >= FLAWLESS_FACE
+    return settings.intensity("plate") >= STRONG and not settings.logo  # a logo can be transparent
+
+
+def _is_alike(region: Region, one: Picture, other: Picture) -> bool:
+    hard = np.asarray(region.mask) == 255
+    grey = [np.asarray(p.image.crop(region.box).convert("L"), dtype=np.float64)[hard] for p in (one, other)]
+    return bool(hard.any() and np.abs(grey[0] - grey[1]).mean() <= ALIKE)
+
+
+def _crop(region: Region, after: Picture) -> Crop:
+    pixels: Any = after.image.crop(region.box).convert("RGB")
+    hard = region.mask.point(lambda value: 255 if value == 255 else 0)
+    clear = Image.new("RGB", pixels.size)  # what lies under transparency can be read as well
+    clear.paste(pixels, (0, 0), hard)
+    clear.putalpha(hard)
+    image = turn_upright(clear, after.orientation)
+    size = image.size
+    if max(size) > SIDE:
+        image.thumbnail((SIDE, SIDE), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return Crop(region.kind, size, f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}")

@@ -1,0 +1,130 @@
+"""``blur-tools sample`` and ``blur-tools bounds``: how much a run has missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from blur_tools.errors import SettingsError
+
+__all__ = ["add_bounds", "add_sample"]
+
+SAMPLE = """\
+Draw a random sample of a finished run for a person to look at, to learn how much the run has missed.
+
+The sample is blind: the reviewer draws every plate and face without seeing what was found (--shown turns that off). It
+follows from the table alone, so that nobody can draw until it pleases; a larger one begins with the smaller one.
+
+    blur-tools sample blurred.csv -n 300 -o sample.csv
+    blur-tools audit sample.csv          # draw what is there, accept each picture
+    blur-tools bounds sample-audited.csv --run blurred.csv
+
+Without -n it says how many pictures must be looked at for a claim, and draws nothing."""
+
+BOUNDS = """\
+Say what a reviewed sample tells of its run: how many pictures show something at most, and how many objects were found
+at least, with the confidence that is asked for; and how many more pictures a claim would need. Give the settings that
+the run was made with. No misses are a bound, and never a proof that there are none."""
+
+
+def add_sample(verbs: Any) -> None:
+    """Add the verb to the command line; `verbs` are argparse's subparsers."""
+    sample = _verb(verbs, "sample", "draw pictures of a run for a person to look at", SAMPLE)
+    sample.add_argument("input", type=Path, metavar="TABLE", help="the CSV or Parquet table of the run")
+    sample.add_argument("-n", type=int, metavar="NUMBER", help="how many pictures")
+    sample.add_argument("-o", "--out", type=Path, default=Path("sample.csv"), help="the table (default %(default)s)")
+    sample.add_argument("--strata", metavar="COLUMN", help="sample each value of this column in proportion")
+    sample.add_argument("--seed", help="a seed of your own; every result will say so")
+    sample.add_argument("--shown", action="store_true", help="show the reviewer what was found")
+    sample.add_argument("--claim", type=float, metavar="SHARE", help="plan for this share only, such as 0.99")
+    sample.add_argument("--level", type=float, default=0.95, help="confidence (default %(default)s)")
+    sample.set_defaults(run=_sample)
+
+
+def add_bounds(verbs: Any) -> None:
+    """Add the verb to the command line; `verbs` are argparse's subparsers."""
+    from blur_tools import cli
+
+    bounds = _verb(verbs, "bounds", "say how much a run has missed, from its reviewed sample", BOUNDS)
+    bounds.add_argument("input", type=Path, metavar="SAMPLE", help="the reviewed sample")
+    bounds.add_argument("--run", dest="table", type=Path, required=True, metavar="TABLE", help="the table of its run")
+    bounds.add_argument("--level", type=float, default=0.95, help="confidence of each bound (default %(default)s)")
+    bounds.add_argument(
+        "--hidden-at", type=float, default=0.9, metavar="SHARE",
+        help="from which hidden share of its area on an object counts as hidden (default %(default)s)",
+    )  # fmt: skip
+    bounds.add_argument("--largest", type=float, help="count at most so many misses of one picture")
+    bounds.add_argument("--json", action="store_true", help="everything, as JSON")
+    cli._add_settings(bounds, lambda parameter: not parameter.api or parameter.name in cli._RENDERING)
+    bounds.set_defaults(run=_bounds)
+
+
+def _verb(verbs: Any, name: str, text: str, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, allow_abbrev=False, help=text, description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    return parser
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from blur_tools import cli
+    from blur_tools.audit.sampling import draw_sample, population_of
+
+    frame = cli._read_table(options.input)
+    if options.n is None:
+        _plan(len(population_of(frame, "image").rows), options)
+        return 0
+    if options.out.resolve() == options.input.resolve():
+        raise SettingsError("out", f"{options.out} is the table that is read; give another with --out")
+    cli._check_table_name(options.out)
+    sample = draw_sample(frame, options.n, "image", strata=options.strata, seed=options.seed, blind=not options.shown)
+    cli._write_table(sample, options.out)
+    sys.stdout.write(
+        f"{len(sample)} pictures drawn: {options.out}\n"
+        f"Review:  blur-tools audit {options.out}\n"
+        f"Then:    blur-tools bounds {options.out.with_stem(options.out.stem + '-audited')} --run {options.input}\n"
+    )
+    return 0
+
+
+def _plan(population: int, options: argparse.Namespace) -> None:
+    from blur_tools.audit._measured import CLAIMS
+    from blur_tools.audit.bounds import pictures_needed
+
+    if options.claim is not None and not 0 < options.claim < 1:
+        raise SettingsError("claim", f"{options.claim:g} is no share between 0 and 1")
+    if not 0 < options.level < 1:
+        raise SettingsError("level", f"{options.level:g} is no confidence between 0 and 1")
+    sys.stdout.write(
+        f"To claim, at {100 * options.level:g} % confidence, of the {population:,} pictures of this run:\n"
+    )
+    for claim in CLAIMS if options.claim is None else (options.claim,):
+        needed = [
+            pictures_needed(claim, misses=misses, population=population, level=options.level) for misses in (0, 1, 3)
+        ]
+        said = ["cannot be" if number is None else f"{number:,}" for number in needed]
+        sys.stdout.write(
+            f"  {100 * claim:g} % show nothing: look at {said[0]} if none of them does, {said[1]} if one does, "
+            f"{said[2]} if three do\n"
+        )
+
+
+def _bounds(options: argparse.Namespace) -> int:
+    from blur_tools import cli
+    from blur_tools.audit.sampling import measure
+
+    bounds = measure(
+        cli._read_table(options.table),
+        cli._read_table(options.input),
+        "image",
+        settings=cli._settings(options),
+        level=options.level,
+        hidden_at=options.hidden_at,
+        largest=options.largest,
+    )
+    sys.stdout.write((json.dumps(bounds.to_json(), allow_nan=False) if options.json else bounds.text()) + "\n")
+    return 0

@@ -1,0 +1,252 @@
+"""Receipts: what they hold, and that any change to them or to the files is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blur_tools.audit.receipt import check_receipt, write_receipt
+from blur_tools.cli import main
+from blur_tools.detections import Detection, Detections, box_polygon
+from blur_tools.errors import AuditError, OutputError, SettingsError
+
+FOUND = Detections(
+    [
+        Detection("plate", box_polygon(10, 10, 40, 20), 0.9, "local:p0", result={"plate": "ab12cde"}),
+        Detection("face", box_polygon(50, 10, 70, 30), None, "person:Ann", keep=True),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder of originals, one of results, their table, and receipts with and without a key."""
+    folder = tmp_path_factory.mktemp("run")
+    rows = []
+    for number, name in enumerate(("a/AB12CDE.jpg", "a/two.jpg", "three.png")):
+        for part, text in (("photos", "original"), ("blurred", "result")):
+            (folder / part / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / part / name).write_text(f"{text} {number}")
+        rows.append({"image": str(folder / "photos" / name), "blurred": f"blurred/{name}", "status": "ok",
+                     "detections": FOUND.to_json(), "method": "lossless", "decision": "edited", "reviewer": "Ann",
+                     "decided_at": "2026-01-02T03:04:05+00:00"})  # fmt: skip
+    (folder / "photos/bad.jpg").write_text("bad")
+    rows.append({"image": str(folder / "photos/bad.jpg"), "status": "failed", "error": "AB12CDE is no picture"})
+    frame = pd.DataFrame(rows)
+    frame.to_csv(folder / "blurred.csv", index=False)
+    (folder / "key").write_bytes(bytes(range(32)))
+    head = write_receipt(folder / "receipt.jsonl", frame, out=folder / "blurred", plates=9, skip_regexp="AB12")
+    keyed = write_receipt(
+        folder / "keyed.jsonl", frame, out=folder / "blurred", key=folder / "key", hash_names=True,
+        pseudonyms={"Ann": "R7"},
+    )  # fmt: skip
+    return folder, frame, head, keyed
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_receipt_tells_what_was_done(run):
+    folder, _, head, _ = run
+    first, *entries, end = lines_of(folder / "receipt.jsonl")
+    assert (first["type"], first["previous"], first["chain"]) == ("blur_tools.receipt", "", "sha256")
+    assert first["settings"] == {"effect": "gaussian", "plates": 9, "faces": 10, "shape": "ellipse", "feather": 0.0,
+                                 "margin": {"plate": 0.15, "face": 0.25}, "skip_regexp": "1 given"}  # fmt: skip
+    assert {"blur_tools", "Pillow"} <= first["versions"].keys()
+    assert [entry["number"] for entry in entries] == [1, 2, 3, 4]
+    assert entries[0]["input"]["name"] == "a/AB12CDE.jpg"
+    assert entries[0]["output"]["bytes"] == len("result 0")
+    assert entries[0]["detections"][0]["polygon"] == [[10, 10], [40, 10], [40, 20], [10, 20]]
+    assert (entries[0]["decision"], entries[0]["reviewer"]) == ("edited", "reviewer 1")
+    assert entries[0]["detections"][1]["source"] == "person:reviewer 1"
+    assert (entries[3]["status"], entries[3]["output"], entries[3]["detections"]) == ("failed", None, None)
+    assert end["files"] == 4
+    assert len(head) == 64
+
+
+def test_no_text_of_a_plate_and_no_name_of_a_person_is_in_it(run):
+    folder, *_ = run
+    plain, keyed = (path.read_text() for path in (folder / "receipt.jsonl", folder / "keyed.jsonl"))
+    assert "ab12cde" not in plain
+    assert "Ann" not in plain + keyed
+    assert "AB12" not in plain.replace("a/AB12CDE.jpg", "")  # names are plain unless asked
+    assert "AB12" not in keyed
+    assert "two.jpg" not in keyed
+    assert '"reviewer":"R7"' in keyed
+
+
+@pytest.mark.parametrize("name", ["receipt.jsonl", "keyed.jsonl"])
+def test_what_was_not_touched_is_as_it_was(run, name):
+    folder, _, head, keyed = run
+    key = folder / "key" if name == "keyed.jsonl" else None
+    check = check_receipt(
+        folder / name, head=keyed if key else head, folder=folder / "blurred", originals=folder / "photos", key=key
+    )
+    assert check.differences == ()
+    assert check.files == 3
+    assert check.caveats == ()
+    assert "without the hash" in "".join(check_receipt(folder / "receipt.jsonl").caveats)
+
+
+def found(folder, head, name="receipt.jsonl", key=None):
+    """What a check finds: kinds of differences, or "refused"."""
+    try:
+        check = check_receipt(folder / name, head=head, folder=folder / "blurred", key=key)
+    except AuditError:
+        return {"refused"}
+    return {difference.kind for difference in check.differences}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_byte_of_the_receipt_that_is_changed_is_found(run, tmp_path_factory, data):
+    folder, _, head, keyed = run
+    name, hashed, key = data.draw(
+        st.sampled_from(
+            [("receipt.jsonl", head, None), ("keyed.jsonl", keyed, folder / "key"), ("keyed.jsonl", "", folder / "key")]
+        )
+    )
+    whole = (folder / name).read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    how = data.draw(st.sampled_from(["change", "drop", "insert", "cut"]))
+    byte = bytes([data.draw(st.integers(0, 255).filter(lambda value: value != whole[at]))])
+    after = {"change": byte + whole[at + 1 :], "drop": whole[at + 1 :], "insert": byte + whole[at:], "cut": b""}[how]
+    changed = tmp_path_factory.mktemp("changed") / name
+    changed.write_bytes(whole[:at] + after)
+    if changed.read_bytes() == whole:
+        return
+    try:
+        check = check_receipt(changed, head=hashed, key=key)
+    except AuditError:
+        return
+    assert check.differences
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_entries_that_are_dropped_added_or_reordered_are_found_with_their_tail_recomputed(run, tmp_path_factory, data):
+    """Whoever knows how a receipt is made can make the chain whole again, but not its last hash."""
+    from blur_tools.audit._receipt_chain import Chain
+    from blur_tools.audit.receipt import receipt_lines
+
+    folder, _, head, _ = run
+    first, *entries, _ = lines_of(folder / "receipt.jsonl")
+    order = data.draw(st.lists(st.integers(0, 3), max_size=6).filter(lambda order: order != [0, 1, 2, 3]))
+    plain = [{k: v for k, v in entries[i].items() if k not in ("previous", "type", "number")} for i in order]
+    first.pop("previous")
+    changed = tmp_path_factory.mktemp("changed") / "receipt.jsonl"
+    changed.write_bytes(b"".join(receipt_lines(Chain(None), first, iter(plain))))
+    assert check_receipt(changed).differences == ()  # it is whole in itself
+    assert [d.name for d in check_receipt(changed, head=head).differences] == ["the last line"]
+    with pytest.raises(AuditError, match="written without a key"):
+        check_receipt(changed, key=folder / "key")
+
+
+def test_a_tail_without_the_key_is_found_even_without_the_hash(run, tmp_path):
+    from blur_tools.audit._receipt_chain import Chain
+    from blur_tools.audit.receipt import receipt_lines
+
+    folder, *_ = run
+    first, *entries, _ = lines_of(folder / "keyed.jsonl")
+    plain = [{k: v for k, v in entry.items() if k not in ("previous", "type", "number")} for entry in entries[:2]]
+    first.pop("previous")
+    (tmp_path / "forged.jsonl").write_bytes(b"".join(receipt_lines(Chain(b"another key, 16 b"), first, iter(plain))))
+    assert check_receipt(tmp_path / "forged.jsonl", key=folder / "key").differences
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_byte_of_a_result_that_is_changed_is_found(run, tmp_path_factory, data):
+    folder, _, head, keyed = run
+    copied = tmp_path_factory.mktemp("files") / "run"
+    shutil.copytree(folder, copied)
+    path = copied / "blurred" / data.draw(st.sampled_from(["a/AB12CDE.jpg", "a/two.jpg", "three.png"]))
+    whole = path.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    byte = bytes([data.draw(st.integers(0, 255).filter(lambda value: value != whole[at]))])
+    path.write_bytes(whole[:at] + data.draw(st.sampled_from([byte + whole[at + 1 :], whole[at + 1 :], b""])))
+    for name, hashed, key in (("receipt.jsonl", head, None), ("keyed.jsonl", keyed, copied / "key")):
+        assert found(copied, hashed, name, key) == {"changed"}
+
+
+@pytest.mark.parametrize(("name", "key"), [("receipt.jsonl", False), ("keyed.jsonl", True)])
+def test_missing_added_and_swapped_results_are_found(run, copy, name, key):
+    _, _, head, keyed = run
+    facts = (keyed if key else head, name, copy / "key" if key else None)
+    (copy / "blurred/extra.jpg").write_text("extra")
+    assert found(copy, *facts) == {"added"}
+    (copy / "blurred/extra.jpg").unlink()
+    (copy / "blurred/three.png").rename(copy / "blurred/four.png")
+    assert found(copy, *facts) == {"missing", "added"}
+    (copy / "blurred/four.png").rename(copy / "blurred/three.png")
+    one, two = (copy / "blurred/a" / name for name in ("AB12CDE.jpg", "two.jpg"))
+    contents = one.read_bytes(), two.read_bytes()
+    one.write_bytes(contents[1])
+    two.write_bytes(contents[0])
+    assert found(copy, *facts) == {"changed"}
+
+
+def test_originals_are_compared_where_they_are_given(run, copy):
+    _, _, head, _ = run
+    (copy / "photos/a/two.jpg").write_text("another")
+    (copy / "photos/three.png").unlink()
+    check = check_receipt(copy / "receipt.jsonl", head=head, folder=copy / "blurred", originals=copy / "photos")
+    assert [d.kind for d in check.differences] == ["original changed", "original missing"]
+
+
+def test_what_cannot_be_written_or_read_is_told(run, copy):
+    _, frame, _, _ = run
+    with pytest.raises(SettingsError, match="a key file is needed"):
+        write_receipt(copy / "r.jsonl", frame, out=copy / "blurred", hash_names=True)
+    (copy / "short").write_text("short")
+    with pytest.raises(SettingsError, match="fewer than 16 bytes"):
+        write_receipt(copy / "r.jsonl", frame, out=copy / "blurred", key=copy / "short")
+    with pytest.raises(OutputError, match="lies among the results"):
+        write_receipt(copy / "blurred/r.jsonl", frame, out=copy / "blurred")
+    (copy / "blurred/three.png").unlink()
+    with pytest.raises(OutputError, match=r"three\.png: the table names this result"):
+        write_receipt(copy / "r.jsonl", frame, out=copy / "blurred")
+    assert not list(copy.glob("*r.jsonl*"))
+    with pytest.raises(SettingsError, match="no column 'blurred'"):
+        write_receipt(copy / "r.jsonl", frame.drop(columns="blurred"), out=copy / "blurred")
+    with pytest.raises(AuditError, match="written with a key"):
+        check_receipt(copy / "keyed.jsonl")
+    with pytest.raises(AuditError, match="is no receipt"):
+        check_receipt(copy / "blurred.csv")
+    with pytest.raises(AuditError, match="cannot be read"):
+        check_receipt(copy / "gone.jsonl")
+    with pytest.raises(AuditError, match="no such folder"):
+        check_receipt(copy / "receipt.jsonl", folder=copy / "gone")
+
+
+def test_by_the_command_line(copy, capsys, monkeypatch):
+    monkeypatch.chdir(copy)
+    assert main(["receipt", "blurred.csv", "-o", "new.jsonl", "--pseudonym", "Ann=R1", "--plates", "9"]) == 0
+    head = capsys.readouterr().out.strip()
+    assert main(["verify", "blurred", "--receipt", "new.jsonl", "--head", head, "--against", "photos"]) == 0
+    assert "3 results as written down, 0 differences" in capsys.readouterr().out
+    (copy / "blurred/three.png").write_text("changed")
+    assert main(["verify", "blurred", "--receipt", "new.jsonl", "--head", head]) == 1
+    assert "changed: blurred/three.png: is another file" in capsys.readouterr().err
+    assert main(["verify", "blurred", "--receipt", "new.jsonl", "--head", "0" * 64, "--json"]) == 1
+    assert {line["kind"] for line in json.loads(capsys.readouterr().out)["differences"]} == {"entry", "changed"}
+    assert main(["receipt", "blurred.csv", "-o", "x.jsonl", "--pseudonym", "Ann"]) == 2
+    assert main(["verify", "blurred", "photos", "--receipt", "new.jsonl"]) == 2
+
+
+def test_by_the_accessor(run, tmp_path):
+    folder, frame, *_ = run
+    head = frame.blur.receipt(tmp_path / "r.jsonl", "image", out=folder / "blurred", effect="fill")
+    assert check_receipt(tmp_path / "r.jsonl", head=head, folder=folder / "blurred").differences == ()

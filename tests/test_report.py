@@ -1,0 +1,287 @@
+"""The report: what it says, that nothing leaves through it, and that it asks nothing of anybody."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from blur_tools.audit import _report_plots as plots
+from blur_tools.audit.report import make_report
+from blur_tools.audit.session import AuditSession
+from blur_tools.cli import main
+from blur_tools.detections import Detection, Detections, box_polygon
+from blur_tools.errors import AuditError, OutputError, SettingsError
+
+PLATE = Detection("plate", box_polygon(10, 10, 58, 24), 0.9, "local:p0", result={"plate": "ab12cde"})
+FACE = Detection("face", box_polygon(70, 20, 100, 60), 0.8, "local:f0")
+DRAWN = Detection("face", box_polygon(5, 50, 25, 74), None, "person:Ann Example")
+KEPT = Detection("plate", box_polygon(60, 66, 90, 76), 0.7, "local:p0", keep=True, result={"plate": "zz99yyy"})
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run on noise, in which every pixel of an original can be recognized."""
+    folder = tmp_path_factory.mktemp("run")
+    random = np.random.default_rng(3)
+    rows = []
+    for number in range(6):
+        name = f"{number}-AB12 CDE.png" if number == 5 else f"<b>&{number}.png"
+        path = folder / "photos" / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (80, 110, 3), dtype=np.uint8)).save(path)
+        found = Detections([PLATE, FACE, DRAWN, KEPT] if number % 2 else [])
+        rows.append({"image": str(path), "detections": found.to_json(), "decision": "accepted",
+                     "reviewer": "Ann Example"})  # fmt: skip
+    (folder / "photos" / "AB-12-CDE broken.jpg").write_text("no picture")
+    (folder / "photos" / f"{EVIL.replace('/', '_')}.jpg").write_text("no picture")
+    for name in ("AB-12-CDE broken.jpg", f"{EVIL.replace('/', '_')}.jpg"):
+        rows.append({"image": str(folder / "photos" / name), "detections": Detections([FACE]).to_json()})
+    frame = pd.DataFrame(rows).blur.redact("image", out=folder / "blurred", progress=False)
+    frame = frame.blur.verify("image", out=folder / "blurred", detect=False, progress=False)
+    frame.blur.receipt(folder / "receipt.jsonl", "image", out=folder / "blurred")
+    with AuditSession.open(frame.blur.sample(4, "image"), order="given") as session:
+        for item in session.items:
+            if int(Path(item.source).name.lstrip("<b>&")[0]) % 2:
+                for mark in (PLATE, FACE, DRAWN):
+                    session.add(item.key, mark.kind, mark.polygon)
+            session.decide(item.key, "accepted")
+        sample = session.to_frame()
+    return folder, frame, sample
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    folder, frame, sample = run
+    return make_report(
+        frame, "image", out=folder / "blurred", sample=sample, receipt=folder / "receipt.jsonl", title=f"A & {EVIL}"
+    )
+
+
+class Page(HTMLParser):
+    """Tags and what they refer to; an unclosed or crossed tag is an error."""
+
+    VOID = frozenset(("meta", "img", "br"))
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.links, self.texts, self.open = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href", "action", "style")]
+        assert not [name for name, _ in attributes if name.startswith("on")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_it_says_what_was_done(report):
+    counts = report.data["counts"]
+    assert counts == {"rows": 8, "pictures": 8, "done": 6, "failed": 2, "skipped": 0, "empty": 3, "plates": 6,
+                      "faces": 6, "kept": 3}  # fmt: skip
+    assert report.data["run"]["settings"] == {"effect": "gaussian", "plates": 10, "faces": 10, "shape": "ellipse",
+                                              "feather": 0.0, "margin": {"plate": 0.15, "face": 0.25}}  # fmt: skip
+    assert report.data["run"]["engines"] == {"local:p0": 6, "local:f0": 3, "person": 3}
+    assert report.data["run"]["methods"] == {"lossless": 6}
+    assert {"blur_tools", "Pillow", "onnxruntime"} <= report.data["run"]["versions"].keys()
+    assert sum(report.data["scores"]["plate"]["counts"]) == 6
+    assert report.data["scores"]["face"]["without"] == 3
+    assert report.data["sizes"]["plate"] == [3, 3, 0, 0, 0]
+    assert np.sum(report.data["places"]["face"]) == 6
+    assert report.data["verification"]["verdicts"] == {"ok": 6, "skipped": 2}
+    assert report.data["review"]["reviewers"] == ["reviewer 1"]
+    assert report.data["sample"]["reviewed"] == 4
+    assert report.data["receipt"]["files"] == 6
+    says = " ".join(text for _, text in report.data["says"])
+    assert "nothing was written of the 2 that failed" in says
+    assert report.data["receipt"]["head"] in report.to_html()
+    assert "0 of 4 reviewed pictures show something" in says
+
+
+def test_it_is_one_page_that_asks_nothing_and_runs_nothing(report):
+    text = report.to_html()
+    page = Page(text)
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert re.search(r"https?:|url\(|@import", text) is None
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert EVIL not in text
+    assert "A &amp; &lt;script&gt;" in text
+    assert "prefers-color-scheme:dark" in text
+    assert "@media print" in text
+
+
+def test_neither_the_text_of_a_plate_nor_a_name_is_in_it(report):
+    for text in (report.to_html(), report.to_json()):
+        for secret in ("ab12cde", "AB12CDE", "AB-12-CDE", "AB12 CDE", "zz99yyy", "Ann Example"):
+            assert secret not in text
+        assert "(not shown: it holds what stands on a plate)" in text
+
+
+def crops_of(text):
+    for url in re.findall(r'src="data:image/png;base64,([^"]+)"', text):
+        yield np.asarray(Image.open(io.BytesIO(base64.b64decode(url))).convert("RGBA"))
+
+
+def test_no_pixel_of_an_original_is_in_it(run, report):
+    """On noise a neighbourhood of two pixels says where it comes from."""
+    pairs = set()
+    for path in (run[0] / "photos").glob("*.png"):
+        pixels = np.asarray(Image.open(path)).astype(int)
+        pairs |= {tuple(pair) for pair in np.concatenate([pixels[:, :-1], pixels[:, 1:]], axis=2).reshape(-1, 6)}
+    crops = list(crops_of(report.to_html()))
+    assert len(crops) == report.data["crops"]["shown"] == 9
+    for crop in crops:
+        assert set(np.unique(crop[..., 3])) <= {0, 255}
+        assert not crop[crop[..., 3] == 0].any()  # nothing lies under what is transparent
+        shown = crop[..., 3] == 255
+        both = shown[:, :-1] & shown[:, 1:]
+        found = np.concatenate([crop[:, :-1, :3], crop[:, 1:, :3]], axis=2).astype(int)[both]
+        assert len(found)
+        assert not pairs & {tuple(pair) for pair in found}
+
+
+@pytest.mark.parametrize(
+    ("params", "shown", "reason"),
+    [
+        ({"plates": 7, "faces": 9}, 0, "strength leaves something"),
+        ({"plates": 8, "faces": 9}, 3, "strength leaves something"),
+        ({"plates": 3, "faces": 3, "effect": "fill"}, 9, ""),
+    ],
+)
+def test_what_could_be_read_is_not_shown(run, tmp_path, params, shown, reason):
+    _, frame, _ = run
+    again = frame.drop(columns="blurred").blur.redact("image", out=tmp_path / "weak", progress=False, **params)
+    report = make_report(again, "image", out=tmp_path / "weak", **params)
+    assert report.data["crops"]["shown"] == shown
+    assert reason in " ".join(report.data["crops"]["left_out"])
+
+
+def test_a_result_that_is_not_redacted_is_not_shown(run, tmp_path):
+    _, frame, _ = run
+    frame = frame[frame["status"] == "ok"].drop(columns="blurred")
+    done = frame.blur.redact("image", out=tmp_path / "out", progress=False)
+    for image, blurred in zip(done["image"], done["blurred"], strict=True):
+        (tmp_path / blurred).write_bytes(Path(image).read_bytes())
+    report = make_report(done, "image", out=tmp_path / "out")
+    assert report.data["crops"] == {"shown": 0, "left_out": {"the result is not what these settings make of the "
+                                                             "original": 9}}  # fmt: skip
+    done["blurred"] = "out/../../run/x.png"
+    assert make_report(done, "image", out=tmp_path / "out").data["crops"]["shown"] == 0
+
+
+def test_it_can_be_made_of_a_table_alone(run):
+    _, frame, _ = run
+    report = make_report(frame[["image", "detections"]], "image", names=False)
+    assert report.data["sample"] is report.data["verification"] is report.data["receipt"] is None
+    assert "was missed is not known" in json.dumps(report.data)
+    Page(report.to_html())
+    empty = make_report(
+        pd.DataFrame({"image": pd.Series(dtype=object), "detections": pd.Series(dtype=object)}), "image"
+    )
+    Page(empty.to_html())
+    assert empty.data["counts"]["pictures"] == 0
+
+
+def test_a_stratified_sample_is_shown_by_stratum(run):
+    _, frame, _ = run
+    frame = frame.assign(place=["<north>", "ZZ 99 YYY street"] * 4)
+    with AuditSession.open(frame.blur.sample(5, "image", strata="place")) as session:
+        for item in session.items:
+            session.decide(item.key, "accepted")
+        text = make_report(frame, "image", sample=session.to_frame()).to_html()
+    Page(text)
+    assert "By stratum" in text
+    assert "&lt;north&gt;" in text
+    assert "YYY" not in text
+
+
+def test_without_names_no_name_is_in_it(run):
+    _, frame, _ = run
+    report = make_report(frame, "image", names=False)
+    assert "broken" not in report.to_json()
+    assert [entry["picture"] for entry in report.data["failures"]] == ["picture 7", "picture 8"]
+
+
+def test_two_files_are_written_and_read_again(run, tmp_path):
+    folder, frame, _ = run
+    report = frame.blur.report(tmp_path / "deep/report.html", "image", out=folder / "blurred", crops=2)
+    assert json.loads((tmp_path / "deep/report.json").read_text()) == json.loads(report.to_json())
+    assert (tmp_path / "deep/report.html").read_text() == report.to_html()
+    assert len(report.crops) == 2
+
+
+def test_what_does_not_fit_is_told(run, tmp_path):
+    folder, frame, sample = run
+    with pytest.raises(OutputError, match=r"ends in \.html"):
+        frame.blur.report(tmp_path / "report.pdf", "image", out=None)
+    with pytest.raises(AuditError, match="another run"):
+        make_report(frame.drop(0), "image", sample=sample)
+    with pytest.raises(AuditError, match="bounds are of another run"):
+        make_report(frame.drop(0), "image", sample=frame.blur.bounds(sample, "image"))
+    with pytest.raises(AuditError, match="is no receipt"):
+        make_report(frame, "image", receipt=folder / "photos" / "<b>&0.png")
+    with pytest.raises(SettingsError, match="no column 'detections'"):
+        make_report(frame[["image"]], "image")
+    assert not list(tmp_path.iterdir())
+
+
+def test_by_the_command_line(run, tmp_path, capsys, monkeypatch):
+    folder, frame, sample = run
+    monkeypatch.chdir(folder)
+    plain = frame[["image", "blurred", "detections", "n_plates", "n_faces", "method", "status", "error"]]
+    plain.to_csv("blurred.csv", index=False)
+    sample.to_csv("sample.csv", index=False)
+    arguments = ["--sample", "sample.csv", "--receipt", "receipt.jsonl", "--verify", "-o", str(tmp_path / "r.html")]
+    assert main(["report", "blurred.csv", *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "Verified: 6 results in order" in told
+    assert "0 of 4 reviewed pictures" in told
+    assert "The receipt and the results agree" in told
+    assert json.loads((tmp_path / "r.json").read_text())["crops"]["shown"] == 9
+
+
+def test_a_changed_result_is_said_first_thing(run, tmp_path):
+    _, frame, _ = run
+    done = frame[frame["status"] == "ok"].drop(columns="blurred")
+    done = done.blur.redact("image", out=tmp_path / "out", progress=False)
+    done.blur.receipt(tmp_path / "r.jsonl", "image", out=tmp_path / "out")
+    next((tmp_path / "out").glob("*.png")).write_bytes(b"other")
+    report = make_report(done, "image", out=tmp_path / "out", receipt=tmp_path / "r.jsonl")
+    assert ("bad", "The receipt tells of 1 differences") in [(s, t.partition(";")[0]) for s, t in report.data["says"]]
+
+
+def test_ticks_are_round_and_cover_all():
+    for most in (0, 1, 3, 7, 10, 99, 101, 12345):
+        ticks = plots._ticks(most)
+        assert ticks[0] == 0
+        assert ticks[-1] >= most
+        assert len(ticks) <= 7
+    svg = plots.bars([("a<", "plate", [0, 0])], ["x", "<y>"], title="t<", axis="a")
+    assert "<y>" not in svg
+    assert "nan" not in svg
