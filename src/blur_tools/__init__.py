@@ -41,8 +41,8 @@ from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
 if TYPE_CHECKING:
-    from blur_tools._later import preview
     from blur_tools.engines import Engine, engine
+    from blur_tools.notebook import preview
     from blur_tools.pipeline import blur, detect, redact
     from blur_tools.redaction.scan import Finding, scan
 
@@ -86,7 +86,7 @@ __all__ = [
 _LAZY = {
     "Engine": "blur_tools.engines",
     "engine": "blur_tools.engines",
-    "preview": "blur_tools._later",
+    "preview": "blur_tools.notebook",
     "Finding": "blur_tools.redaction.scan",
     "scan": "blur_tools.redaction.scan",
     "blur": "blur_tools.pipeline",

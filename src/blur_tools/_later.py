@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
 
 from blur_tools.errors import NotYetError
 
-__all__ = ["not_yet", "preview"]
+__all__ = ["not_yet"]
 
 
 def not_yet(what: str, extra: str = "", module: str = "") -> NotYetError:
@@ -16,14 +15,3 @@ def not_yet(what: str, extra: str = "", module: str = "") -> NotYetError:
     if extra and find_spec(module) is None:
         text += f"; it will need the extra [{extra}], which is not installed here"
     return NotYetError(text)
-
-
-def preview(source_or_result: Any) -> Any:
-    """Show before and after in a notebook; not in this version.
-
-    Raises
-    ------
-    NotYetError
-        Always.
-    """
-    raise not_yet("blur_tools.preview", "notebook", "anywidget")

@@ -23,7 +23,7 @@ from blur_tools.errors import PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
 from blur_tools.sources import ORIENTATION_TAG, Source, load_source
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "load_picture", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "Thumbnail", "load_picture", "load_thumbnail", "sniff"]
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
@@ -230,6 +230,55 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     except DECODER_ERRORS as error:
         raise PictureError(source.origin, f"a broken {kind.name} file: {_first_line(error)}") from error
     return Picture(source, kind, _workable(source, stored, info), orientation, info)
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A picture made small: upright RGB pixels, and the stored ``(width, height)`` and orientation of the whole."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    orientation: int
+
+
+def load_thumbnail(source: Any, side: int, *, max_pixels: int = MAX_PIXELS) -> Thumbnail:
+    """Read, check and decode one picture small: a JPEG no larger than is needed, which takes a tenth of the time.
+
+    Parameters
+    ----------
+    source : anything that `blur_tools.sources.load_source` takes
+        The picture.
+    side : int
+        Longest side of the result, in pixels; a smaller picture stays as it is.
+    max_pixels : int
+        Refuse more than this, by the header.
+
+    Raises
+    ------
+    PictureError
+        It cannot be read, or is refused; the message says why.
+    """
+    source = load_source(source)
+    kind = sniff(source.data)
+    if kind is None:
+        raise PictureError(source.origin, _not_a_picture(source.data))
+    try:
+        image = kind.open(io.BytesIO(source.data))
+        _check_header(source, kind, image, max_pixels)
+        whole = image.size if kind.name == "JPEG" else None  # before it is decoded smaller
+        image.draft(None, (2 * side, 2 * side))
+        stored, orientation = _decoded(image)
+        size = whole or stored.size
+        info = {str(key): value for key, value in image.info.items()}
+        small = _workable(source, stored, info)
+        # without alpha: scaling would blacken what is transparent
+        small = small.convert({"RGBA": "RGB", "LA": "L"}.get(small.mode, small.mode))
+        small.thumbnail((side, side), Image.Resampling.BOX)
+    except PictureError:
+        raise
+    except DECODER_ERRORS as error:
+        raise PictureError(source.origin, f"a broken {kind.name} file: {_first_line(error)}") from error
+    return Thumbnail(turn_upright(small.convert("RGB"), orientation), size, orientation)
 
 
 def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: int) -> None:
