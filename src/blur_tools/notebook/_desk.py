@@ -178,6 +178,11 @@ class Desk(Edits):
         else:
             self._send()
 
+    def display(self) -> None:
+        """Send what is to be seen, now that it is displayed: a page asks only when no cell runs."""
+        self.view.seen = True
+        self.refresh(before=True)
+
     def hidden(self, detections: Detections, settings: BlurSettings) -> bytes | None:
         """The picture with `detections` hidden, as a JPEG for the screen; None where it is not shown."""
         if self.shown is None:

@@ -1,7 +1,7 @@
 """The one widget of ours that a browser draws: a picture before and after with its marks, or a page of thumbnails.
 
 What it synchronises is saved with a notebook, so pixels and the text of plates are never among it: they go out as
-custom messages, after a browser has asked for them, and no notebook keeps those.
+custom messages, which no notebook keeps, and only once the widget is displayed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import traitlets
@@ -23,6 +24,8 @@ class View(anywidget.AnyWidget):
 
     Attributes
     ----------
+    number : str
+        The widget's own, by which the page knows it.
     kind : {"picture", "gallery"}
         What is drawn.
     title, status, problem : str
@@ -54,6 +57,7 @@ class View(anywidget.AnyWidget):
     _esm = STATIC / "view.js"
     _css = STATIC / "view.css"
 
+    number = traitlets.Unicode().tag(sync=True)
     kind = traitlets.Enum(("picture", "gallery"), "picture").tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
@@ -73,13 +77,13 @@ class View(anywidget.AnyWidget):
     pages = traitlets.Int(1).tag(sync=True)
 
     def __init__(self, heard: Callable[[str, Mapping[str, Any]], None], **facts: Any) -> None:
-        super().__init__(**facts)
+        super().__init__(number=uuid4().hex, **facts)
         self.seen = False
         self._heard = heard
         self.on_msg(self._on_message)
 
     def show(self, what: str, facts: Mapping[str, Any], pictures: Sequence[bytes] = ()) -> None:
-        """Send what no notebook keeps; nothing goes out before a browser has asked.
+        """Send what no notebook keeps; nothing goes out before there is somebody to see it.
 
         Parameters
         ----------
@@ -97,5 +101,5 @@ class View(anywidget.AnyWidget):
         # a message comes from a page: nothing in it is believed
         do = content.get("do") if isinstance(content, dict) else None
         if isinstance(do, str):
-            self.seen = self.seen or do == "ready"
+            self.seen = True
             self._heard(do, content)

@@ -84,7 +84,7 @@ class Gallery(ipywidgets.VBox):
         # the queue is ordered by path; the table has its own order
         self._rows = list(dict.fromkeys(key for key in session._rows() if key is not None))
         self._keys: list[str] = []
-        style, layout = {"description_width": "initial"}, ipywidgets.Layout(width="auto")
+        style, layout = {"description_width": "initial"}, {"width": "auto"}
         self.listing = ipywidgets.Dropdown(options=[*FILTERS, *LISTED], description="show", style=style, layout=layout)
         self.order = ipywidgets.Dropdown(options=list(ORDERS), description="order", style=style, layout=layout)
         self.back = ipywidgets.Button(description="Back to all pictures", icon="arrow-left", layout=layout)
@@ -105,7 +105,7 @@ class Gallery(ipywidgets.VBox):
     def page(self, number: int) -> None:
         self._show(max(0, min(number, self.view.pages - 1)))
 
-    def open(self, key: str) -> Preview:
+    def open_picture(self, key: str) -> Preview:
         """Open one picture in place of the page."""
         self._close_opened()
         self.session.go(key)
@@ -188,12 +188,14 @@ class Gallery(ipywidgets.VBox):
         elif do == "page" and isinstance(content.get("page"), int):
             self.page = content["page"]
         elif do == "open" and content.get("key") in self.session:
-            self.open(content["key"])
+            self.open_picture(content["key"])
 
     def __repr__(self) -> str:
         return f"<Gallery: {self._summary()}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self.view.seen = True
+        self._send_thumbs()
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
 
 

@@ -55,7 +55,7 @@ class EngineChoice(ipywidgets.VBox):
         if self._given is None:
             as_engine(name)  # what cannot work is said where it was asked for
         first = GIVEN if self._given is not None else ADDRESS if address else name
-        style, layout = {"description_width": "7.5em"}, ipywidgets.Layout(width="auto", min_width="0")
+        style, layout = {"description_width": "7.5em"}, {"width": "auto", "min_width": "0"}
         self.name = ipywidgets.Dropdown(
             options=[*([GIVEN] if self._given is not None else []), *ENGINES],
             value=first,
@@ -291,6 +291,7 @@ class Preview(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
+        self.desk.display()
         bundle["text/plain"] = repr(self)
         item = self.session.current
         # what nothing has searched would be the original

@@ -12,6 +12,7 @@ import ipywidgets
 from blur_tools.audit.actions import ACTIONS, FILTERS, ORDER_NAMES, SIGNS, UNSHOWN
 from blur_tools.audit.session import AuditSession
 from blur_tools.engines import Engine
+from blur_tools.errors import BlurError
 from blur_tools.notebook._desk import ALL_BEFORE, Desk
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook.preview import EngineChoice
@@ -46,7 +47,7 @@ class Review(ipywidgets.VBox):
         self.session = session
         if not session.reviewer:
             session.reviewer = _account()
-        style, layout = {"description_width": "initial"}, ipywidgets.Layout(width="auto")
+        style, layout = {"description_width": "initial"}, {"width": "auto"}
         self.reviewer = ipywidgets.Text(
             value=session.reviewer, description="reviewer", continuous_update=False, style=style, layout=layout
         )
@@ -140,6 +141,7 @@ class Review(ipywidgets.VBox):
         return f"<Review of {self.session!r}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self.desk.display()
         return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
 
 

@@ -60,6 +60,25 @@ function said(mark, word) {
   return `${mark.kind}${score}${word ? `, ${word}` : ""}`;
 }
 
+// What came before a view was there, by widget: a cell that runs keeps the kernel from answering a view that asks.
+const early = new Map();
+
+function initialize({ model }) {
+  const kept = { pictures: {}, thumbs: {} };
+  early.set(model.get("number"), kept);
+  model.on("msg:custom", (message, buffers) => {
+    if (message.is === "words") kept.words = message;
+    if (message.is === "thumb") kept.thumbs[message.key] = [message, buffers];
+    if (message.is !== "picture") return;
+    message.sides.forEach((side, place) => { kept.pictures[side] = buffers[place]; });
+    kept.picture = message;
+  });
+  // what is kept is of one picture, or of one page
+  model.on("change:title", () => { kept.pictures = {}; delete kept.picture; });
+  model.on("change:cells", () => { kept.thumbs = {}; });
+  return () => early.delete(model.get("number"));
+}
+
 // ---- a picture ------------------------------------------------------------------------------------------------------
 
 function picture({ model, el }) {
@@ -370,14 +389,15 @@ function picture({ model, el }) {
 
   // -- what the kernel says
 
-  listen.on("msg:custom", (message, buffers) => {
+  listen.on("msg:custom", take);
+  function take(message, buffers) {
     if (message.is === "words") { words = message.words; drawMarks(); }
     if (message.is !== "picture") return;
     box = message.box;
     message.sides.forEach((side, place) => put(side === "before" ? before : after, buffers[place]));
     drawMarks();
     root.dataset.shown = message.number;
-  });
+  }
   listen.on("change:size", showSize);
   listen.on("change:title change:status change:problem", showText);
   listen.on("change:marks change:selected change:clicks", drawMarks);
@@ -387,7 +407,10 @@ function picture({ model, el }) {
   const resized = new ResizeObserver(() => { if (!act) drawMarks(); });
   resized.observe(stage);
   showSize(); showText(); showSplit(); showTools(); showMarks();
-  send({ do: "ready" });
+  const kept = early.get(model.get("number"));
+  if (kept?.words) take(kept.words);
+  if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
+  else send({ do: "ready" });
   return () => { listen.end(); resized.disconnect(); [before, after].forEach(drop); };
 }
 
@@ -424,7 +447,9 @@ function gallery({ model, el }) {
     grid.querySelectorAll("img").forEach(drop);
     grid.replaceChildren(...get("cells").map(cell));
     if (key !== null) (find(key) || grid.querySelector("button"))?.focus();
-    model.send({ do: "thumbs" });
+    const kept = Object.values(early.get(model.get("number"))?.thumbs ?? {});
+    kept.forEach(([message, buffers]) => showThumb(message, buffers));
+    if (!kept.length) model.send({ do: "thumbs" });
   }
 
   const find = (key) => [...grid.querySelectorAll("button")].find((button) => button.dataset.key === key);
@@ -471,7 +496,6 @@ function gallery({ model, el }) {
   listen.on("change:cells", showCells);
   listen.on("change:page change:pages", showPages);
   listen.on("change:status", showStatus);
-  model.send({ do: "ready" });
   showCells(); showPages(); showStatus();
   return () => { listen.end(); grid.querySelectorAll("img").forEach(drop); };
 }
@@ -480,4 +504,4 @@ function render(context) {
   return context.model.get("kind") === "gallery" ? gallery(context) : picture(context);
 }
 
-export default { render };
+export default { initialize, render };
