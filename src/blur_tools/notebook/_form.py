@@ -140,7 +140,7 @@ def _widget_for(parameter: Parameter) -> Any:
     )
     native = made.native
     native.description = parameter.name.replace("_", " ")
-    native.style.description_width = "7.5em"
+    native.style.description_width = "8.5em"
     native.layout.width = "auto"
     native.layout.min_width = "0"
     if kind == "LineEdit":

@@ -55,7 +55,7 @@ class EngineChoice(ipywidgets.VBox):
         if self._given is None:
             as_engine(name)  # what cannot work is said where it was asked for
         first = GIVEN if self._given is not None else ADDRESS if address else name
-        style, layout = {"description_width": "7.5em"}, {"width": "auto", "min_width": "0"}
+        style, layout = {"description_width": "8.5em"}, {"width": "auto", "min_width": "0"}
         self.name = ipywidgets.Dropdown(
             options=[*([GIVEN] if self._given is not None else []), *ENGINES],
             value=first,
@@ -171,7 +171,7 @@ class Preview(ipywidgets.VBox):
         saving = ipywidgets.HBox([self.path, self.save_button], layout={"flex_flow": "row wrap"})
         form = ipywidgets.VBox([self.engines, self.form], layout={"flex": "1 1 270px", "max_width": "380px"})
         left = ipywidgets.VBox([self.view, saving, self.line], layout={"flex": "3 1 420px", "min_width": "0"})
-        super().__init__([ipywidgets.HBox([left, form], layout={"flex_flow": "row wrap", "width": "100%"})])
+        super().__init__([ipywidgets.HBox([left, form], layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})])
         self.show(wait=True)
 
     # -- what a program asks for -----------------------------------------------------------------------------------

@@ -29,16 +29,16 @@ SHOWN = ("n_plates", "n_faces", "method", "status", "error", "decision", "verdic
 
 # Jupyter's own colours, for the light and the dark theme
 STYLE = """<style>
-.blur-tools-table { border-collapse: collapse; color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
-.blur-tools-table caption { text-align: left; padding: 4px 0; color: var(--jp-ui-font-color2, inherit); }
-.blur-tools-table th, .blur-tools-table td { padding: 4px 10px; text-align: left; vertical-align: middle; }
-.blur-tools-table thead th { border-bottom: 1px solid var(--jp-border-color1, #999); }
-.blur-tools-table tbody tr { background: none; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
-.blur-tools-table img { display: block; max-width: none; margin: 0; border-radius: 3px; }
-.blur-tools-table .bt-failed { color: var(--jp-error-color1, #d32f2f); }
-.blur-tools-table .bt-ok { color: var(--jp-success-color1, #2e7d32); }
-.blur-tools-table .bt-number { text-align: right; font-variant-numeric: tabular-nums; }
-.blur-tools-table .bt-long { max-width: 26em; overflow-wrap: anywhere; }
+table.blur-tools-table.blur-tools-table { border-collapse: collapse; color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
+table.blur-tools-table.blur-tools-table caption { text-align: left; padding: 4px 0; color: var(--jp-ui-font-color2, inherit); }
+table.blur-tools-table.blur-tools-table th, table.blur-tools-table.blur-tools-table td { padding: 4px 10px; text-align: left; vertical-align: middle; }
+table.blur-tools-table.blur-tools-table thead th { border-bottom: 1px solid var(--jp-border-color1, #999); }
+table.blur-tools-table.blur-tools-table tbody tr { background: none; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
+table.blur-tools-table.blur-tools-table img { display: block; max-width: none; margin: 0; border-radius: 3px; }
+table.blur-tools-table.blur-tools-table .bt-failed { color: var(--jp-error-color1, #d32f2f); }
+table.blur-tools-table.blur-tools-table .bt-ok { color: var(--jp-success-color1, #2e7d32); }
+table.blur-tools-table.blur-tools-table td.bt-number { text-align: right; font-variant-numeric: tabular-nums; }
+table.blur-tools-table.blur-tools-table .bt-long { max-width: 26em; overflow-wrap: anywhere; }
 </style>"""
 
 
