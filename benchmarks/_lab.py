@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds for a server or a page to come."""
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -36,7 +36,9 @@ def missing() -> str:
         return "chromium is not installed"
     from importlib.util import find_spec
 
-    names = [name for name in ("playwright", "jupyterlab", "anywidget", "nbformat", "ipykernel") if find_spec(name) is None]
+    names = [
+        name for name in ("playwright", "jupyterlab", "anywidget", "nbformat", "ipykernel") if find_spec(name) is None
+    ]
     return f"{', '.join(names)} not installed" if names else ""
 
 

@@ -14,7 +14,7 @@ from blur_tools.engines import Answer, Engine
 from blur_tools.errors import BlurError, PictureError
 from blur_tools.notebook._edits import Edits, counted
 from blur_tools.notebook._lane import Lane
-from blur_tools.notebook._screen import jpeg, part
+from blur_tools.notebook._screen import STILL_LIMIT, STILL_SIDE, jpeg, part
 from blur_tools.notebook._view import View
 from blur_tools.orientation import polygon_to_upright
 from blur_tools.redaction.live import Redaction, Upright
@@ -46,6 +46,8 @@ class Desk(Edits):
         Search each picture as it comes.
     clicks, split
         See `View`.
+    compares : bool
+        Whether there is a side after; False where the picture itself is a redacted one.
     changed : callable
         Told after each change.
 
@@ -67,6 +69,7 @@ class Desk(Edits):
         auto: bool,
         clicks: str,
         split: float,
+        compares: bool = True,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.session = session
@@ -78,6 +81,7 @@ class Desk(Edits):
         self.answers: dict[str, Detections] = {}
         self.view = View(self._hear, clicks=clicks, split=split, tools=tools(actions), show_words=clicks == "select")
         self._changed = changed
+        self._compares = compares
         self._loading, self._searching = Lane(), Lane()
         self._ready: dict[str, Upright] = {}
         self._redaction: Redaction | None = None
@@ -95,7 +99,7 @@ class Desk(Edits):
         self.shown, self._redaction, self._box = None, None, None
         with self.view.hold_sync():
             self.view.drawing, self.view.selected, self.view.marks, self.view.sides = "", [], [], []
-            self.view.problem = ""
+            self.view.problem, self.view.still = "", b""
             self.view.title = "" if item is None else self._title(item)
         if item is None:
             self.say("There is no picture.")
@@ -164,7 +168,8 @@ class Desk(Edits):
         with self.view.hold_sync():
             self.view.marks = [_mark_facts(mark.id, mark.detection, shown) for mark in item.marks]
             self.view.selected = [number for number in self.view.selected if number in known]
-            self.view.sides = ["before", "after"] if item.detected or item.marks else ["before"]
+            two = self._compares and (item.detected or bool(item.marks))
+            self.view.sides = ["before", "after"] if two else ["before"]
         texts = {mark.id: mark.detection.text for mark in item.marks if mark.detection.text}
         self.view.show("words", {"words": texts})
         self._send(before=before)
@@ -184,12 +189,12 @@ class Desk(Edits):
         self.refresh(before=True)
 
     def hidden(self, detections: Detections, settings: BlurSettings) -> bytes | None:
-        """The picture with `detections` hidden, as a JPEG for the screen; None where it is not shown."""
+        """The picture with `detections` hidden, as a JPEG that a notebook may keep; None where it is not shown."""
         if self.shown is None:
             return None
         redaction = Redaction(self.shown)
         redaction.update(detections, settings)
-        return jpeg(part(redaction.pixels, self._whole))
+        return jpeg(part(redaction.pixels, self._whole, STILL_SIDE), STILL_LIMIT)
 
     @property
     def _whole(self) -> Box:

@@ -10,13 +10,16 @@ from blur_tools.detections import Box
 from blur_tools.picture import load_thumbnail
 from blur_tools.redaction.live import Pixels
 
-__all__ = ["LIMIT", "SIDE", "jpeg", "part", "small_jpeg"]
+__all__ = ["LIMIT", "SIDE", "STILL_LIMIT", "STILL_SIDE", "jpeg", "part", "small_jpeg"]
 
 SIDE = 1024
 """Longest side of what is sent, in pixels."""
 
-LIMIT = 190_000
-"""Most bytes of one picture that is sent: before and after together stay below 400 kB."""
+LIMIT = 120_000
+"""Most bytes of one picture that is sent, so that all that a preview sends stays below 400 kB."""
+
+STILL_SIDE, STILL_LIMIT = 720, 45_000
+"""The same for the redacted picture that stays in a notebook; it is sent twice."""
 
 QUALITIES = (86, 78, 68, 55, 40)
 

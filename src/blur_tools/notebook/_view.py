@@ -34,6 +34,8 @@ class View(anywidget.AnyWidget):
         Of the whole picture, upright, in pixels; (0, 0) while there is none.
     marks : list of dict
         ``id``, ``kind``, ``score``, ``keep`` and ``polygon`` (four ``[x, y]`` of the upright picture).
+    still : bytes
+        The redacted picture, with everything hidden that was found: all that is seen where no kernel runs.
     selected : list of int
         Marks that are chosen.
     clicks : {"toggle", "select"}
@@ -64,6 +66,7 @@ class View(anywidget.AnyWidget):
     problem = traitlets.Unicode().tag(sync=True)
     size = traitlets.Tuple((0, 0)).tag(sync=True)
     marks: Any = traitlets.List().tag(sync=True)
+    still = traitlets.Bytes().tag(sync=True)
     selected: Any = traitlets.List().tag(sync=True)
     clicks = traitlets.Enum(("toggle", "select"), "toggle").tag(sync=True)
     split = traitlets.Float(50.0, min=0, max=100).tag(sync=True)

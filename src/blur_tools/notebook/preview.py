@@ -126,6 +126,8 @@ class Preview(ipywidgets.VBox):
         Who finds, and what is done.
     search : bool
         Whether the picture is searched, at the start and where the settings ask for something else.
+    made : BlurResult, optional
+        What the picture is of, where it is a redacted one: it is shown alone, and there is nothing to set.
 
     Attributes
     ----------
@@ -143,9 +145,10 @@ class Preview(ipywidgets.VBox):
         engine: str | Engine | None = None,
         settings: BlurSettings | None = None,
         search: bool = True,
+        made: BlurResult | None = None,
     ) -> None:
         self.session = session
-        self._source = source
+        self._source, self._made = source, made
         self._written: set[str] = set()
         self.form = SettingsForm((settings or BlurSettings()).or_default(DEFAULT_INTENSITY), self._on_settings)
         self.engines = EngineChoice(engine, self._on_engine)
@@ -154,10 +157,11 @@ class Preview(ipywidgets.VBox):
             session,
             self.engines.engine,
             self.form.settings(),
-            actions=QUEUE_ACTIONS if many else ACTIONS,
+            actions=("toggle_marks", "toggle_labels") if made else QUEUE_ACTIONS if many else ACTIONS,
             auto=search,
             clicks="toggle",
             split=50.0,
+            compares=made is None,
             changed=self._show_state,
         )
         self.view = self.desk.view
@@ -171,7 +175,8 @@ class Preview(ipywidgets.VBox):
         saving = ipywidgets.HBox([self.path, self.save_button], layout={"flex_flow": "row wrap"})
         form = ipywidgets.VBox([self.engines, self.form], layout={"flex": "1 1 270px", "max_width": "380px"})
         left = ipywidgets.VBox([self.view, saving, self.line], layout={"flex": "3 1 420px", "min_width": "0"})
-        super().__init__([ipywidgets.HBox([left, form], layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})])
+        parts = [left] if made else [left, form]
+        super().__init__([ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})])
         self.show(wait=True)
 
     # -- what a program asks for -----------------------------------------------------------------------------------
@@ -197,6 +202,8 @@ class Preview(ipywidgets.VBox):
             As for `blur_tools.redact`.
         """
         item = self.session.current
+        if self._made is not None:
+            return self._made
         if item is None or not (item.detected or item.marks):
             raise SettingsError("source", "nothing has searched this picture yet, so there is no result")
         made = redact(item.source, item.detections, replace(self.settings, render="local"))
@@ -274,7 +281,7 @@ class Preview(ipywidgets.VBox):
 
     def _show_state(self) -> None:
         item = self.session.current
-        if not hasattr(self, "line") or item is None:
+        if not hasattr(self, "line") or item is None or self._made is not None:
             return
         # line-height and font are Jupyter's, so that both themes fit
         self.line.value = (
@@ -300,6 +307,7 @@ class Preview(ipywidgets.VBox):
                 all_hidden = item.detections.map(lambda one: replace(one, keep=False))
                 still = self.desk.hidden(all_hidden, replace(self.settings, plates=STRONGEST, faces=STRONGEST))
                 if still is not None:
+                    self.desk.view.still = still
                     bundle["image/jpeg"] = base64.b64encode(still).decode("ascii")
         return bundle
 
@@ -324,11 +332,11 @@ def preview(
         # all that is left of the picture: what was hidden stays hidden
         source = {"bytes": source_or_result.data, "path": source_or_result.filename or "picture"}
         session, made_by = AuditSession.open([source]), source_or_result.engine
-        wanted = replace(wanted, plates=0, faces=0)
     else:
         raise SettingsError("original", "this result holds no picture; say which it is of: preview(result, original=…)")
     session.set_detections(session[0].key, source_or_result.detections, engine=made_by)
-    return Preview(session, source, engine=engine, settings=wanted, search=False)
+    made = source_or_result if original is None else None
+    return Preview(session, source, engine=engine, settings=wanted, search=False, made=made)
 
 
 def _same(marks: Detections, answer: Detections | None) -> bool:

@@ -55,6 +55,13 @@ function listening(model) {
   };
 }
 
+// ipywidgets' sliders have a label beside them that no screen reader connects with the handle
+function nameSliders() {
+  for (const slider of document.querySelectorAll(".bt-form .widget-slider")) {
+    slider.querySelector('[role="slider"]')?.setAttribute("aria-label", slider.querySelector("label")?.textContent ?? "");
+  }
+}
+
 function said(mark, word) {
   const score = mark.score === null ? "" : `, score ${mark.score.toFixed(2)}`;
   return `${mark.kind}${score}${word ? `, ${word}` : ""}`;
@@ -89,6 +96,7 @@ function picture({ model, el }) {
   let words = {};
   let act = null; // what the pointer is doing
   let hovered = null;
+  let live = false; // whether a kernel has sent pictures
 
   const before = make("img", { class: "bt-before", alt: "", draggable: "false" });
   const after = make("img", { class: "bt-after", alt: "", draggable: "false" });
@@ -98,8 +106,9 @@ function picture({ model, el }) {
   const divider = make("div", { class: "bt-divider", "aria-hidden": "true" }, grip);
   const left = make("span", { class: "bt-side bt-left", text: "before", "aria-hidden": "true" });
   const right = make("span", { class: "bt-side bt-right", text: "after", "aria-hidden": "true" });
+  const waiting = make("p", { class: "bt-wait", text: "shown while the kernel runs" });
   const problem = make("p", { class: "bt-problem", role: "alert" });
-  const stage = make("div", { class: "bt-stage" }, before, after, marks, labels, left, right, divider, problem);
+  const stage = make("div", { class: "bt-stage" }, waiting, before, after, marks, labels, left, right, divider, problem);
   const range = make("input", { type: "range", min: 0, max: 100, step: 0.5, class: "bt-range", "aria-label": "Show before on the left, after on the right" });
   const zoom = make("div", { class: "bt-zoom", role: "group", "aria-label": "Zoom" },
     make("button", { type: "button", text: "+", title: "Zoom in (+)", "aria-label": "Zoom in", onclick: () => zoomBy(2) }),
@@ -124,17 +133,16 @@ function picture({ model, el }) {
   // -- what is seen
 
   function showSplit() {
-    const both = get("sides").length === 2;
-    const share = both ? get("split") : get("sides")[0] === "after" ? 0 : 100;
+    const both = live && get("sides").length === 2;
+    const share = both ? get("split") : live ? 100 : 0;
     range.value = share;
     range.hidden = !both;
     after.style.clipPath = `inset(0 0 0 ${share}%)`;
     divider.style.left = `${share}%`;
     divider.hidden = !both || share >= 100 || share <= 0;
     left.hidden = !both || share < 12;
-    right.hidden = !both || share > 88;
-    after.hidden = !get("sides").includes("after");
-    before.hidden = !get("sides").includes("before");
+    right.hidden = (!both && !after.src) || share > 88;
+    after.hidden = live && !both;
     range.setAttribute("aria-valuetext", `${Math.round(share)} percent before`);
   }
 
@@ -394,8 +402,11 @@ function picture({ model, el }) {
     if (message.is === "words") { words = message.words; drawMarks(); }
     if (message.is !== "picture") return;
     box = message.box;
+    live = live || message.sides.includes("before");
+    nameSliders();
     message.sides.forEach((side, place) => put(side === "before" ? before : after, buffers[place]));
     drawMarks();
+    showSplit();
     root.dataset.shown = message.number;
   }
   listen.on("change:size", showSize);
@@ -404,10 +415,13 @@ function picture({ model, el }) {
   listen.on("change:split change:sides", showSplit);
   listen.on("change:tools", showTools);
   listen.on("change:drawing change:show_marks change:show_words", showMarks);
-  const resized = new ResizeObserver(() => { if (!act) drawMarks(); });
+  const resized = new ResizeObserver(() => { if (!act) drawMarks(); nameSliders(); });
   resized.observe(stage);
   showSize(); showText(); showSplit(); showTools(); showMarks();
   const kept = early.get(model.get("number"));
+  const showStill = () => { if (!live && get("still")?.byteLength) { put(after, get("still")); showSplit(); } };
+  listen.on("change:still", showStill);
+  showStill();
   if (kept?.words) take(kept.words);
   if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
   else send({ do: "ready" });
