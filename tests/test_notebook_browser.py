@@ -9,7 +9,7 @@ import os
 import numpy as np
 import pytest
 from _lab import browser, lab, missing, notebook_of, run_all
-from notebook_privacy import leaks_of
+from notebook_privacy import leaks_of, pictures_in
 from PIL import Image
 
 from blur_tools.audit.session import AuditSession
@@ -241,4 +241,5 @@ def test_nothing_of_the_original_is_in_the_notebook_that_is_saved(page):
     assert os.stat(saved).st_mtime_ns > before
     text = saved.read_text()
     assert "application/vnd.jupyter.widget-state+json" in text
+    assert list(pictures_in(json.loads(text)))
     assert leaks_of(json.loads(text)) == []

@@ -19,8 +19,8 @@ from blur_tools.errors import ExtraMissingError, SettingsError
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession, Order
     from blur_tools.engines import Engine
-    from blur_tools.notebook.gallery import Gallery
-    from blur_tools.notebook.table import ResultTable
+    from blur_tools.notebook._gallery import Gallery
+    from blur_tools.notebook._table import ResultTable
     from blur_tools.settings import BlurSettings
 
 __all__ = ["FrameAccessor", "SeriesAccessor"]
@@ -211,7 +211,7 @@ class FrameAccessor:
 
         Returns
         -------
-        blur_tools.notebook.gallery.Gallery
+        blur_tools.notebook._gallery.Gallery
             An ipywidgets widget; its ``session.to_frame()`` is the table with the edits made in it.
 
         Raises
@@ -246,7 +246,7 @@ class FrameAccessor:
 
         Returns
         -------
-        blur_tools.notebook.table.ResultTable
+        blur_tools.notebook._table.ResultTable
             Its ``html`` is what a notebook shows.
 
         Raises
@@ -254,7 +254,7 @@ class FrameAccessor:
         SettingsError
             A table without the column ``blurred``, or no column that could be meant.
         """
-        from blur_tools.notebook.table import result_table
+        from blur_tools.notebook._table import result_table
 
         return result_table(self._frame, column, out=out, rows=rows)
 

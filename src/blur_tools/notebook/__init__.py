@@ -14,9 +14,9 @@ from blur_tools.errors import ExtraMissingError
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
     from blur_tools.engines import Engine
-    from blur_tools.notebook.gallery import Gallery
-    from blur_tools.notebook.preview import Preview
-    from blur_tools.notebook.review import Review
+    from blur_tools.notebook._gallery import Gallery
+    from blur_tools.notebook._preview import Preview
+    from blur_tools.notebook._review import Review
     from blur_tools.settings import BlurSettings
 
 __all__ = ["gallery", "need_widgets", "open_review", "preview"]
@@ -64,7 +64,7 @@ def preview(
 
     Returns
     -------
-    blur_tools.notebook.preview.Preview
+    blur_tools.notebook._preview.Preview
         An ipywidgets widget. A picture that cannot be read has its reason in its place.
 
     Raises
@@ -75,7 +75,7 @@ def preview(
         A bad parameter, no such engine, or a result without a picture and no `original`.
     """
     need_widgets("blur_tools.preview")
-    made: Preview = import_module("blur_tools.notebook.preview").preview(
+    made: Preview = import_module("blur_tools.notebook._preview").preview(
         source_or_result, settings, original=original, engine=engine, **params
     )
     return made
@@ -90,7 +90,7 @@ def gallery(
 ) -> Gallery:
     """The pictures of a session page by page; see ``df.blur.preview``."""
     need_widgets("df.blur.preview")
-    made: Gallery = import_module("blur_tools.notebook.gallery").Gallery(
+    made: Gallery = import_module("blur_tools.notebook._gallery").Gallery(
         session, engine=engine, settings=settings, per_page=per_page
     )
     return made
@@ -105,5 +105,5 @@ def open_review(session: AuditSession) -> Review:
         The extra [notebook] is not installed.
     """
     need_widgets("df.blur.audit")
-    made: Review = import_module("blur_tools.notebook.review").open_review(session)
+    made: Review = import_module("blur_tools.notebook._review").open_review(session)
     return made

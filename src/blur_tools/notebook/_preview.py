@@ -65,15 +65,13 @@ class EngineChoice(ipywidgets.VBox):
             layout=layout,
         )
         self.address = ipywidgets.Text(
-            value=_address(address), description="address", continuous_update=False, style=style, layout=layout
+            value=address, description="address", continuous_update=False, style=style, layout=layout
         )
-        # a password in an address stays in the kernel
-        self._secret = (self.address.value, address)
         super().__init__([self.name, self.address])
         self._show_address()
         self._changed = changed
         self.name.observe(self._on_choice, "value")
-        self.address.observe(self._on_choice, "value")
+        self.address.observe(self._on_address, "value")
 
     def engine(self) -> Engine:
         """The engine that is chosen; made once.
@@ -85,9 +83,7 @@ class EngineChoice(ipywidgets.VBox):
         """
         if self.name.value == GIVEN and self._given is not None:
             return self._given
-        shown, whole = self._secret
-        address = whole if self.address.value == shown else self.address.value
-        chosen = (self.name.value, address if self.name.value == ADDRESS else "")
+        chosen = (self.name.value, self.address.value if self.name.value == ADDRESS else "")
         if self._made is None or self._made[0] != chosen:
             self._made = (chosen, chosen_engine(*chosen))
         return self._made[1]
@@ -100,6 +96,10 @@ class EngineChoice(ipywidgets.VBox):
         if self.name.value == ADDRESS:
             return f"engine={_address(self.address.value)!r}"
         return "" if self.name.value == "local" else f"engine={self.name.value!r}"
+
+    def _on_address(self, _: Any) -> None:
+        if self.name.value == ADDRESS:
+            self._changed()
 
     def _on_choice(self, _: Any) -> None:
         self._show_address()
@@ -176,7 +176,9 @@ class Preview(ipywidgets.VBox):
         form = ipywidgets.VBox([self.engines, self.form], layout={"flex": "1 1 270px", "max_width": "380px"})
         left = ipywidgets.VBox([self.view, saving, self.line], layout={"flex": "3 1 420px", "min_width": "0"})
         parts = [left] if made else [left, form]
-        super().__init__([ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})])
+        super().__init__(
+            [ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})]
+        )
         self.show(wait=True)
 
     # -- what a program asks for -----------------------------------------------------------------------------------

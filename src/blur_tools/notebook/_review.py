@@ -15,7 +15,7 @@ from blur_tools.engines import Engine
 from blur_tools.errors import BlurError
 from blur_tools.notebook._desk import ALL_BEFORE, Desk
 from blur_tools.notebook._edits import counted
-from blur_tools.notebook.preview import EngineChoice
+from blur_tools.notebook._preview import EngineChoice
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]

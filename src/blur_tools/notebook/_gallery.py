@@ -15,9 +15,9 @@ from blur_tools.engines import Engine
 from blur_tools.notebook._desk import reason_of
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._lane import Lane
+from blur_tools.notebook._preview import Preview
 from blur_tools.notebook._screen import jpeg
 from blur_tools.notebook._view import View
-from blur_tools.notebook.preview import Preview
 from blur_tools.orientation import polygon_to_upright, upright_size
 from blur_tools.picture import load_thumbnail
 from blur_tools.settings import BlurSettings

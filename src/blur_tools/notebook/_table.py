@@ -27,18 +27,18 @@ SIDE, LIMIT = 160, 12_000
 SHOWN = ("n_plates", "n_faces", "method", "status", "error", "decision", "verdict")
 """Columns beside the picture, where the table has them."""
 
-# Jupyter's own colours, for the light and the dark theme
+# Jupyter's own colours, for the light and the dark theme; the class twice, since Jupyter has rules for all tables
 STYLE = """<style>
-table.blur-tools-table.blur-tools-table { border-collapse: collapse; color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
-table.blur-tools-table.blur-tools-table caption { text-align: left; padding: 4px 0; color: var(--jp-ui-font-color2, inherit); }
-table.blur-tools-table.blur-tools-table th, table.blur-tools-table.blur-tools-table td { padding: 4px 10px; text-align: left; vertical-align: middle; }
-table.blur-tools-table.blur-tools-table thead th { border-bottom: 1px solid var(--jp-border-color1, #999); }
-table.blur-tools-table.blur-tools-table tbody tr { background: none; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
-table.blur-tools-table.blur-tools-table img { display: block; max-width: none; margin: 0; border-radius: 3px; }
-table.blur-tools-table.blur-tools-table .bt-failed { color: var(--jp-error-color1, #d32f2f); }
-table.blur-tools-table.blur-tools-table .bt-ok { color: var(--jp-success-color1, #2e7d32); }
-table.blur-tools-table.blur-tools-table td.bt-number { text-align: right; font-variant-numeric: tabular-nums; }
-table.blur-tools-table.blur-tools-table .bt-long { max-width: 26em; overflow-wrap: anywhere; }
+.bt-table.bt-table { border-collapse: collapse; color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
+.bt-table.bt-table caption { text-align: left; padding: 4px 0; color: var(--jp-ui-font-color2, inherit); }
+.bt-table.bt-table th, .bt-table.bt-table td { padding: 4px 10px; text-align: left; vertical-align: middle; }
+.bt-table.bt-table thead th { border-bottom: 1px solid var(--jp-border-color1, #999); }
+.bt-table.bt-table tbody tr { background: none; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
+.bt-table.bt-table img { display: block; max-width: none; margin: 0; border-radius: 3px; }
+.bt-table.bt-table .bt-failed { color: var(--jp-error-color1, #d32f2f); }
+.bt-table.bt-table .bt-ok { color: var(--jp-success-color1, #2e7d32); }
+.bt-table.bt-table td.bt-number { text-align: right; font-variant-numeric: tabular-nums; }
+.bt-table.bt-table .bt-long { max-width: 26em; overflow-wrap: anywhere; }
 </style>"""
 
 
@@ -79,7 +79,7 @@ def result_table(
         )
     )
     caption = _summary(frame, len(first))
-    html = f'{STYLE}<table class="blur-tools-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+    html = f'{STYLE}<table class="bt-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
     return ResultTable(f"{html}<tbody>{body}</tbody></table>", caption)
 
 
