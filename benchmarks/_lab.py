@@ -127,6 +127,18 @@ def run_all(page: Any, address: str) -> None:
     page.goto(address)
     page.wait_for_selector(".jp-Notebook")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    for _ in range(5):  # a menu that is opened while the page still settles may close again
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        begun = (
+            "() => /\\[(\\*|\\d+)\\]/.test(document.querySelector('.jp-CodeCell .jp-InputPrompt')?.textContent ?? '')"
+        )
+        try:
+            page.wait_for_function(begun, timeout=5000)
+        except Exception as error:
+            if type(error).__name__ != "TimeoutError":
+                raise
+        else:
+            return
+    raise RuntimeError("the cells do not run")

@@ -89,7 +89,7 @@ class Gallery(ipywidgets.VBox):
         self.order = ipywidgets.Dropdown(options=list(ORDERS), description="order", style=style, layout=layout)
         self.back = ipywidgets.Button(description="Back to all pictures", icon="arrow-left", layout=layout)
         self.view = View(self._hear, kind="gallery")
-        self._bar = ipywidgets.HBox([self.listing, self.order], layout={"flex_flow": "row wrap"})
+        self._bar = ipywidgets.HBox([self.listing, self.order], layout={"flex_flow": "row wrap", "grid_gap": "0 14px"})
         self.listing.observe(lambda _: self._list(), "value")
         self.order.observe(lambda _: self._list(), "value")
         self.back.on_click(lambda _: self.show_all())

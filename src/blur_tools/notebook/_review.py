@@ -71,7 +71,7 @@ class Review(ipywidgets.VBox):
             changed=self._show_state,
         )
         self.view = self.desk.view
-        wrap = {"flex_flow": "row wrap"}
+        wrap = {"flex_flow": "row wrap", "grid_gap": "0 14px"}
         top = ipywidgets.HBox([self.reviewer, self.order, self.listing], layout=wrap)
         asked = ipywidgets.HBox([self.search, self.engines], layout=wrap)
         super().__init__([top, asked, self.progress, self.counts, self.view, self.about])

@@ -217,7 +217,10 @@ function picture({ model, el }) {
       const x = Math.min(...mark.polygon.map((point) => point[0]));
       const top = Math.min(...mark.polygon.map((point) => point[1]));
       const word = make("span", { class: `bt-word bt-${mark.kind}${mark.keep ? " bt-keep" : ""}`, "data-word": mark.id, text: `${name}${mark.keep ? " · kept" : ""}` });
-      word.style.left = `${Math.min(96, Math.max(0, ((x - box[0]) / (box[2] - box[0])) * 100))}%`;
+      const from = Math.max(0, ((x - box[0]) / (box[2] - box[0])) * 100);
+      // near the right border a word ends there, so that it is not cut
+      if (from < 80) word.style.left = `${from}%`;
+      else word.style.right = 0;
       word.style.top = `${((top - box[1]) / (box[3] - box[1])) * 100}%`;
       const shown = x < box[2] && top < box[3] && top > box[1] - (box[3] - box[1]) / 4;
       if (shown) labels.append(word);
@@ -229,8 +232,11 @@ function picture({ model, el }) {
   }
 
   function drawCorners(mark) {
+    const [xs, ys] = [0, 1].map((axis) => mark.polygon.map((point) => point[axis]));
+    const least = Math.min(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
+    const r = Math.max(2.5 * scale(), Math.min(CORNER * scale(), least / 5)); // a small mark stays visible
     mark.polygon.forEach(([x, y], corner) => {
-      marks.append(make("svg:circle", { cx: x, cy: y, r: CORNER * scale(), class: "bt-corner", "data-corner": corner, "data-of": mark.id }));
+      marks.append(make("svg:circle", { cx: x, cy: y, r, class: "bt-corner", "data-corner": corner, "data-of": mark.id }));
     });
   }
 
