@@ -88,6 +88,7 @@ class Desk(Edits):
         self._box: Box | None = None
         self._number = 0
         self._step = 1
+        self._awaited: str | None = None
         self.view.observe(self._on_split, "split")
         self._unsubscribe = session.subscribe(self._on_session)
 
@@ -233,6 +234,7 @@ class Desk(Edits):
             return
         if not wait:
             self.say("Searching …")
+        self._awaited = item.key
         self._searching.start(
             lambda: finder.detect(shown.picture, settings.or_default(DEFAULT_INTENSITY)),
             lambda answer, error: self._found(item.key, finder.name, answer, error),
@@ -240,14 +242,18 @@ class Desk(Edits):
         )
 
     def _found(self, key: str, engine: str, answer: Answer | None, error: Exception | None) -> None:
+        if not self._searching.busy:
+            self._awaited = None
         if answer is None:
-            self._failed(error)
+            if self._is_current(key):
+                self._failed(error)
             return
         found, said = answer.detections, answer.warnings
         self.answers[key] = found
-        self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))
-        plates, faces = counted(len(found.plates), "plate"), counted(len(found.faces), "face")
-        self.say(" ".join([f"Found {plates} and {faces}.", *said]))
+        taken = self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))
+        if taken is not None and self._is_current(key):
+            plates, faces = counted(len(found.plates), "plate"), counted(len(found.faces), "face")
+            self.say(" ".join([f"Found {plates} and {faces}.", *said]))
 
     def _failed(self, error: Exception | None) -> None:
         self.say(f"Not searched: {message(error) if error else 'no answer'}")
@@ -324,7 +330,7 @@ class Desk(Edits):
         item = self.item
         if item is None or not self._may_decide():
             return
-        if self.auto and self._searching.busy:
+        if self._awaited == item.key:
             self.say("The picture is still being searched.")
             return
         if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:

@@ -24,7 +24,7 @@ from blur_tools.settings import BlurSettings
 
 __all__ = ["Gallery"]
 
-THUMB_SIDE, THUMB_LIMIT = 200, 16_000
+THUMB_SIDE, THUMB_LIMIT = 240, 18_000
 """Longest side in pixels and most bytes of a thumbnail."""
 
 ORDERS: dict[str, Callable[[Item], Any] | None] = {

@@ -16,6 +16,8 @@ Done = Callable[[Any, Exception | None], None]
 class Lane:
     """Does pieces of work one after the other; of those that wait, only the last is done.
 
+    What has been begun is always told of: it may have been paid for.
+
     Where no loop runs, as in a script, work is done at once.
     """
 
@@ -56,10 +58,9 @@ class Lane:
             if turn != self._turn:
                 return
             self.busy, waiting, self._waiting = False, self._waiting, None
-            if waiting is not None:  # what has ended is out of date
+            if waiting is not None:
                 self._begin(loop, *waiting)
-            else:
-                on_done(*outcome)
+            on_done(*outcome)
 
         def run() -> None:
             outcome = _tried(work)

@@ -149,6 +149,7 @@ class Preview(ipywidgets.VBox):
     ) -> None:
         self.session = session
         self._source, self._made = source, made
+        self._named: str | None = None
         self._written: set[str] = set()
         self.form = SettingsForm((settings or BlurSettings()).or_default(DEFAULT_INTENSITY), self._on_settings)
         self.engines = EngineChoice(engine, self._on_engine)
@@ -253,8 +254,6 @@ class Preview(ipywidgets.VBox):
 
     def show(self, *, wait: bool = False) -> None:
         """Show the picture under the session's cursor."""
-        item = self.session.current
-        self.path.value = "" if item is None else _proposed(item.key, item.source)
         self.desk.show(wait=wait)
 
     def close(self) -> None:
@@ -283,11 +282,15 @@ class Preview(ipywidgets.VBox):
 
     def _show_state(self) -> None:
         item = self.session.current
-        if not hasattr(self, "line") or item is None or self._made is not None:
+        if not hasattr(self, "line") or item is None:
+            return
+        if item.key != self._named:
+            self._named, self.path.value = item.key, _proposed(item.key, item.source)
+        if self._made is not None:
             return
         # line-height and font are Jupyter's, so that both themes fit
         self.line.value = (
-            '<pre aria-label="Code for this result" style="margin:4px 0;white-space:pre-wrap;overflow-wrap:anywhere;'
+            '<pre aria-label="Code for this result" style="margin:4px 0;overflow-x:auto;'
             f'line-height:1.4;font-family:var(--jp-code-font-family,monospace)">{escape(self.code)}</pre>'
         )
 

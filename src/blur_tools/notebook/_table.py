@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from blur_tools._cores import available_cores
-from blur_tools.batch.columns import cells_of, find_column
+from blur_tools.batch.columns import cells_of, find_column, known_column
 from blur_tools.batch.outputs import local_name
 from blur_tools.batch.runner import run_ordered
 from blur_tools.errors import BlurError, SettingsError
@@ -62,8 +62,7 @@ def result_table(
     """See ``df.blur.show``."""
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise SettingsError("rows", f"{rows!r} is not a number of rows")
-    if "blurred" not in frame.columns:
-        raise SettingsError("column", "the table has no column 'blurred', which apply and redact write")
+    known_column(frame, "blurred", "column")  # which apply and redact write
     name = find_column(frame, column)
     # a table that was edited could name an original among its results
     originals = {os.path.realpath(path) for cell in cells_of(frame[name]) if (path := local_name(cell)) is not None}
@@ -94,8 +93,8 @@ def _picture(blurred: Any, out: Path, originals: set[str]) -> str:
     """The cell with the redacted picture, or why there is none."""
     if blurred is None:
         return ""
-    base, path = os.path.realpath(out.parent / out.name), os.path.realpath(out.parent / str(blurred))
-    if os.path.commonpath([base, path]) != base or path in originals:
+    base, path = Path(os.path.realpath(out)), os.path.realpath(out.parent / str(blurred))
+    if not Path(path).is_relative_to(base) or path in originals:
         return f'<span class="bt-failed">not in {escape(out.name)}</span>'
     try:
         data = small_jpeg(load_source(path, max_bytes=MAX_BYTES).data, SIDE, LIMIT)

@@ -415,6 +415,7 @@ function picture({ model, el }) {
     showSplit();
     root.dataset.shown = message.number;
   }
+  listen.on("change:title", () => { live = false; [before, after].forEach(drop); showSplit(); });
   listen.on("change:size", showSize);
   listen.on("change:title change:status change:problem", showText);
   listen.on("change:marks change:selected change:clicks", drawMarks);
