@@ -33,6 +33,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/irreversibility.py
 	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python benchmarks/napari_latency.py
+	$(BIN)/python benchmarks/notebook.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

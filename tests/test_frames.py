@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import blur_tools  # noqa: F401  (registers the accessor)
-from blur_tools import Detection, Detections, DetectionsError, NotYetError, OutputError, PictureError, SettingsError
+from blur_tools import Detection, Detections, DetectionsError, OutputError, PictureError, SettingsError
 from blur_tools.batch import rows
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
@@ -385,12 +385,6 @@ def test_series(frame, folder, engine):
     assert list(result.index) == [7, 7, 3]
     unnamed = pd.Series(frame["image"].tolist())
     assert len(unnamed.blur.detect(engine=engine, progress=False)) == 6
-
-
-@pytest.mark.parametrize("verb", ["preview"])
-def test_later_verbs_say_so(frame, verb):
-    with pytest.raises(NotYetError, match=verb):
-        getattr(frame.blur, verb)()
 
 
 def test_workers_are_checked(frame, folder, engine):

@@ -34,12 +34,26 @@ ROOMS = (
     ("result", "detections", "settings"),
     ("_parameters",),
     ("_frozen",),
-    ("_cores", "_http", "_later"),
+    ("_cores", "_http"),
     ("_cuts",),
     ("_stop",),
     ("errors",),
 )
-HEAVY = ("napari", "qtpy", "ipywidgets", "dask", "onnxruntime", "cv2", "numba", "fastapi", "skimage", "scipy", "tqdm")
+HEAVY = (
+    "napari",
+    "qtpy",
+    "ipywidgets",
+    "anywidget",
+    "magicgui",
+    "dask",
+    "onnxruntime",
+    "cv2",
+    "numba",
+    "fastapi",
+    "skimage",
+    "scipy",
+    "tqdm",
+)
 
 
 def modules() -> list[Path]:
@@ -81,7 +95,7 @@ def test_all_errors_are_public():
 
 
 def test_what_is_public_has_a_numpy_docstring_with_its_errors():
-    for name in ("blur", "detect", "redact", "engine", "scan"):
+    for name in ("blur", "detect", "preview", "redact", "engine", "scan"):
         text = inspect.getdoc(getattr(blur_tools, name)) or ""
         assert "Parameters" in text, name
     assert "Raises" in (inspect.getdoc(blur_tools.blur) or "")
@@ -133,9 +147,3 @@ def test_import_time_beyond_pandas_numpy_and_requests_is_small():
         for _ in range(5)
     ]
     assert statistics.median(seconds) <= 0.3
-
-
-@pytest.mark.parametrize("name", ["preview"])
-def test_fixed_names_of_later_versions_say_so(name: str):
-    with pytest.raises(blur_tools.NotYetError, match=f"blur_tools.{name} comes with a later version"):
-        getattr(blur_tools, name)("picture.jpg")

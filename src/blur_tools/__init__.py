@@ -25,7 +25,6 @@ from blur_tools.errors import (
     ForbiddenError,
     JournalError,
     ModelError,
-    NotYetError,
     OutputError,
     PatternTimeoutError,
     PictureError,
@@ -41,8 +40,8 @@ from blur_tools.result import BlurResult
 from blur_tools.settings import BlurSettings
 
 if TYPE_CHECKING:
-    from blur_tools._later import preview
     from blur_tools.engines import Engine, engine
+    from blur_tools.notebook import preview
     from blur_tools.pipeline import blur, detect, redact
     from blur_tools.redaction.scan import Finding, scan
 
@@ -64,7 +63,6 @@ __all__ = [
     "ForbiddenError",
     "JournalError",
     "ModelError",
-    "NotYetError",
     "OutputError",
     "PatternTimeoutError",
     "PictureError",
@@ -86,7 +84,7 @@ __all__ = [
 _LAZY = {
     "Engine": "blur_tools.engines",
     "engine": "blur_tools.engines",
-    "preview": "blur_tools._later",
+    "preview": "blur_tools.notebook",
     "Finding": "blur_tools.redaction.scan",
     "scan": "blur_tools.redaction.scan",
     "blur": "blur_tools.pipeline",

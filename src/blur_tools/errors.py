@@ -22,8 +22,7 @@
     │       └── AnswerError               a success that carries an error, or is not the documented answer
     ├── AuditError                        a review that cannot go on as asked: an unknown picture or mark, no area
     │   └── JournalError                  a review's journal: not ours, newer, damaged, open elsewhere; `.line`
-    ├── ExtraMissingError (ImportError)   an optional part is not installed; `.extra`
-    └── NotYetError (NotImplementedError) a verb that this version does not have
+    └── ExtraMissingError (ImportError)   an optional part is not installed; `.extra`
 
 Every class passes all its arguments to ``Exception.__init__``, so errors survive pickling between processes.
 """
@@ -42,7 +41,6 @@ __all__ = [
     "ForbiddenError",
     "JournalError",
     "ModelError",
-    "NotYetError",
     "OutputError",
     "PatternTimeoutError",
     "PictureError",
@@ -240,7 +238,3 @@ class ExtraMissingError(BlurError, ImportError):
 
     def __str__(self) -> str:
         return f"{self.what} needs the extra [{self.extra}]: pip install 'blur-tools[{self.extra}]'"
-
-
-class NotYetError(BlurError, NotImplementedError):
-    """A verb that is planned but that this version does not have."""

@@ -13,7 +13,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,8 @@ from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
 from blur_tools.sources import ORIENTATION_TAG, Source, load_source
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Format", "Picture", "header_orientation", "load_picture", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Format", "Picture", "Thumbnail", "header_orientation", "load_picture",
+           "load_thumbnail", "sniff"]  # fmt: skip
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded, in pixels."""
@@ -202,6 +203,59 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
     if deep is not None:
         return Picture(source, kind, stored, orientation, info, deep)
     return Picture(source, kind, _workable(source, stored, info), orientation, info)
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A picture made small: upright RGB pixels, and the stored ``(width, height)`` and orientation of the whole."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    orientation: int
+
+    @classmethod
+    def of(cls, stored: Image.Image, size: tuple[int, int], orientation: int, side: int) -> Self:
+        """Stored pixels of a working mode, made small."""
+        # without alpha: scaling would blacken what is transparent
+        small = stored.convert({"RGBA": "RGB", "LA": "L"}.get(stored.mode, stored.mode))
+        small.thumbnail((side, side), Image.Resampling.BOX)
+        return cls(turn_upright(small.convert("RGB"), orientation), size, orientation)
+
+
+def load_thumbnail(source: Any, side: int, *, max_pixels: int = MAX_PIXELS) -> Thumbnail:
+    """Read, check and decode one picture small: a JPEG no larger than is needed, which takes a tenth of the time.
+
+    Parameters
+    ----------
+    source : anything that `blur_tools.sources.load_source` takes
+        The picture.
+    side : int
+        Longest side of the result, in pixels; a smaller picture stays as it is.
+    max_pixels : int
+        Refuse more than this, by the header.
+
+    Raises
+    ------
+    PictureError
+        It cannot be read, or is refused; the message says why.
+    """
+    source = load_source(source)
+    kind = sniff(source.data)
+    if kind is not FORMATS["JPEG"]:
+        picture = load_picture(source, max_pixels=max_pixels)
+        return Thumbnail.of(picture.image, picture.size, picture.orientation, side)
+    try:
+        image = kind.open(io.BytesIO(source.data))
+        _check_header(source, kind, image, max_pixels)
+        size = image.size
+        image.draft(None, (2 * side, 2 * side))
+        stored = _decoded(image)
+        small = _workable(source, stored, {str(key): value for key, value in image.info.items()})
+        return Thumbnail.of(small, size, header_orientation(image), side)
+    except PictureError:
+        raise
+    except DECODER_ERRORS as error:
+        raise PictureError(source.origin, f"a broken {kind.name} file: {_first_line(error)}") from error
 
 
 def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: int) -> int | None:

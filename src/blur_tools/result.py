@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from blur_tools.detections import Detections
-from blur_tools.errors import DetectionsError
+from blur_tools.errors import DetectionsError, PictureError
 
 __all__ = ["BlurResult"]
 
@@ -55,6 +56,16 @@ class BlurResult:
     def __repr__(self) -> str:
         size = "no picture" if self.data is None else f"{len(self.data):,} bytes of {self.content_type}"
         return f"<BlurResult {self.filename!r}: {self.detections!r}, {size}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the redacted picture, small; it knows no other."""
+        bundle = {"text/plain": repr(self)}
+        if self.data is not None:
+            from blur_tools.notebook._screen import SIDE, small_jpeg
+
+            with contextlib.suppress(PictureError):  # a service can render in a format that is not read here
+                bundle["image/jpeg"] = base64.b64encode(small_jpeg(self.data, SIDE)).decode("ascii")
+        return bundle
 
     def to_api(self) -> dict[str, Any]:
         """The API's exact JSON: ``plates``, ``faces`` and ``blur`` (null without a picture)."""

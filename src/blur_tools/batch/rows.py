@@ -25,7 +25,6 @@ from blur_tools.errors import (
     DetectionsError,
     ExtraMissingError,
     ModelError,
-    NotYetError,
     OutputError,
     SettingsError,
 )
@@ -61,7 +60,7 @@ FETCH_RATE = 20.0
 """URLs a second that are asked of one host: a data set's host serves others, too."""
 
 # wrong for every picture alike: said once, at once
-_FATAL = (SettingsError, ModelError, ExtraMissingError, NotYetError)
+_FATAL = (SettingsError, ModelError, ExtraMissingError)
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from blur_tools._later import not_yet
 from blur_tools.errors import ExtraMissingError, SettingsError
 from blur_tools.frames.auditing import AuditingMethods
 
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession, Order
     from blur_tools.engines import Engine
+    from blur_tools.notebook._gallery import Gallery
+    from blur_tools.notebook._table import ResultTable
     from blur_tools.settings import BlurSettings
 
 __all__ = ["FrameAccessor", "SeriesAccessor"]
+
+MOST_A_PAGE = 200
+"""Thumbnails of one page of a gallery."""
 
 
 @pd.api.extensions.register_dataframe_accessor("blur")
@@ -185,9 +189,78 @@ class FrameAccessor(AuditingMethods):
 
         return tables.parse_detections(self._frame, column)
 
-    def preview(self, *_: Any, **__: Any) -> Any:
-        """Page through before and after in a notebook; not in this version."""
-        raise not_yet("df.blur.preview", "notebook", "anywidget")
+    def preview(
+        self,
+        column: Any = None,
+        *,
+        settings: BlurSettings | None = None,
+        engine: str | Engine | None = None,
+        per_page: int = 24,
+        **params: Any,
+    ) -> Gallery:
+        """Page through the pictures in a notebook: what was found in each, by risk or by name; a click opens one.
+
+        Parameters
+        ----------
+        column : label, optional
+            As for `apply`. What the table says in ``detections``, ``decision`` and ``error`` is shown.
+        settings : BlurSettings, optional
+            What an opened picture begins with; see `blur_tools.preview`.
+        engine : str or Engine, optional
+            Who searches an opened picture that nobody has searched.
+        per_page : int
+            Pictures a page.
+        **params
+            Single parameters of `BlurSettings`, over `settings`.
+
+        Returns
+        -------
+        blur_tools.notebook._gallery.Gallery
+            An ipywidgets widget; its ``session.to_frame()`` is the table with the edits made in it.
+
+        Raises
+        ------
+        ExtraMissingError
+            The extra [notebook] is not installed.
+        AuditError, DetectionsError, SettingsError
+            As for `audit`.
+        """
+        from blur_tools.notebook import gallery, need_widgets
+
+        need_widgets("df.blur.preview")
+        from blur_tools.audit.session import AuditSession
+        from blur_tools.settings import BlurSettings
+
+        if isinstance(per_page, bool) or not isinstance(per_page, int) or not 1 <= per_page <= MOST_A_PAGE:
+            raise SettingsError("per_page", f"{per_page!r} is not between 1 and {MOST_A_PAGE}")
+        wanted = BlurSettings.of(settings, **params)
+        return gallery(AuditSession.open(self._frame, column=column), engine=engine, settings=wanted, per_page=per_page)
+
+    def show(self, column: Any = None, *, out: str | os.PathLike[str] = "blurred", rows: int = 50) -> ResultTable:
+        """The table as a notebook shows it, with a thumbnail of each redacted picture; needs no widgets.
+
+        Parameters
+        ----------
+        column : label, optional
+            The originals, as for `apply`; they are named, and never shown.
+        out : path
+            The folder that was written to; ``blurred`` is relative to its parent, and only what is in it is shown.
+        rows : int
+            How many rows are shown.
+
+        Returns
+        -------
+        blur_tools.notebook._table.ResultTable
+            Its ``html`` is what a notebook shows.
+
+        Raises
+        ------
+        SettingsError
+            A table without the column ``blurred``, or no column that could be meant.
+        """
+        from blur_tools.notebook._table import result_table
+
+        return result_table(self._frame, column, out=out, rows=rows)
 
     def audit(
         self,
@@ -215,8 +288,9 @@ class FrameAccessor(AuditingMethods):
             Order of the queue; by default the journal's, or by path.
         engine_name : str
             Whose detections the table holds, for those that do not say it themselves.
-        where : {"napari", "none"}
-            The window. ``"none"`` opens none: the session is then a script's, which calls its methods.
+        where : {"napari", "notebook", "none"}
+            The window. ``"notebook"`` shows the review below the cell, with the same keys. ``"none"`` opens none: the
+            session is then a script's, which calls its methods.
 
         Returns
         -------
@@ -227,23 +301,28 @@ class FrameAccessor(AuditingMethods):
         Raises
         ------
         ExtraMissingError
-            napari is not installed.
+            napari, or the extra [notebook], is not installed.
         AuditError, JournalError, DetectionsError, SettingsError
             As for `blur_tools.audit.session.AuditSession.open`.
         """
-        if where not in ("napari", "none"):
-            raise SettingsError("where", f"{where!r} is none of napari, none")
+        if where not in ("napari", "notebook", "none"):
+            raise SettingsError("where", f"{where!r} is none of napari, notebook, none")
         if where == "napari" and find_spec("napari") is None:
             raise ExtraMissingError("df.blur.audit", "napari")
+        if where == "notebook":
+            import_module("blur_tools.notebook").need_widgets("df.blur.audit")
         from blur_tools.audit.session import AuditSession
 
         session = AuditSession.open(
             self._frame, journal=journal, reviewer=reviewer, order=order, column=column, engine_name=engine_name
         )
-        if where == "napari":
+        if where != "none":
             try:
                 # by name: what is below is not loaded, and need not be there, for a script
-                import_module("blur_tools.napari").open_audit(session)
+                if where == "napari":
+                    import_module("blur_tools.napari").open_audit(session)
+                else:
+                    import_module("blur_tools.notebook").open_review(session)
             except BaseException:
                 session.close()
                 raise

@@ -1,0 +1,236 @@
+"""`df.blur.preview()`: the pictures of a table, page by page; a click opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+
+from blur_tools._cores import available_cores
+from blur_tools.audit.actions import FILTERS, SIGNS, UNSHOWN
+from blur_tools.audit.session import AuditSession, Item
+from blur_tools.batch.runner import run_ordered
+from blur_tools.engines import Engine
+from blur_tools.notebook._desk import reason_of
+from blur_tools.notebook._edits import counted
+from blur_tools.notebook._lane import Lane
+from blur_tools.notebook._preview import Preview
+from blur_tools.notebook._screen import jpeg
+from blur_tools.notebook._view import View
+from blur_tools.orientation import polygon_to_upright, upright_size
+from blur_tools.picture import load_thumbnail
+from blur_tools.settings import BlurSettings
+
+__all__ = ["Gallery"]
+
+THUMB_SIDE, THUMB_LIMIT = 240, 18_000
+"""Longest side in pixels and most bytes of a thumbnail."""
+
+ORDERS: dict[str, Callable[[Item], Any] | None] = {
+    "as in the table": None,
+    "riskiest first": lambda item: -item.risk,
+    "by name": lambda item: item.key.split("/"),
+    "most found first": lambda item: -len(item.marks),
+}
+
+LISTED: dict[str, Callable[[Item], bool]] = {
+    "failed": lambda item: bool(item.error),
+    "with plates": lambda item: bool(item.detections.plates),
+    "with faces": lambda item: bool(item.detections.faces),
+    "nothing found": lambda item: item.detected and not item.marks,
+    "not searched": lambda item: not item.detected and not item.error,
+}
+"""What can be listed beside what `FILTERS` names."""
+
+
+class Gallery(ipywidgets.VBox):
+    """Pages of thumbnails, with what was found in each picture; a click opens one in a `Preview`.
+
+    Thumbnails are made when their page is seen, and go out as `View` says: no notebook keeps them.
+
+    Parameters
+    ----------
+    session : AuditSession
+        The pictures; edits made in the preview are in its ``to_frame()``.
+    engine, settings
+        For the preview.
+    per_page : int
+        Pictures a page.
+
+    Attributes
+    ----------
+    view : View
+        The page in the browser.
+    listing, order : ipywidgets.Dropdown
+        What is listed and how.
+    opened : Preview or None
+        The picture that was clicked.
+    """
+
+    def __init__(
+        self,
+        session: AuditSession,
+        *,
+        engine: str | Engine | None = None,
+        settings: BlurSettings | None = None,
+        per_page: int = 24,
+    ) -> None:
+        self.session = session
+        self.opened: Preview | None = None
+        self._per_page = per_page
+        self._asked = (engine, settings)
+        self._lane = Lane()
+        # the queue is ordered by path; the table has its own order
+        self._rows = list(dict.fromkeys(key for key in session._rows() if key is not None))
+        self._keys: list[str] = []
+        style, layout = {"description_width": "initial"}, {"width": "auto"}
+        self.listing = ipywidgets.Dropdown(options=[*FILTERS, *LISTED], description="show", style=style, layout=layout)
+        self.order = ipywidgets.Dropdown(options=list(ORDERS), description="order", style=style, layout=layout)
+        self.back = ipywidgets.Button(description="Back to all pictures", icon="arrow-left", layout=layout)
+        self.view = View(self._hear, kind="gallery")
+        self._bar = ipywidgets.HBox([self.listing, self.order], layout={"flex_flow": "row wrap", "grid_gap": "0 14px"})
+        self.listing.observe(lambda _: self._list(), "value")
+        self.order.observe(lambda _: self._list(), "value")
+        self.back.on_click(lambda _: self.show_all())
+        super().__init__([self._bar, self.view])
+        self._list()
+
+    @property
+    def page(self) -> int:
+        """The page that is seen, from 0."""
+        return self.view.page
+
+    @page.setter
+    def page(self, number: int) -> None:
+        self._show(max(0, min(number, self.view.pages - 1)))
+
+    def open_picture(self, key: str) -> Preview:
+        """Open one picture in place of the page."""
+        self._close_opened()
+        self.session.go(key)
+        engine, settings = self._asked
+        self.opened = Preview(self.session, engine=engine, settings=settings)
+        self.children = (self.back, self.opened)
+        return self.opened
+
+    def show_all(self) -> None:
+        """Go back to the page."""
+        self._close_opened()
+        self.children = (self._bar, self.view)
+        self._list(self.view.page)
+
+    def close(self) -> None:
+        """Take the widgets away; the session stays open."""
+        self._lane.forget()
+        self._close_opened()
+        super().close()
+
+    def _close_opened(self) -> None:
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    # -- the page ----------------------------------------------------------------------------------------------------
+
+    def _list(self, page: int = 0) -> None:
+        name, rank = self.listing.value, ORDERS[self.order.value]
+        items = [item for item in map(self.session.__getitem__, self._rows) if _is_listed(item, name)]
+        if rank is not None:
+            items.sort(key=rank)
+        self._keys = [item.key for item in items]
+        self.view.pages = max(1, -(-len(items) // self._per_page))
+        self._show(min(page, self.view.pages - 1))
+
+    def _show(self, page: int) -> None:
+        self._lane.forget()
+        keys = self._on_page(page)
+        with self.view.hold_sync():
+            self.view.page = page
+            self.view.cells = [_cell(self.session[key]) for key in keys]
+            self.view.status = self._summary()
+
+    def _on_page(self, page: int) -> list[str]:
+        return self._keys[page * self._per_page : (page + 1) * self._per_page]
+
+    def _summary(self) -> str:
+        items = self.session.items
+        plates = sum(mark.detection.kind == "plate" for item in items for mark in item.marks)
+        faces = sum(len(item.marks) for item in items) - plates
+        failed = sum(bool(item.error) for item in items)
+        words = [counted(len(items), "picture"), counted(plates, "plate"), counted(faces, "face")]
+        counts = self.session.counts()
+        decided = [f"{number} {name}" for name, number in counts.items() if number and name != "unreviewed"]
+        words += [*([f"{failed} failed"] if failed else []), *decided]
+        listed = "" if len(self._keys) == len(items) else f"{len(self._keys):,} listed of "
+        return listed + " · ".join(words)
+
+    def _send_thumbs(self) -> None:
+        items = [self.session[key] for key in self._on_page(self.view.page)]
+        keys = [item.key for item in items]
+
+        def work() -> None:
+            for facts, data in run_ordered(_thumb, items, available_cores()):
+                if keys != self._on_page(self.view.page):
+                    return  # a person is faster
+                self.view.show("thumb", facts, [data] if data else [])
+
+        self._lane.start(work, lambda _, error: self._tell(error))
+
+    def _tell(self, error: Exception | None) -> None:
+        if error is not None:
+            self.view.status = f"No thumbnails: {reason_of(error)}"
+
+    def _hear(self, do: str, content: Mapping[str, Any]) -> None:
+        # what a page sends is not believed
+        if do == "thumbs":
+            self._send_thumbs()
+        elif do == "page" and isinstance(content.get("page"), int):
+            self.page = content["page"]
+        elif do == "open" and content.get("key") in self.session:
+            self.open_picture(content["key"])
+
+    def __repr__(self) -> str:
+        return f"<Gallery: {self._summary()}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self.view.seen = True
+        self._send_thumbs()
+        return {**(super()._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
+
+
+def _is_listed(item: Item, name: str) -> bool:
+    if name in LISTED:
+        return LISTED[name](item)
+    only = FILTERS[name]
+    return only is None or item.decision in only
+
+
+def _cell(item: Item) -> dict[str, Any]:
+    found = f"{counted(len(item.detections.plates), 'plate')}, {counted(len(item.detections.faces), 'face')}"
+    words = "failed" if item.error else found if item.detected or item.marks else "not searched"
+    risk = f" · risk {item.risk:.2f}" if item.risk >= 0.005 and not item.error else ""
+    return {
+        "key": item.key,
+        "sign": UNSHOWN if item.error else SIGNS[item.decision],
+        "decision": item.decision,
+        "words": words + risk,
+        "error": item.error,
+    }
+
+
+def _thumb(item: Item) -> tuple[dict[str, Any], bytes | None]:
+    """What a browser is told of one picture, and its thumbnail; a broken one says why in its place."""
+    try:
+        small = load_thumbnail(item.source, THUMB_SIDE)
+        data = jpeg(small.image, THUMB_LIMIT)
+    except Exception as error:
+        return {"key": item.key, "error": item.error or reason_of(error)}, None
+    if item.error:
+        return {"key": item.key, "error": item.error}, None
+    outlines = [polygon_to_upright(one.polygon, small.size, small.orientation) for one in item.detections]
+    marks = [
+        {"kind": one.kind, "keep": one.keep, "polygon": [[round(x, 1), round(y, 1)] for x, y in outline]}
+        for one, outline in zip(item.detections, outlines, strict=True)
+    ]
+    return {"key": item.key, "size": list(upright_size(small.size, small.orientation)), "marks": marks}, data

@@ -1,0 +1,717 @@
+"""The notebook's widgets without a browser: what a page would send goes in as messages, what it is sent is caught."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import blur_tools
+from blur_tools import BlurResult, BlurSettings, Detection, Detections, ExtraMissingError, OutputError, SettingsError
+from blur_tools.audit.session import AuditSession
+from blur_tools.detections import box_polygon
+from blur_tools.engines import Answer
+from blur_tools.engines.fake import FakeBlur
+from blur_tools.errors import EngineError
+from blur_tools.picture import load_picture, load_thumbnail
+from blur_tools.samples import scenes, write_scenes
+
+ipywidgets = pytest.importorskip("ipywidgets", reason="the extra [notebook] is not installed")
+pytest.importorskip("anywidget", reason="the extra [notebook] is not installed")
+pytest.importorskip("magicgui", reason="the extra [notebook] is not installed")
+
+from notebook_privacy import leaks_of  # noqa: E402
+
+from blur_tools.notebook import _desk, _screen  # noqa: E402
+from blur_tools.notebook._gallery import Gallery  # noqa: E402
+from blur_tools.notebook._lane import Lane  # noqa: E402
+from blur_tools.notebook._preview import Preview  # noqa: E402
+from blur_tools.notebook._review import Review  # noqa: E402
+
+PLATE, FACE = box_polygon(10, 20, 50, 30), box_polygon(100, 40, 120, 70)
+"""What the fixture `networks` finds."""
+
+
+class Page:
+    """Stands for the browser at the other end of a view."""
+
+    def __init__(self, view) -> None:
+        self.view = view
+        self.got: list[SimpleNamespace] = []
+        view.send = lambda content, buffers=(): self.got.append(SimpleNamespace(**content, buffers=list(buffers)))
+
+    def say(self, do: str, **facts) -> None:
+        """What `model.send` of the page does."""
+        self.view._handle_custom_msg({"do": do, **facts}, [])
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """What is seen now, by side."""
+        seen = {}
+        for message in self.got:
+            if getattr(message, "is") == "picture":
+                for side, data in zip(message.sides, message.buffers, strict=True):
+                    seen[side] = np.asarray(Image.open(io.BytesIO(data)), dtype=int)
+        return seen
+
+    def words(self) -> dict:
+        return [message.words for message in self.got if getattr(message, "is") == "words"][-1]
+
+
+@pytest.fixture
+def street(noise):
+    return noise(200, 300)
+
+
+@pytest.fixture
+def picture(tmp_path, encode, noise):
+    path = tmp_path / "street.png"
+    path.write_bytes(encode(noise(200, 300)))
+    return path
+
+
+def state_of(widget) -> str:
+    """All that a notebook saves of a widget and those in it, pixels as base64."""
+    found, todo = [], [widget]
+    while todo:
+        one = todo.pop()
+        found.append({key: _plain(value) for key, value in one.get_state().items()})
+        todo += list(getattr(one, "children", ()))
+    return json.dumps(found, default=str)
+
+
+def _plain(value):
+    return base64.b64encode(value).decode() if isinstance(value, bytes | memoryview) else value
+
+
+# ---- one picture
+
+
+def test_a_preview_shows_before_and_after_and_what_was_found(picture, networks):
+    made = blur_tools.preview(picture)
+    page = Page(made.view)
+    assert [(mark["kind"], mark["polygon"]) for mark in made.view.marks] == [
+        ("plate", [list(point) for point in PLATE]),
+        ("face", [list(point) for point in FACE]),
+    ]
+    assert made.view.status == "Found 1 plate and 1 face."
+    assert made.view.size == (300, 200)
+    assert made.view.sides == ["before", "after"]
+    page.say("ready")
+    seen = page.pictures()
+    changed = abs(seen["before"] - seen["after"]).max(axis=2) > 40
+    assert changed[22:28, 15:45].mean() > 0.5
+    assert changed[50:60, 105:115].mean() > 0.5
+    assert changed[100:, 150:].mean() < 0.01
+
+
+def test_nothing_is_sent_before_somebody_sees_it(picture, networks):
+    made = blur_tools.preview(picture)
+    page = Page(made.view)
+    made.form.fields["plates"].native.value = 3
+    assert page.got == []
+    made._repr_mimebundle_()
+    assert {getattr(message, "is") for message in page.got} == {"picture", "words"}
+
+
+def test_a_click_leaves_a_mark_visible_and_hides_it_again(picture, networks):
+    made = blur_tools.preview(picture)
+    page = Page(made.view)
+    page.say("ready")
+    hidden = page.pictures()["after"]
+    number = made.view.marks[0]["id"]
+    page.say("toggle", id=number)
+    assert [item.keep for item in made.detections] == [True, False]
+    assert [mark["keep"] for mark in made.view.marks] == [True, False]
+    seen = page.pictures()
+    assert abs(seen["after"] - seen["before"])[22:28, 15:45].mean() < 5
+    page.say("toggle", id=number)
+    assert (page.pictures()["after"] == hidden).all()
+    page.say("act", name="undo")
+    assert [item.keep for item in made.detections] == [True, False]
+
+
+def test_the_settings_render_at_once_and_the_code_follows(picture, networks):
+    made = blur_tools.preview(picture, effect="gaussian")
+    page = Page(made.view)
+    page.say("ready")
+    before = page.pictures()["after"]
+    asked = len(networks)
+    made.form.fields["effect"].native.value = "fill"
+    assert not (page.pictures()["after"] == before).all()
+    made.form.fields["plates"].native.value = 9
+    made.form.fields["margin"].native.value = 0.5
+    assert made.code == f"blur_tools.blur({str(picture)!r}, plates=9, effect='fill', margin=0.5)"
+    assert made.code in made.line.value.replace("&#x27;", "'")
+    assert len(networks) == asked  # how it is hidden asks nobody
+    result = eval(made.code)
+    assert result.data == made.result.data
+
+
+def test_a_threshold_asks_again_and_keeps_what_a_person_did(picture, networks):
+    made = blur_tools.preview(picture)
+    made.view._handle_custom_msg({"do": "toggle", "id": made.view.marks[1]["id"]}, [])
+    asked = len(networks)
+    made.form.fields["plate_threshold"].native.value = 0.5
+    assert networks[asked][0] == "plate"
+    assert networks[asked][2] == 0.5
+    assert [item.keep for item in made.detections] == [False, True]
+
+
+def test_edited_marks_stand_in_the_code_without_their_text(picture):
+    read = Detection("plate", PLATE, 0.9, result={"plate": "geheim1"})
+    made = blur_tools.preview(BlurResult(Detections([read])), original=picture)
+    page = Page(made.view)
+    page.say("ready")
+    assert page.words() == {made.view.marks[0]["id"]: "geheim1"}
+    page.say("toggle", id=made.view.marks[0]["id"])
+    names = {"blur_tools": blur_tools}
+    exec(made.code.replace("blur_tools.redact", "result = blur_tools.redact"), names)
+    assert names["result"].detections[0].keep
+    assert "geheim1" not in state_of(made)
+    assert "geheim1" not in str(made._repr_mimebundle_())
+
+
+def test_all_settings_go_through_the_form(picture, networks):
+    said = BlurSettings(
+        plates=8, faces=9, et=5, skip_regexp=["^ab", "c$"], split=2, config={"a": 1}, regions=["de"], copy_metadata=True
+    )
+    made = blur_tools.preview(picture, said, xmin=[1], ymin=[1], xmax=[5], ymax=[5])
+    assert made.settings == BlurSettings.of(said, xmin=[1], ymin=[1], xmax=[5], ymax=[5])
+    made.form.fields["et"].native.value = "banana"
+    assert "et" in made.form.problem.value
+    assert 'role="alert"' in made.form.problem.value
+    assert made.settings.et == 5
+    made.form.fields["et"].native.value = "7.5"
+    assert (made.form.problem.value, made.settings.et) == ("", 7.5)
+    made.form.reset.click()
+    assert made.settings == BlurSettings.of(said, xmin=[1], ymin=[1], xmax=[5], ymax=[5])
+
+
+def test_every_parameter_has_a_labelled_field(picture, networks):
+    form = blur_tools.preview(picture).form
+    for name, parameter in form.parameters.items():
+        native = form.fields[name].native
+        assert native.description == name.replace("_", " ")
+        assert native.tooltip == parameter.help
+
+
+def test_magicgui_makes_its_own_widgets_afterwards_as_before(picture, networks):
+    from magicgui import application
+
+    before = application.Application._instance
+    blur_tools.preview(picture)
+    assert application.Application._instance is before
+
+
+def test_an_added_plate_is_stored_upright_turned_back(networks):
+    scene = next(scene for scene in scenes() if scene.name == "bus-stop.jpg")  # stored on its side
+    made = blur_tools.preview(scene.data)
+    width, height = made.view.size
+    assert width < height
+    page = Page(made.view)
+    page.say("act", name="add_plate")
+    assert made.view.drawing == "plate"
+    page.say("add", kind="plate", polygon=[[100, 200], [200, 200], [200, 240], [100, 240]])
+    added = made.detections[-1]
+    assert (added.kind, added.source.split(":")[0], made.view.drawing) == ("plate", "person", "")
+    assert made.view.marks[-1]["polygon"] == [[100, 200], [200, 200], [200, 240], [100, 240]]
+    assert added.box == (200, width - 200, 240, width - 100)
+    page.say("reshape", id=made.view.marks[-1]["id"], polygon=[[110, 200], [9999, 200], [210, 240], [110, 240]])
+    assert made.view.marks[-1]["polygon"][1] == [width, 200]
+    page.say("act", name="delete")
+    assert len(made.detections) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"do": "toggle", "id": "x"},
+        {"do": "toggle"},
+        {"do": "toggle", "id": 10**400},
+        {"do": "add", "kind": "cat", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+        {"do": "add", "kind": "plate", "polygon": [[0, 0]]},
+        {"do": "add", "kind": "plate", "polygon": "....", "x": 1},
+        {"do": "reshape", "id": 99, "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+        {"do": "look", "box": [0, 0, float("nan"), 1]},
+        {"do": "look", "box": [0, 0, 1e9, 1]},
+        {"do": "look"},
+        {"do": "act", "name": "close"},
+        {"do": "act", "name": "__init__"},
+        {"do": "act"},
+        {"do": 3},
+        [],
+        None,
+    ],
+    ids=range(16),
+)
+def test_what_a_page_should_not_send_changes_nothing(picture, networks, content):
+    made = blur_tools.preview(picture)
+    page = Page(made.view)
+    page.say("ready")
+    before, marks = made.detections, list(made.view.marks)
+    made.view._handle_custom_msg(content, [])
+    assert (made.detections, made.view.marks) == (before, marks)
+
+
+def test_zooming_sends_a_part_no_larger_than_the_screen(encode, noise, networks):
+    made = blur_tools.preview(encode(noise(1000, 3000)))
+    page = Page(made.view)
+    page.say("ready")
+    assert page.pictures()["before"].shape[:2] == (341, 1024)
+    page.say("look", box=[1000, 200, 1300, 300])
+    assert page.pictures()["before"].shape[:2] == (100, 300)
+    sizes = [len(data) for message in page.got if getattr(message, "is") == "picture" for data in message.buffers]
+    assert max(sizes) <= _screen.LIMIT
+
+
+def test_a_broken_picture_has_its_reason_in_its_place(tmp_path):
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    made = blur_tools.preview(path)
+    assert made.view.problem.startswith("broken.jpg: a broken JPEG file")
+    assert made.view.sides == []
+    assert set(made._repr_mimebundle_()) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+    assert "broken JPEG" in repr(made)
+    made.save_button.click()
+    assert made.view.status.startswith("Not saved: ")
+
+
+class Down:
+    """An engine that cannot work."""
+
+    name, versions = "down", {}
+
+    def detect(self, picture, settings):
+        raise EngineError("the service is asleep")
+
+
+def test_where_nothing_was_searched_no_picture_goes_into_the_notebook(picture):
+    made = blur_tools.preview(picture, engine=Down())
+    assert made.view.status == "Not searched: the service is asleep"
+    assert made.view.sides == ["before"]
+    assert set(made._repr_mimebundle_()) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+    assert made.view.still == b""
+    with pytest.raises(SettingsError, match="nothing has searched"):
+        _ = made.result
+
+
+def test_what_stays_in_a_notebook_is_redacted_whatever_is_set():
+    scene = scenes()[0]
+    found = Detections(scene.truth.map(lambda one: Detection(one.kind, one.polygon, keep=True)))
+    made = blur_tools.preview(BlurResult(found), original=scene.data, plates=1, faces=0)
+    page = Page(made.view)
+    bundle = made._repr_mimebundle_()
+    assert page.pictures()["before"].shape == (683, 1024, 3)  # the page has seen the original
+    assert leaks_of({"state": state_of(made), "bundle": bundle}) == []
+    assert {"image/jpeg", "application/vnd.jupyter.widget-view+json", "text/plain"} == set(bundle)
+    # and the comparison would have told
+    assert leaks_of(base64.b64encode(_screen.small_jpeg(scene.data, 720)).decode())
+
+
+def test_a_preview_sends_less_than_400_kilobytes(noise):
+    """Noise is what takes most; the state, the page's code and the picture that stays count as well."""
+    made = blur_tools.preview(BlurResult(Detections([Detection("plate", PLATE)])), original=noise(1200, 1700))
+    page = Page(made.view)
+    bundle = made._repr_mimebundle_()
+    sent = sum(len(data) for message in page.got for data in message.buffers)
+    assert {side for message in page.got for side in getattr(message, "sides", ())} == {"before", "after"}
+    assert sent + len(state_of(made)) + len(json.dumps(bundle)) < 400_000
+
+
+def test_saving_replaces_no_file(picture, networks, tmp_path):
+    made = blur_tools.preview(picture)
+    original = picture.read_bytes()
+    target = tmp_path / "out" / "street.png"
+    made.path.value = str(target)
+    made.save_button.click()
+    assert made.view.status == f"Saved as {target}."
+    assert target.read_bytes() == made.result.data
+    made.form.fields["effect"].native.value = "fill"
+    made.save(target)  # its own is replaced
+    assert target.read_bytes() == made.result.data
+    for name, reason in ((picture, "is there already"), (tmp_path / "a.jpg", "end in .png")):
+        with pytest.raises(OutputError, match=reason):
+            made.save(name)
+    (tmp_path / "link.png").symlink_to(picture)
+    with pytest.raises(OutputError, match="is there already"):
+        made.save(tmp_path / "link.png")
+    assert picture.read_bytes() == original
+
+
+def test_an_engine_can_be_chosen_and_no_token_of_it_is_kept(picture, networks, monkeypatch):
+    monkeypatch.delenv("PLATE_RECOGNIZER_TOKEN", raising=False)
+    made = blur_tools.preview(picture)
+    made.engines.name.value = "cloud"
+    assert "PLATE_RECOGNIZER_TOKEN" in made.view.status
+    made.engines.name.value = "address"
+    assert made.engines.address.layout.display == ""
+    assert "type the service's address" in made.view.status
+    with pytest.raises(SettingsError):
+        blur_tools.preview(picture, engine="nowhere")
+    with pytest.raises(SettingsError, match="holds a user or a password"):
+        blur_tools.preview(picture, engine="http://user:hunter2@127.0.0.1:9/")
+    with FakeBlur() as fake:
+        asked = blur_tools.preview(picture, engine=blur_tools.engine(fake.url, token="hunter2"))
+        assert (asked.engines.name.value, asked.view.status) == ("as given", "Found 0 plates and 0 faces.")
+        asked.engines.address.value, asked.engines.name.value = fake.url, "address"
+        assert asked.code == f"blur_tools.blur({str(picture)!r}, engine={fake.url!r})"
+        assert len(fake.posts) == 2
+    assert "hunter2" not in state_of(asked) + asked.code + repr(asked)
+
+
+def test_a_secret_of_a_url_is_not_in_the_code():
+    with FakeBlur() as fake:
+        made = blur_tools.preview(f"{fake.url}/a.jpg?token=hunter2")
+        assert made.code == f"blur_tools.blur('{fake.url}/a.jpg')"
+    assert "404" in made.view.problem
+    assert "hunter2" not in state_of(made) + str(made._repr_mimebundle_())
+
+
+def test_a_result_alone_is_shown_redacted(networks, picture):
+    result = blur_tools.blur(picture)
+    made = blur_tools.preview(result)
+    page = Page(made.view)
+    page.say("ready")
+    assert made.view.sides == ["before"]
+    assert made.result is result
+    shown = page.pictures()["before"]
+    assert shown[22:28, 15:45].std() < 40 < shown[100:, 150:].std()
+    with pytest.raises(SettingsError, match="original=") as caught:
+        blur_tools.preview(BlurResult(Detections()))
+    assert caught.value.field == "original"
+
+
+# ---- what a result shows of itself
+
+
+def test_a_result_shows_its_redacted_picture_and_no_other():
+    result = blur_tools.redact(scenes()[0].data, scenes()[0].truth)
+    bundle = result._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(result)
+    shown = Image.open(io.BytesIO(base64.b64decode(bundle["image/jpeg"])))
+    assert shown.size == (1024, 683)
+    assert not shown.getexif()
+    assert leaks_of(bundle) == []
+    assert set(BlurResult(Detections())._repr_mimebundle_()) == {"text/plain"}
+    assert set(BlurResult(Detections(), b"GIF89a", "image/gif")._repr_mimebundle_()) == {"text/plain"}
+
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
+def test_a_thumbnail_is_the_picture_made_small(scene):
+    small, whole = load_thumbnail(scene.data, 160), load_picture(scene.data)
+    assert max(small.image.size) == 160
+    assert (small.size, small.orientation) == (whole.size, whole.orientation)
+    same = np.asarray(whole.view(small.image.size), dtype=int)
+    assert abs(np.asarray(small.image, dtype=int) - same).mean() < 8
+
+
+# ---- many
+
+
+@pytest.fixture
+def table(tmp_path):
+    paths = write_scenes(tmp_path / "pictures")
+    truth = {scene.name: scene.truth.to_json() for scene in scenes()}
+    broken = tmp_path / "pictures" / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    rows = [{"image": str(path), "detections": truth[path.name], "error": None} for path in paths]
+    return pd.DataFrame([*rows, {"image": str(broken), "detections": None, "error": "a broken JPEG file"}])
+
+
+def thumbs(page: Page) -> list[SimpleNamespace]:
+    return [message for message in page.got if getattr(message, "is") == "thumb"]
+
+
+def test_the_gallery_pages_filters_and_sorts(table):
+    gallery = table.blur.preview(per_page=3)
+    page = Page(gallery.view)
+    page.say("thumbs")
+    assert [message.key for message in thumbs(page)] == [cell["key"] for cell in gallery.view.cells]
+    assert all(message.buffers[0].startswith(b"\xff\xd8\xff") for message in thumbs(page))
+    assert gallery.view.pages == 3
+    assert gallery.view.status.startswith("8 pictures · ")
+    assert "1 failed" in gallery.view.status
+    page.say("page", page=2)
+    assert (gallery.page, len(gallery.view.cells)) == (2, 2)
+    page.say("page", page=99)
+    assert gallery.page == 2
+    gallery.order.value = "riskiest first"
+    keys = [gallery.session[key].risk for key in gallery._keys]
+    assert keys == sorted(keys, reverse=True)
+    gallery.listing.value = "failed"
+    assert [cell["key"] for cell in gallery.view.cells] == ["broken.jpg"]
+    assert gallery.view.cells[0]["error"] == "a broken JPEG file"
+    assert gallery.view.status.startswith("1 listed of 8")
+    gallery.listing.value = "with plates"
+    assert all(gallery.session[key].detections.plates for key in gallery._keys)
+    gallery.listing.value = "nothing found"
+    assert [cell["key"] for cell in gallery.view.cells] == ["empty-street.jpg"]
+
+
+def test_a_click_in_the_gallery_opens_the_preview_and_its_edits_are_in_the_table(table, networks):
+    gallery = table.blur.preview()
+    Page(gallery.view).say("open", key="north/two-cars.jpg")
+    assert isinstance(gallery.opened, Preview)
+    assert networks == []  # what the table says is not searched again
+    opened = Page(gallery.opened.view)
+    opened.say("toggle", id=gallery.opened.view.marks[0]["id"])
+    opened.say("act", name="next")
+    assert gallery.opened.view.title == "6 of 8 · south/bus-stop.jpg"
+    assert gallery.opened.path.value == "bus-stop-blurred.jpg"
+    gallery.back.click()
+    assert (gallery.opened, gallery.children[-1]) == (None, gallery.view)
+    frame = gallery.session.to_frame()
+    assert sum(item.keep for item in frame.blur.detections()[0]) == 1
+    Page(gallery.view).say("open", key="nowhere.jpg")
+    assert gallery.opened is None
+
+
+def test_the_gallery_keeps_no_picture_in_the_notebook(table):
+    gallery = table.blur.preview()
+    page = Page(gallery.view)
+    bundle = gallery._repr_mimebundle_()
+    assert len(thumbs(page)) == 8
+    assert "base64" not in str(bundle)
+    assert leaks_of({"state": state_of(gallery), "bundle": bundle}) == []
+
+
+def test_a_gallery_of_bytes_and_of_what_is_missing(encode, noise):
+    frame = pd.DataFrame({"image": [encode(noise(20, 30)), None, b"no picture", "nowhere.jpg"]})
+    gallery = frame.blur.preview("image")
+    page = Page(gallery.view)
+    page.say("thumbs")
+    assert len(gallery.view.cells) == 3
+    assert [bool(message.buffers) for message in thumbs(page)] == [True, False, False]
+    assert "is not a picture" in thumbs(page)[1].error
+    with pytest.raises(SettingsError, match="per_page"):
+        frame.blur.preview("image", per_page=0)
+
+
+# ---- review
+
+
+@pytest.fixture
+def review(table, tmp_path):
+    session = AuditSession.open(table, reviewer="Ada", journal=tmp_path / "review.jsonl")
+    made = Review(session)
+    yield made
+    session.close()
+
+
+def test_the_keys_are_those_of_napari(review):
+    from blur_tools.audit.actions import ACTIONS, HOLD
+
+    assert [(tool["name"], tool["key"]) for tool in review.view.tools] == [
+        (action.name, action.key) for action in (*ACTIONS, HOLD)
+    ]
+    for action in ACTIONS:
+        assert callable(getattr(review.desk, action.name))
+
+
+def test_a_person_goes_through_the_queue(review):
+    session, page = review.session, Page(review.view)
+    page.say("ready")
+    assert review.view.title == "1 of 8 · broken.jpg"
+    assert "broken JPEG" in review.view.problem
+    page.say("act", name="accept")
+    assert session.counts()["accepted"] == 0  # nobody has seen it
+    page.say("act", name="next")
+    assert review.view.title == "2 of 8 · empty-street.jpg"
+    page.say("act", name="accept")
+    page.say("act", name="flag")
+    assert (session[1].decision, session[2].decision) == ("accepted", "flagged")
+    assert "1 flagged" in review.counts.value
+    assert (review.progress.value, review.progress.max) == (2, 8)
+    page.say("act", name="next_mark")
+    page.say("act", name="toggle_keep")
+    assert session.current.marks[0].detection.keep
+    page.say("act", name="change_kind")
+    page.say("act", name="undo")
+    page.say("act", name="redo")
+    page.say("act", name="previous")
+    assert session.position == 1
+    assert [item.decision for item in AuditSession.open(session.to_frame()).items].count("accepted") == 1
+
+
+def test_the_redacted_side_of_a_review_is_rendered_when_it_is_asked_for(review):
+    page = Page(review.view)
+    review.desk.go("north/two-cars.jpg")
+    page.say("ready")
+    assert set(page.pictures()) == {"before"}
+    page.say("act", name="toggle_preview")
+    assert review.view.split == 0
+    assert set(page.pictures()) == {"before", "after"}
+    page.say("act", name="toggle_preview")
+    assert review.view.split == 100
+
+
+def test_lists_orders_and_the_reviewer(review):
+    review.order.value = "riskiest first"
+    assert review.session[0].risk == max(item.risk for item in review.session)
+    review.reviewer.value = "Grace"
+    review.desk.go("north/avenue.jpg")
+    review.desk.accept()
+    assert review.session["north/avenue.jpg"].reviewer == "Grace"
+    review.listing.value = "accepted"
+    assert review.session.current.key == "north/avenue.jpg"
+    review.desk.next()
+    assert "of those that are listed" in review.view.status
+    review.listing.value = "flagged"
+    assert review.view.status == "There is no such picture."
+
+
+def test_a_closed_session_says_so_and_nothing_breaks(review):
+    review.desk.go("north/avenue.jpg")
+    review.session.close()
+    Page(review.view).say("act", name="flag")
+    assert "closed" in review.view.status
+
+
+def test_audit_in_a_notebook_shows_the_session_and_returns_it(table, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    with table.blur.audit(where="notebook") as session:
+        assert isinstance(session, AuditSession)
+        assert [type(one) for one in shown] == [Review]
+        shown[0].desk.go("north/avenue.jpg")
+        shown[0].desk.accept()
+        assert (session.to_frame()["decision"] == "accepted").sum() == 1
+        assert "base64" not in str(shown[0]._repr_mimebundle_())
+    with pytest.raises(SettingsError, match="none of napari, notebook, none"):
+        table.blur.audit(where="elsewhere")
+
+
+# ---- the table
+
+
+def test_show_has_a_thumbnail_of_each_redacted_file(table, tmp_path):
+    result = table.blur.redact("image", out=tmp_path / "blurred", progress=False)
+    html = result.blur.show(out=tmp_path / "blurred")._repr_html_()
+    assert html.count("data:image/jpeg;base64,") == 7
+    assert leaks_of(html) == []
+    assert "the first 2 are shown" in result.blur.show(out=tmp_path / "blurred", rows=2).html
+    # a table that says that an original is its result
+    result["blurred"] = "../pictures/north/two-cars.jpg"
+    result.loc[1, "blurred"] = "pictures/north/avenue.jpg"
+    result["error"] = "<script>alert(1)</script>"
+    html = result.blur.show(out=tmp_path / "blurred").html
+    assert "base64" not in html
+    assert "<script>" not in html
+    assert "not in blurred" in html
+    with pytest.raises(SettingsError, match="no column 'blurred'"):
+        table.blur.show()
+    with pytest.raises(SettingsError, match="rows"):
+        result.blur.show(rows=0)
+
+
+# ---- beside the kernel, and without the extra
+
+
+def test_a_lane_works_beside_the_loop_and_only_the_last_that_waits_is_done():
+    done, go = [], threading.Event()
+
+    async def kernel() -> None:
+        lane = Lane()
+        lane.start(lambda: go.wait(30), lambda value, error: done.append("first"))
+        lane.start(lambda: 1, lambda value, error: done.append("dropped"))
+        lane.start(lambda: 1 / 0, lambda value, error: done.append(type(error)))
+        go.set()
+        async with asyncio.timeout(30):
+            while lane.busy:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(kernel())
+    assert done == ["first", ZeroDivisionError]
+
+
+def test_a_search_that_ends_after_the_person_has_gone_on_reaches_its_own_picture(table, noise):
+    gate = threading.Event()
+
+    class Slow:
+        name, versions = "slow", {}
+
+        def detect(self, picture, settings):
+            gate.wait(30)
+            return Answer(Detections([Detection("plate", PLATE, 0.5)]))
+
+    async def kernel() -> AuditSession:
+        session = AuditSession.open(table[["image"]].head(2))
+        made = Review(session, engine=Slow())
+        async with asyncio.timeout(30):
+            while made.desk._awaited is None:
+                await asyncio.sleep(0.001)
+            first = session.current.key
+            made.desk.accept()
+            assert made.view.status == "The picture is still being searched."
+            made.desk.next()
+            while made.desk._awaited == first:  # the second waits for its turn
+                await asyncio.sleep(0.001)
+            gate.set()
+            while not all(item.detected for item in session):
+                await asyncio.sleep(0.001)
+        assert session.current.key != first
+        assert len(made.view.marks) == 1
+        return session
+
+    session = asyncio.run(kernel())
+    assert [len(item.marks) for item in session] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["ipywidgets", "anywidget", "magicgui"])
+def test_without_the_extra_it_is_named_before_anything_is_done(name, monkeypatch, table):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr("blur_tools.notebook.find_spec", lambda one: None if one == name else find(one))
+    for call in (
+        lambda: blur_tools.preview("picture.jpg"),
+        table.blur.preview,
+        lambda: table.blur.audit(where="notebook"),
+    ):
+        with pytest.raises(ExtraMissingError, match=r"blur-tools\[notebook\]"):
+            call()
+
+
+def test_what_an_engine_is_asked_again_for():
+    same = BlurSettings(plates=10, faces=10)
+    for change in (
+        {"plates": 1},
+        {"faces": 0},
+        {"effect": "fill"},
+        {"margin": 1.0},
+        {"feather": 0.5},
+        {"logo": "a.png"},
+    ):
+        assert _desk.question(BlurSettings.of(same, **change)) == _desk.question(same), change
+    for change in ({"plates": -1}, {"plate_threshold": 0.5}, {"split": 2}, {"et": 5.0}, {"skip_regexp": "a"}):
+        assert _desk.question(BlurSettings.of(same, **change)) != _desk.question(same), change
+
+
+def test_ten_thousand_rows_open_on_one_page(tmp_path):
+    found = Detections([Detection("plate", PLATE, 0.5), Detection("face", FACE, 0.9)]).to_json()
+    frame = pd.DataFrame({"image": [f"{tmp_path}/{number:05}.jpg" for number in range(10_000)], "detections": found})
+    gallery = frame.blur.preview()
+    assert isinstance(gallery, Gallery)
+    assert (gallery.view.pages, len(gallery.view.cells)) == (417, 24)
+    assert len(state_of(gallery)) < 100_000
+
+
+def test_what_needs_no_widgets_loads_none():
+    code = (
+        "import sys, blur_tools; blur_tools.preview\n"
+        "blur_tools.BlurResult(blur_tools.Detections())._repr_mimebundle_()\n"
+        "import blur_tools.notebook._table\n"
+        "print([m for m in ('ipywidgets', 'anywidget', 'magicgui', 'IPython') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,245 @@
+"""The widgets in JupyterLab, in a headless browser: what a person does with mouse and keyboard."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+from _lab import browser, lab, missing, notebook_of, run_all
+from notebook_privacy import leaks_of, pictures_in
+from PIL import Image
+
+from blur_tools.audit.session import AuditSession
+from blur_tools.samples import scenes, write_scenes
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
+
+CELLS = (
+    "import blur_tools, pandas as pd\nfrom pathlib import Path\n"
+    "found = blur_tools.Detections.from_json(Path('found.json').read_text())\n"
+    "preview = blur_tools.preview(blur_tools.BlurResult(found), original='pictures/north/two-cars.jpg')\npreview",
+    "names = [str(path) for path in sorted(Path('pictures').glob('*/**/*.jpg'))]\n"
+    "df = pd.DataFrame({'image': [*names, 'pictures/broken.jpg'], 'detections': found.to_json()})\n"
+    "gallery = df.blur.preview(per_page=4)\ngallery",
+    "session = df.blur.audit(where='notebook', reviewer='Ada', journal='review.jsonl')",
+)
+"""Nothing is searched here: what was found is given, so that the browser is all that takes time."""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    write_scenes(folder / "pictures")
+    (folder / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (folder / "found.json").write_text(two_cars())
+    (folder / "demo.ipynb").write_text(notebook_of(CELLS))
+    with lab(folder) as address, browser(viewport={"width": 1250, "height": 2600}) as page:
+        page.problems = []
+        page.hosts = set()
+        page.folder = folder
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("request", lambda request: page.hosts.add(request.url.split("/")[2] if "://" in request.url else ""))
+        run_all(page, address.format("demo.ipynb"))
+        page.locator(".bt-root").nth(2).wait_for()
+        page.set_default_timeout(30_000)
+        yield page
+
+
+def two_cars() -> str:
+    return next(scene.truth for scene in scenes() if scene.name == "two-cars.jpg").to_json()
+
+
+def stage_of(page, place: int):
+    return page.locator(".bt-root").nth(place)
+
+
+def pixels(root) -> np.ndarray:
+    """What is seen of the picture."""
+    return np.array(Image.open(io.BytesIO(root.locator(".bt-stage").screenshot())).convert("RGB"), dtype=int)
+
+
+def number(root) -> int:
+    """How many pictures the kernel has sent."""
+    return int(root.get_attribute("data-shown") or 0)
+
+
+def sent_after(page, root, before: int) -> None:
+    page.wait_for_function(
+        "([root, before]) => Number(root.dataset.shown || 0) > before && "
+        "[...root.querySelectorAll('img[src]')].every((image) => image.complete)",
+        arg=[root.element_handle(), before],
+    )
+
+
+def settled(page, root) -> np.ndarray:
+    """The picture once two looks at it are the same."""
+    last = pixels(root)
+    for _ in range(40):
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        now = pixels(root)
+        if now.shape == last.shape and (now == last).all():
+            return now
+        last = now
+    raise AssertionError("the picture does not come to rest")
+
+
+def test_the_slider_moves_the_picture(page):
+    root = stage_of(page, 0)
+    sent_after(page, root, 0)
+    slider = root.get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+    after = settled(page, root)
+    slider.press("End")
+    before = settled(page, root)
+    # they differ where plates and face are, and only there
+    changed = (abs(after - before).max(axis=2) > 24).mean()
+    assert 0.0005 < changed < 0.1
+    slider.evaluate("(range) => { range.value = 50; range.dispatchEvent(new Event('input')); }")
+    half = settled(page, root)
+    assert not (half == after).all()
+    assert not (half == before).all()
+
+
+def test_a_click_on_a_polygon_leaves_it_visible_and_a_key_hides_it_again(page):
+    root = stage_of(page, 0)
+    slider = root.get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+    hidden = settled(page, root)
+    mark = root.get_by_role("checkbox").first
+    assert mark.get_attribute("aria-checked") == "true"
+    sent = number(root)
+    mark.click()
+    sent_after(page, root, sent)
+    assert mark.get_attribute("aria-checked") == "false"
+    assert "left visible" in mark.get_attribute("aria-label")
+    area = mark.bounding_box()
+    visible = settled(page, root)
+    assert (abs(visible - hidden).max(axis=2) > 24).sum() > area["width"] * area["height"] * 0.1
+    mark.focus()
+    sent = number(root)
+    mark.press("Space")
+    sent_after(page, root, sent)
+    assert mark.get_attribute("aria-checked") == "true"
+
+
+def test_a_changed_intensity_changes_pixels(page):
+    root = stage_of(page, 0)
+    slider = root.get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+    strong = settled(page, root)
+    sent = number(root)
+    plates = page.get_by_role("slider", name="plates").first
+    plates.focus()
+    for _ in range(9):
+        plates.press("ArrowLeft")
+    sent_after(page, root, sent)
+    page.wait_for_function("() => document.querySelector('pre[aria-label]').textContent.includes('plates=1')")
+    weak = settled(page, root)
+    assert (abs(strong - weak).max(axis=2) > 24).sum() > 100
+
+
+def test_a_drag_marks_a_plate_and_a_key_takes_it_back(page):
+    root = stage_of(page, 0)
+    marks = root.get_by_role("checkbox")
+    before = marks.count()
+    root.focus()
+    root.press("p")
+    page.wait_for_selector(".bt-drawing")
+    area = root.locator(".bt-stage").bounding_box()
+    x, y = area["x"] + area["width"] * 0.7, area["y"] + area["height"] * 0.75
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 30, steps=3)
+    page.mouse.up()
+    marks.nth(before).wait_for()
+    root.focus()
+    root.press("Control+z")
+    marks.nth(before).wait_for(state="detached")
+
+
+def test_zooming_asks_for_a_part(page):
+    root = stage_of(page, 0)
+    sent = number(root)
+    root.get_by_role("button", name="Zoom in").click()
+    sent_after(page, root, sent)
+    assert root.locator("svg.bt-marks").get_attribute("viewBox") == "360 240 720 480"
+    sent = number(root)
+    root.focus()
+    root.press("0")
+    sent_after(page, root, sent)
+    assert root.locator("svg.bt-marks").get_attribute("viewBox") == "0 0 1440 960"
+
+
+def test_the_gallery_pages_and_shows_a_broken_picture_s_reason(page):
+    root = stage_of(page, 1)
+    cells = root.locator(".bt-cell")
+    root.locator(".bt-cell[data-shown]").nth(2).wait_for()
+    first = cells.first.get_attribute("data-key")
+    assert "page 1 of 2" in root.inner_text()
+    cells.first.focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_function("([root]) => root.innerText.includes('page 2 of 2')", arg=[root.element_handle()])
+    assert cells.first.get_attribute("data-key") != first
+    root.locator(".bt-reason").wait_for()
+    assert "broken JPEG" in root.locator(".bt-reason").inner_text()
+    root.locator(".bt-cell[data-shown]").first.wait_for()
+    root.get_by_role("button", name="Back").click()
+    page.wait_for_function("([root]) => root.innerText.includes('page 1 of 2')", arg=[root.element_handle()])
+
+
+def test_three_pictures_are_accepted_by_keys(page):
+    root = stage_of(page, 2)
+
+    def at(place: int) -> None:
+        page.wait_for_function(
+            "([root, text]) => root.querySelector('.bt-title').textContent.startsWith(text)",
+            arg=[root.element_handle(), f"{place} of 6"],
+        )
+
+    at(1)  # the broken one, which is first by path
+    root.locator(".bt-problem").wait_for()
+    assert "broken JPEG" in root.locator(".bt-problem").inner_text()
+    root.focus()
+    root.press("a")
+    page.wait_for_function("([root]) => root.innerText.includes('nothing can be decided')", arg=[root.element_handle()])
+    root.press("n")
+    for place in (2, 3, 4):
+        at(place)
+        page.wait_for_function("([root]) => root.querySelector('img.bt-before[src]')", arg=[root.element_handle()])
+        sent = number(root)
+        root.press("a")
+        at(place + 1)
+        sent_after(page, root, sent)
+    copy = page.folder / "copy.jsonl"
+    copy.write_bytes((page.folder / "review.jsonl").read_bytes())
+    with AuditSession.resume(copy) as session:
+        assert session.counts()["accepted"] == 3
+        assert {item.reviewer for item in session if item.decision == "accepted"} == {"Ada"}
+
+
+def test_nothing_went_wrong_and_nobody_else_was_asked(page):
+    assert page.problems == []
+    assert all(host.startswith("127.0.0.1:") or not host for host in page.hosts), page.hosts
+
+
+def test_nothing_of_the_original_is_in_the_notebook_that_is_saved(page):
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_role("menuitemcheckbox", name="Save Widget State Automatically").or_(
+        page.get_by_role("menuitem", name="Save Widget State Automatically")
+    ).first.click()
+    saved = page.folder / "demo.ipynb"
+    before = os.stat(saved).st_mtime_ns
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    assert os.stat(saved).st_mtime_ns > before
+    text = saved.read_text()
+    assert "application/vnd.jupyter.widget-state+json" in text
+    assert list(pictures_in(json.loads(text)))
+    assert leaks_of(json.loads(text)) == []
