@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from _results import README, machine, shared_data, table, write_section
+from _results import machine, shared_data, table, write_section
 
 from blur_tools import BlurSettings, Detections, engine
 from blur_tools.audit.coverage import CoverageReport, PictureScore, score_picture
@@ -98,16 +98,6 @@ def show(report: CoverageReport, *by: str) -> str:
     return table(head, rows)
 
 
-def short(report: CoverageReport) -> str:
-    """What the README says of it."""
-    rows = []
-    for _, row in report.summary("set").iterrows():
-        shares = [f"{row[name]:.3f}" for name in ("coverage", "hidden", "recall", "precision")]
-        rows.append([f"{row['set']} ({row['n']} {row['kind']}s)", *shares, f"{100 * row['over_blur']:.1f} %"])
-    head = ["pictures", "coverage", "hidden", "recall", "precision", "hidden without need"]
-    return f"{table(head, rows)}\n\n{tall_faces(report)}"
-
-
 def tall_faces(report: CoverageReport) -> str:
     """The bar's own figure: faces of at least 12 pixels."""
     faces = report.objects[(report.objects["kind"] == "face") & (report.objects["height"] >= FACE_HEIGHT)]
@@ -144,7 +134,6 @@ Measured on {machine()}.
 """
     print(text)
     write_section("quality", text)
-    write_section("quality", short(report), README)
     if worst:
         targets = report.objects[~report.objects["neutral"]]
         columns = ["set", "picture", "kind", "xmin", "ymin", "xmax", "ymax", "coverage", "found", "score"]

