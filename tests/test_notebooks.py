@@ -27,6 +27,7 @@ def executed(notebook, folder: Path, monkeypatch):
     """Run a notebook as ``jupyter nbconvert --execute`` does, with the state of its widgets kept."""
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
         monkeypatch.setenv(name, str(folder / name.lower()))
+    monkeypatch.delenv("QT_API", raising=False)  # pytest-qt sets it, and tqdm takes that for a console of Qt's
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     client = nbclient.NotebookClient(
