@@ -318,6 +318,34 @@ def test_what_stays_in_a_notebook_is_redacted_whatever_is_set():
     assert leaks_of(base64.b64encode(_screen.small_jpeg(scene.data, 720)).decode())
 
 
+@pytest.mark.parametrize("careless", [{"plates": -1}, {"face_threshold": 0.9}], ids=["a kind", "a threshold"])
+def test_a_careless_search_leaves_no_picture_in_the_notebook(picture, networks, careless):
+    made = blur_tools.preview(picture, **careless)
+    assert "image/jpeg" not in made._repr_mimebundle_()
+    assert made.view.still == b""
+    assert "image/jpeg" in blur_tools.preview(picture)._repr_mimebundle_()
+
+
+def test_what_a_person_deleted_is_hidden_in_what_stays(networks):
+    scene = scenes()[0]
+    found = [(one.kind, one.polygon, 0.9) for one in scene.truth]
+
+    class Finds:
+        name, versions = "finds", {}
+
+        def detect(self, picture, settings):
+            return Answer(Detections([Detection(*facts) for facts in found]))
+
+    made = blur_tools.preview(scene.data, engine=Finds())
+    for mark in made.view.marks:
+        made.view.selected = [mark["id"]]
+        made.desk.delete()
+    assert made.detections == Detections()
+    bundle = made._repr_mimebundle_()
+    assert "image/jpeg" in bundle
+    assert leaks_of({"state": state_of(made), "bundle": bundle}) == []
+
+
 def test_a_preview_sends_less_than_400_kilobytes(noise):
     """Noise is what takes most; the state, the page's code and the picture that stays count as well."""
     made = blur_tools.preview(BlurResult(Detections([Detection("plate", PLATE)])), original=noise(1200, 1700))

@@ -30,6 +30,8 @@ def executed(notebook, folder: Path, monkeypatch):
     monkeypatch.delenv("QT_API", raising=False)  # pytest-qt sets it, and tqdm takes that for a console of Qt's
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+    # pytest-qt sets it, and tqdm takes a kernel with it for a Qt console
+    monkeypatch.delenv("QT_API", raising=False)
     client = nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", store_widget_state=True, resources={"metadata": {"path": folder}}
     )

@@ -12,11 +12,11 @@ from blur_tools.audit.actions import FILTERS, SIGNS, UNSHOWN
 from blur_tools.audit.session import AuditSession, Item
 from blur_tools.batch.runner import run_ordered
 from blur_tools.engines import Engine
-from blur_tools.notebook._desk import reason_of
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._preview import Preview
 from blur_tools.notebook._screen import jpeg
+from blur_tools.notebook._showing import reason_of
 from blur_tools.notebook._view import View
 from blur_tools.orientation import polygon_to_upright, upright_size
 from blur_tools.picture import load_thumbnail

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -16,97 +15,21 @@ import ipywidgets
 from blur_tools.audit.session import AuditSession
 from blur_tools.batch.outputs import local_path, write_atomic
 from blur_tools.detections import Detection, Detections
-from blur_tools.engines import Engine, as_engine
+from blur_tools.engines import Engine
 from blur_tools.errors import BlurError, OutputError, SettingsError
-from blur_tools.forms import ADDRESS, ENGINES, chosen_engine
 from blur_tools.notebook._desk import Desk
 from blur_tools.notebook._edits import counted
+from blur_tools.notebook._engines import EngineChoice, shown_address
 from blur_tools.notebook._form import SettingsForm
 from blur_tools.picture import FORMATS
 from blur_tools.pipeline import redact
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
-from blur_tools.sources import without_secrets
 
-__all__ = ["EngineChoice", "Preview", "preview"]
+__all__ = ["Preview", "preview"]
 
 ACTIONS = ("add_plate", "add_face", "delete", "undo", "redo", "toggle_marks", "toggle_labels")
 QUEUE_ACTIONS = ("previous", "next", *ACTIONS)
-GIVEN = "as given"
-STRONGEST = 10
-
-
-class EngineChoice(ipywidgets.VBox):
-    """Who finds: an engine by name, a service at an address, or the engine that a program gave.
-
-    Parameters
-    ----------
-    engine : str, Engine or None
-        What is chosen first.
-    changed : callable
-        Told after each change.
-    """
-
-    def __init__(self, engine: str | Engine | None, changed: Callable[[], None]) -> None:
-        self._given = None if engine is None or isinstance(engine, str) else as_engine(engine)
-        self._made: tuple[tuple[str, str], Engine] | None = None
-        name = engine if isinstance(engine, str) else os.environ.get("BLUR_TOOLS_ENGINE") or "local"
-        address = "" if name in ENGINES else name
-        if self._given is None:
-            as_engine(name)  # what cannot work is said where it was asked for
-        first = GIVEN if self._given is not None else ADDRESS if address else name
-        style, layout = {"description_width": "8.5em"}, {"width": "auto", "min_width": "0"}
-        self.name = ipywidgets.Dropdown(
-            options=[*([GIVEN] if self._given is not None else []), *ENGINES],
-            value=first,
-            description="engine",
-            tooltip="local: this machine, nothing leaves it; the others are sent each picture",
-            style=style,
-            layout=layout,
-        )
-        self.address = ipywidgets.Text(
-            value=address, description="address", continuous_update=False, style=style, layout=layout
-        )
-        super().__init__([self.name, self.address])
-        self._show_address()
-        self._changed = changed
-        self.name.observe(self._on_choice, "value")
-        self.address.observe(self._on_address, "value")
-
-    def engine(self) -> Engine:
-        """The engine that is chosen; made once.
-
-        Raises
-        ------
-        SettingsError
-            It cannot be made: no token, no address.
-        """
-        if self.name.value == GIVEN and self._given is not None:
-            return self._given
-        chosen = (self.name.value, self.address.value if self.name.value == ADDRESS else "")
-        if self._made is None or self._made[0] != chosen:
-            self._made = (chosen, chosen_engine(*chosen))
-        return self._made[1]
-
-    @property
-    def code(self) -> str:
-        """What a line of code says of it; ``""`` for the default."""
-        if self.name.value == GIVEN:
-            return "engine=engine"
-        if self.name.value == ADDRESS:
-            return f"engine={_address(self.address.value)!r}"
-        return "" if self.name.value == "local" else f"engine={self.name.value!r}"
-
-    def _on_address(self, _: Any) -> None:
-        if self.name.value == ADDRESS:
-            self._changed()
-
-    def _on_choice(self, _: Any) -> None:
-        self._show_address()
-        self._changed()
-
-    def _show_address(self) -> None:
-        self.address.layout.display = "" if self.name.value == ADDRESS else "none"
 
 
 class Preview(ipywidgets.VBox):
@@ -305,15 +228,11 @@ class Preview(ipywidgets.VBox):
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
         self.desk.display()
         bundle["text/plain"] = repr(self)
-        item = self.session.current
-        # what nothing has searched would be the original
-        if item is not None and item.detected:
-            with contextlib.suppress(BlurError):
-                all_hidden = item.detections.map(lambda one: replace(one, keep=False))
-                still = self.desk.hidden(all_hidden, replace(self.settings, plates=STRONGEST, faces=STRONGEST))
-                if still is not None:
-                    self.desk.view.still = still
-                    bundle["image/jpeg"] = base64.b64encode(still).decode("ascii")
+        with contextlib.suppress(BlurError):
+            still = self.desk.still()
+            if still is not None:
+                self.view.still = still
+                bundle["image/jpeg"] = base64.b64encode(still).decode("ascii")
         return bundle
 
 
@@ -351,11 +270,6 @@ def _same(marks: Detections, answer: Detections | None) -> bool:
     }
 
 
-def _address(text: str) -> str:
-    """A path or URL as a notebook may keep it."""
-    return without_secrets(text) if "://" in text else text
-
-
 def _proposed(key: str, source: Any) -> str:
     name = Path(key.rsplit("/", 1)[-1])
     kept = local_path(source) is not None
@@ -368,7 +282,7 @@ def _call(name: str, arguments: list[str]) -> str:
 
 def _source_code(source: Any) -> str:
     if isinstance(source, str | os.PathLike):
-        return repr(_address(os.fsdecode(source)))
+        return repr(shown_address(os.fsdecode(source)))
     return "picture"
 
 

@@ -13,9 +13,10 @@ from blur_tools.audit.actions import ACTIONS, FILTERS, ORDER_NAMES, SIGNS, UNSHO
 from blur_tools.audit.session import AuditSession
 from blur_tools.engines import Engine
 from blur_tools.errors import BlurError
-from blur_tools.notebook._desk import ALL_BEFORE, Desk
+from blur_tools.notebook._desk import Desk
 from blur_tools.notebook._edits import counted
-from blur_tools.notebook._preview import EngineChoice
+from blur_tools.notebook._engines import EngineChoice
+from blur_tools.notebook._showing import ALL_BEFORE
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]

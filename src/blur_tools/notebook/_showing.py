@@ -1,0 +1,206 @@
+"""The picture under a session's cursor in a view: loaded, rendered and sent, and kept for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from blur_tools.audit._items import FINISHED
+from blur_tools.audit.session import Decision, Item
+from blur_tools.batch.rows import message
+from blur_tools.detections import Box, Detections
+from blur_tools.errors import BlurError, PictureError
+from blur_tools.notebook._edits import Edits
+from blur_tools.notebook._lane import Lane
+from blur_tools.notebook._screen import STILL_LIMIT, STILL_SIDE, jpeg, part
+from blur_tools.orientation import polygon_to_upright
+from blur_tools.redaction.live import Redaction, Upright
+from blur_tools.settings import DEFAULT_THRESHOLD, BlurSettings
+
+__all__ = ["ALL_AFTER", "ALL_BEFORE", "Showing", "reason_of"]
+
+ALL_BEFORE, ALL_AFTER = 100.0, 0.0
+"""Where the divider stands when only one side is seen."""
+
+STRONGEST = 10
+"""The intensity at which everything is hidden in what a notebook keeps."""
+
+
+class Showing(Edits):
+    """What is seen of the picture under the cursor.
+
+    Attributes
+    ----------
+    only : collection of decisions or None
+        Next and Back skip all others.
+    answers : dict of str to Detections
+        What engines said here, by the picture's key.
+    """
+
+    settings: BlurSettings
+    auto: bool
+    search: Callable[..., None]
+    _changed: Callable[[], None]
+
+    def begin_showing(self, compares: bool) -> None:
+        """Nothing is shown yet; `compares` is whether there is a side after."""
+        self.only: Collection[Decision] | None = None
+        self.answers: dict[str, Detections] = {}
+        self.shown: Upright | None = None
+        self._compares = compares
+        self._loading = Lane()
+        self._ready: dict[str, Upright] = {}
+        self._redaction: Redaction | None = None
+        self._box: Box | None = None
+        self._number = 0
+        self._step = 1
+
+    def show(self, *, wait: bool = False) -> None:
+        """Show the picture under the cursor; `wait` until it is there, and searched."""
+        item = self.item
+        self.shown, self._redaction, self._box = None, None, None
+        with self.view.hold_sync():
+            self.view.drawing, self.view.selected, self.view.marks, self.view.sides = "", [], [], []
+            self.view.problem, self.view.still = "", b""
+            self.view.title = "" if item is None else self._title(item)
+        if item is None:
+            self.say("There is no picture.")
+        elif item.key in self._ready:
+            self._put(item.key, self._ready[item.key], wait=wait)
+        else:
+            self._loading.start(
+                lambda: Upright.load(item.source),
+                lambda shown, error: self._loaded(item, shown, error, wait),
+                wait=wait,
+            )
+        self._changed()
+
+    def _title(self, item: Item) -> str:
+        place = f"{self.session.position + 1} of {len(self.session)} · " if len(self.session) > 1 else ""
+        return f"{place}{item.key}"
+
+    def _loaded(self, item: Item, shown: Upright | None, error: Exception | None, wait: bool) -> None:
+        if shown is None:
+            self.safely(lambda: self.session.set_error(item.key, reason_of(error)))
+            if self._is_current(item.key):
+                self.view.problem = f"{item.key}: {reason_of(error)}"
+                self._changed()
+            return
+        if self._is_current(item.key):
+            self._put(item.key, shown, wait=wait)
+
+    def _put(self, key: str, shown: Upright, *, wait: bool) -> None:
+        self.shown = shown
+        self._ready = {key: shown}
+        self.view.size = (shown.pixels.shape[1], shown.pixels.shape[0])
+        self.refresh(before=True)
+        item = self.session[key]
+        if item.error:
+            self.say(item.error)
+        if self.auto and not item.detected and item.decision not in FINISHED:
+            self.search(wait=wait)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Decode the next picture, so that it is there when it is asked for; only where a loop runs."""
+        after = self._neighbour()
+        if after is None or after.error or not self.view.seen or self._loading.busy:
+            return
+
+        def done(shown: Upright | None, error: Exception | None) -> None:
+            if shown is not None:
+                self._ready[after.key] = shown
+
+        self._loading.start(lambda: Upright.load(after.source), done)
+
+    def _neighbour(self) -> Item | None:
+        items = self.session.items
+        ways = range(self.session.position + self._step, len(items) if self._step > 0 else -1, self._step)
+        return next((items[n] for n in ways if self.only is None or items[n].decision in self.only), None)
+
+    def _is_current(self, key: str) -> bool:
+        return self.item is not None and self.item.key == key
+
+    def refresh(self, *, before: bool = False) -> None:
+        """Show the marks as the session has them, and the redacted picture with them."""
+        item, shown = self.item, self.shown
+        if item is None or shown is None:
+            return
+        known = [mark.id for mark in item.marks]
+        with self.view.hold_sync():
+            self.view.marks = [_mark_facts(mark.id, mark.detection, shown) for mark in item.marks]
+            self.view.selected = [number for number in self.view.selected if number in known]
+            two = self._compares and (item.detected or bool(item.marks))
+            self.view.sides = ["before", "after"] if two else ["before"]
+        texts = {mark.id: mark.detection.text for mark in item.marks if mark.detection.text}
+        self.view.show("words", {"words": texts})
+        self._send(before=before)
+
+    def display(self) -> None:
+        """Send what is to be seen, now that it is displayed: a page asks only when no cell runs."""
+        self.view.seen = True
+        self.refresh(before=True)
+
+    def still(self) -> bytes | None:
+        """The picture as a notebook may keep it: a JPEG with everything hidden that was found, whatever a person says.
+
+        None where it was not searched for both kinds, or less carefully than by default.
+
+        Raises
+        ------
+        SettingsError
+            The logo cannot be used.
+        """
+        item, shown, settings = self.item, self.shown, self.settings
+        careless = any(
+            settings.intensity(kind) < 0 or settings.threshold_of(kind) > DEFAULT_THRESHOLD
+            for kind in ("plate", "face")
+        )
+        if item is None or shown is None or not item.detected or (careless and self.auto):
+            return None
+        found = Detections([*item.detections, *self.answers.get(item.key, ())])
+        redaction = Redaction(shown)
+        redaction.update(
+            found.map(lambda one: replace(one, keep=False)), replace(settings, plates=STRONGEST, faces=STRONGEST)
+        )
+        return jpeg(part(redaction.pixels, self._whole, STILL_SIDE), STILL_LIMIT)
+
+    @property
+    def _whole(self) -> Box:
+        return (0, 0, *self.view.size)
+
+    def _send(self, *, before: bool = False) -> None:
+        """Send what is seen: the redacted side, and the other where that changed."""
+        item, shown = self.item, self.shown
+        if not self.view.seen or item is None or shown is None:
+            return
+        box = self._box or self._whole
+        pictures = {"before": jpeg(part(shown.pixels, box))} if before else {}
+        if "after" in self.view.sides and self.view.split < ALL_BEFORE:
+            try:
+                self._redaction = self._redaction or Redaction(shown)
+                self._redaction.update(item.detections, self.settings)
+                pictures["after"] = jpeg(part(self._redaction.pixels, box))
+            except BlurError as error:
+                self.say(f"no preview: {error}")
+        if pictures:
+            self._number += 1
+            facts = {"box": list(box), "sides": list(pictures), "number": self._number}
+            self.view.show("picture", facts, list(pictures.values()))
+
+
+def reason_of(error: Exception | None) -> str:
+    """Why, without the path: the person sees which picture it is."""
+    return error.reason if isinstance(error, PictureError) else message(error) if error else "cannot be read"
+
+
+def _mark_facts(number: int, detection: Any, shown: Upright) -> dict[str, Any]:
+    points: Iterable[tuple[float, float]] = polygon_to_upright(detection.polygon, shown.size, shown.turn)
+    return {
+        "id": number,
+        "kind": detection.kind,
+        "score": None if detection.score is None else round(float(detection.score), 4),
+        "keep": detection.keep,
+        "polygon": [[round(x, 2), round(y, 2)] for x, y in points],
+    }
