@@ -1523,8 +1523,8 @@ def test_the_coco_file_holds_what_was_searched_and_the_rest_is_named(session, fo
 def test_a_format_is_known_by_name_or_said(session, tmp_path):
     with pytest.raises(SettingsError, match=r"blur\.json, coco"):
         session.export(tmp_path / "labels.xml")
-    with pytest.raises(SettingsError, match="yolo"):
-        session.export(tmp_path / "labels.json", format="yolo")
+    with pytest.raises(SettingsError, match="nonsense"):
+        session.export(tmp_path / "labels.json", format="nonsense")
     session.export(tmp_path / "labels.txt", format="blur.json")
     assert set(read_blur_json(tmp_path / "labels.txt")) == set(NAMES)
 
