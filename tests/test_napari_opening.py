@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from blur_tools.audit import _labels
 from blur_tools.audit.session import AuditSession
-from blur_tools.errors import DetectionsError
+from blur_tools.errors import AuditError, DetectionsError
 from blur_tools.formats.blur_json import read_blur_json, write_blur_json
 from blur_tools.napari import _io
 from blur_tools.napari._audit_widget import audit_panel
@@ -89,6 +89,46 @@ def test_a_folder_whose_opening_was_cancelled_is_free_for_the_next(hands, panel,
     panel.open_folder(folder)
     hands.shown("a.png")
     assert panel.session.counts()["unreviewed"] == 3
+
+
+def test_an_opening_that_fails_after_it_was_cancelled_stands_in_nobodys_way(hands, panel, folder, gate):
+    def fails():
+        gate()
+        raise AuditError("no")
+
+    panel.open_session(fails)
+    hands.wait(gate.begun.is_set)
+    panel.bar.cancel.native.click()
+    panel.open_folder(folder)
+    gate.go_on.set()
+    hands.shown("a.png")
+    assert not hands.window.opening._making.locked()
+
+
+def test_a_late_review_closes_none_but_itself(hands, panel, folder, tmp_path):
+    """Both are made before the window has a moment for either."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "z.png").write_bytes((folder / "a.png").read_bytes())
+    made = []
+
+    def opened(place):
+        def make():
+            made.append(AuditSession.open(place))
+            return made[-1]
+
+        return make
+
+    panel.open_session(opened(folder), folder)
+    while len(made) < 1:
+        threading.Event().wait(0.01)
+    panel.open_session(opened(other), other)
+    while len(made) < 2:
+        threading.Event().wait(0.01)
+    hands.shown("z.png")
+    assert panel.session is made[1]
+    assert made[0].closed
+    assert not made[1].closed
 
 
 def test_the_last_of_two_folders_is_opened(hands, panel, folder, slow, tmp_path):
@@ -243,8 +283,9 @@ def test_pictures_from_elsewhere_are_read_when_the_person_says_so(hands, panel, 
     asked: list[str] = []
     buttons = QMessageBox.StandardButton
 
-    def question(parent, title, text):
+    def question(parent, title, text, offered, default):
         asked.append(text)
+        assert default == buttons.No
         return buttons.Yes if trusted else buttons.No
 
     monkeypatch.setattr(QMessageBox, "question", question)
@@ -255,7 +296,7 @@ def test_pictures_from_elsewhere_are_read_when_the_person_says_so(hands, panel, 
     panel.open_journal(journal)
     hands.wait(lambda: panel.session is not None)
     assert len(asked) == 1
-    assert "2 pictures outside" in asked[0]
+    assert str(folder) in asked[0]
     if trusted:
         hands.shown("a.png")
     assert [bool(item.error) for item in panel.session.items] == [not trusted] * 2
@@ -318,6 +359,37 @@ def test_a_decision_outlives_a_layer(hands, panel, folder, session, tmp_path):
     with pytest.raises(DetectionsError, match="choose another name"):
         _io.write_detections(str(path), layer.data, {"features": layer.features, "metadata": layer.metadata})
     assert read_blur_json(path)["a.png"].decision == "accepted"
+
+
+def test_a_folder_whose_journal_is_elsewhere_is_asked_about(hands, panel, folder, tmp_path, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda *facts: asked.append(facts[2]) or QMessageBox.StandardButton.Yes
+    )
+    journal = tmp_path / "away" / "x.blur-audit.jsonl"
+    journal.parent.mkdir()
+    AuditSession.open(folder, journal=journal).close()
+    panel.open_journal(journal)
+    hands.shown("a.png")
+    assert len(panel.session) == 3
+    assert len(asked) == 1
+    assert str(folder) in asked[0]
+
+
+def test_a_picture_that_was_passed_and_replaced_is_searched_again(hands, audit, session, folder, noise, encode):
+    """The marks are of the file before; going back shows the new one, and says so before anybody accepts."""
+    audit.search.value = False
+    hands.key("N")
+    hands.shown("b/c.png")
+    hands.key("N")
+    hands.shown("d.png")
+    (folder / "a.png").write_bytes(encode(noise(401, 500)))
+    hands.window.desk.go("a.png")
+    hands.wait(lambda: hands.window.desk.is_shown and hands.window.desk.stage.shown.pixels.shape == (401, 500, 3))
+    assert any("has changed" in text for text in session["a.png"].warnings)
+    hands.key("G")
+    hands.key("G")
+    assert any("has changed" in text for text in session["a.png"].warnings)
 
 
 def test_another_file_under_the_same_name_is_shown_before_it_is_accepted(hands, audit, session, folder, noise, encode):

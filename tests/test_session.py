@@ -1583,8 +1583,8 @@ def test_many_paths_cost_little_memory():
 # -- a file that was replaced, a journal from elsewhere, threads ---------------------------------------------------
 
 
-def replaced(path: Path) -> None:
-    pixels = np.random.default_rng(99).integers(0, 256, (80, 161, 3), dtype=np.uint8)
+def replaced(path: Path, seed: int = 99) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (80, 161, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
 
 
@@ -1621,9 +1621,42 @@ def test_what_was_seen_is_what_is_decided_on(session, folder):
 def test_an_old_answer_is_of_the_old_file(session, folder):
     seen = mark_of(str(folder / "a.png"))
     replaced(folder / "a.png")
-    session.set_detections("a.png", [PLATE], seen=seen)
+    session.set_detections("a.png", [PLATE])
+    item = session.set_detections("a.png", [FACE, PLATE], seen=seen)
+    assert [mark.detection for mark in item.marks] == [PLATE]  # it is of nothing that is there
+    replaced(folder / "b.png", 97)
+    item = session.set_detections("b.png", [FACE], seen=mark_of(str(folder / "c.png")) or seen)
+    assert item.marks == ()
+
+
+def test_a_flag_is_no_look_at_the_file(session, folder, tmp_path):
+    session.set_detections("a.png", [PLATE])
+    replaced(folder / "a.png")
+    session.decide("a.png", "flagged")
+    assert list(session.save(tmp_path / "out", only=("flagged",))["status"]) == ["skipped"] * 3
+    session.decide("a.png", "unreviewed")
     with pytest.raises(AuditError, match="has changed"):
         session.decide("a.png", "accepted")
+    session.decide("a.png", "flagged")
+    assert any("has changed" in text for text in session["a.png"].warnings)
+
+
+def test_a_link_out_of_the_folder_is_elsewhere(tmp_path, folder):
+    secret = write_pictures(tmp_path / "secret", ("s.png",))
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "link").symlink_to(secret)
+    journal = away / "x.blur-audit.jsonl"
+    journal.write_text(
+        '{"format":"blur-audit","version":1,"root":".","folder":false}\n'
+        '{"type":"sources","items":[["link/s.png",null]]}\n'
+    )
+    with AuditSession.resume(journal, elsewhere=False) as session:
+        assert [(item.source, "outside the folder" in item.error) for item in session.items] == [(None, True)]
+        assert len(session.unread) == 1
+    with AuditSession.resume(journal) as session:
+        assert session.items[0].source.endswith("s.png")
+        assert session.unread == ()
 
 
 def test_a_journal_from_elsewhere_reads_nothing_outside_its_folder(tmp_path, folder):

@@ -59,6 +59,7 @@ class Opened:
     known: dict[str, Place] = field(default_factory=dict)
     saved: set[str] = field(default_factory=set)
     pending: list[Record] = field(default_factory=list)
+    unread: tuple[str, ...] = ()
 
     def replay(self) -> None:
         """Do what the journal says.
@@ -152,7 +153,7 @@ def open_journal(path: Any, elsewhere: bool) -> Opened:
                 _list_folder(opened)
             _add_known(opened, elsewhere=elsewhere)
         if not elsewhere:
-            _add_untrusted(opened)
+            _leave_elsewhere(opened, journal)
         opened.look_for_changes()
         opened.write_down()
     return opened
@@ -244,11 +245,19 @@ def _is_beside(journal: Journal) -> bool:
     return root is None or Path(os.path.realpath(root)).is_relative_to(os.path.realpath(journal.path.parent))
 
 
-def _add_untrusted(opened: Opened) -> None:
-    """Add what is named and not there, without a source: its marks are kept, and nothing is read."""
-    for key in dict.fromkeys([*opened.known, *opened.states]):
-        if key not in opened.entries:
+def _leave_elsewhere(opened: Opened, journal: Journal) -> None:
+    """Take the source from what is not below the journal's folder, also by a link; marks are kept, nothing is read."""
+    unread = [] if _is_beside(journal) else [str(journal.header.root)]
+    home = Path(os.path.realpath(journal.path.parent))
+    for key in dict.fromkeys([*opened.entries, *opened.known, *opened.states]):
+        entry, place = opened.entries.get(key), opened.known.get(key)
+        source = None if entry is None else entry.source
+        if isinstance(source, str) and Path(os.path.realpath(source)).is_relative_to(home):
+            continue
+        if entry is None or source is not None:
             opened.entries[key] = Entry(key, None, False, ELSEWHERE)
+            unread += [str(place or source or key)] if _is_beside(journal) else []
+    opened.unread = tuple(unread)
 
 
 def _begun(sources: list[Any], path: Any, root: Path | None = None) -> tuple[Opened, list[Entry]]:

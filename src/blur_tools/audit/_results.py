@@ -151,6 +151,8 @@ def _left_out(item: Item, only: Collection[str], changed: Collection[str]) -> st
     """Why a picture is not written; ``""`` when it is."""
     if item.decision not in only:
         return f"left out: {item.decision}"
+    if item.source is None:
+        return f"left out: {item.error}"
     if item.key in changed:
         return f"left out: {CHANGED}; open the review again and look at it"
     if found_in(item) is None:

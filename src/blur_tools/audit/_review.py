@@ -35,13 +35,17 @@ class Review:
     ----------
     reviewer : str
         Who edits and decides; may be set at any time.
+    unread : tuple of str
+        Folders, files and URLs that were left out as `AuditSession.resume` was asked to.
     """
 
     reviewer: str
+    unread: tuple[str, ...]
 
     def __init__(self, opened: Opened, reviewer: str = "") -> None:
         self.reviewer = reviewer
         self._root, self._journal, self._table = opened.root, opened.journal, opened.table
+        self.unread = opened.unread
         self._entries, self._states, self._saved = opened.entries, opened.states, opened.saved
         blank = PictureState()
         self._items = {key: self._states.get(key, blank).item(entry) for key, entry in self._entries.items()}

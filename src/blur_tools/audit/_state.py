@@ -162,7 +162,9 @@ class PictureState:
         another = self.file is not None and record.file is not None and not self.file.is_of(record.file)
         if self.decision != "flagged" and (another or before != [_shape(mark) for mark in marks.values()]):
             self._undecide()
-        self.file, self.changed = record.file or self.file, self.changed and record.file is None
+        old = self.changed and None not in (self.file, record.file) and another
+        if not old:  # else an answer that was begun before the file was replaced
+            self.file, self.changed = record.file or self.file, self.changed and record.file is None
         self.marks = dict(sorted(marks.items()))
         self.print = print_of(marks.values())
         self.next_id = max([self.next_id, *(number + 1 for number in marks)])

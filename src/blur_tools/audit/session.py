@@ -145,13 +145,24 @@ class AuditSession(Review):
         warnings : iterable of str
             What the engine wants a person to know.
         seen : FileMark, optional
-            The file that was searched (`mark_of`, before it was read); by default the one that is there now.
+            The file that was searched (`mark_of`, before it was read); by default the one that is there now. Where
+            another one has taken its place, the answer is of nothing that is there: it is left, and that is noted.
         """
         state = self._state(key)
+        another = self._taken_its_place(key, seen)
+        if another is not None:
+            return self.note_file(key, another)
         found = Detections(detections)
         engine, said = text_of("engine", engine), texts_of("warnings", warnings)
         record = found_record(state, self._entries[key], found, engine=engine, at=timestamp(), warnings=said, seen=seen)
         return self._do(record, "detections")
+
+    def note_file(self, key: str, seen: FileMark | None) -> Item:
+        """Note which file somebody saw: where it is another one than was searched or decided on, a decision falls."""
+        known = self._state(key).file
+        if known is None or seen is None or known.is_of(seen):
+            return self._items[key]
+        return self._do(Changed(key, timestamp(), seen), "detections")
 
     def set_error(self, key: str, text: str) -> Item:
         """Say why a picture cannot be shown or searched; ``""`` takes it back."""
@@ -247,13 +258,13 @@ class AuditSession(Review):
         state = self._state(key)
         if decision not in DECISIONS:
             raise AuditError(f"decision {decision!r} is none of {', '.join(DECISIONS)}")
+        file = None  # a flag says nothing of the file
         if decision in ("accepted", "edited"):
             decision = "edited" if state.edited else "accepted"
-            another = self._taken_its_place(key, seen or state.file)
-            if another is not None:
-                self._do(Changed(key, timestamp(), another), "detections")
+            file = mark_of(self._entries[key].source)
+            if file is not None and any(known is not None and not known.is_of(file) for known in (state.file, seen)):
+                self.note_file(key, file)
                 raise AuditError(f"{key}: {CHANGED}; look at it again")
-        file = mark_of(self._entries[key].source)
         record = Decided(key, timestamp(), text_of("reviewer", self.reviewer), decision, file)
         return self._do(record, "decision", durable=True)
 

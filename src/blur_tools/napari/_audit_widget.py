@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBa
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from blur_tools.audit._opening import ELSEWHERE
+from blur_tools.audit._opening import JOURNAL_NAME
 from blur_tools.audit.actions import FILTERS, HOLD, ORDER_NAMES, SIGNS
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import Kind
@@ -33,7 +33,8 @@ from blur_tools.napari._panel import (
     until_gone,
 )
 from blur_tools.napari._queue import QueueView
-from blur_tools.napari._window import close_dead, plain, window_of
+from blur_tools.napari._window import close_dead, window_of
+from blur_tools.napari._words import plain
 
 __all__ = ["PANEL", "AuditWidget", "audit_panel"]
 
@@ -193,63 +194,69 @@ class AuditWidget(Container[Any]):
             lambda: self.window.opening.steps(make),
             lambda made: self._on_made(made, trusted),
             self._on_not_made,
-            on_late=lambda _: self.window.opening.forget(),
+            on_late=self.window.opening.drop,
         )
         self.window.say("Opening …")
 
     def _on_made(self, made: AuditSession | BlurError, trusted: Callable[[], AuditSession] | None) -> None:
         if self.gone:
-            self.window.opening.forget()
+            self.window.opening.drop(made)
         elif isinstance(made, AuditSession):
-            self._show_when_settled(made, trusted)
+            self._when_settled(lambda: self._show_made(made, trusted), lambda: self.window.opening.drop(made))
         else:
             known = self._open_already(made.journal) if isinstance(made, JournalError) else None
             if known is None:
                 self.window.warn(str(made))
             else:
-                self.open(known)
+                self._when_settled(lambda: self.open(known), lambda: None)
 
     def _on_not_made(self, reason: str) -> None:
         if reason and not self.gone:
             self.window.warn(reason)
 
-    def _show_when_settled(self, made: AuditSession, trusted: Callable[[], AuditSession] | None) -> None:
+    def _when_settled(self, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+        """Do something that takes the picture away, once no mark is held; `otherwise` if the panel goes before."""
         if not self.window.alive or self.gone:
-            self.window.opening.forget()
-            return
-        if self.window.desk is not None and not self.window.desk.settled():
+            otherwise()
+        elif self.window.desk is not None and not self.window.desk.settled():
             # a mark that a person holds is nowhere but in the layer that would go
-            QTimer.singleShot(100, lambda: self._show_when_settled(made, trusted))
-            return
+            QTimer.singleShot(100, lambda: self._when_settled(then, otherwise))
+        else:
+            then()
+
+    def _show_made(self, made: AuditSession, trusted: Callable[[], AuditSession] | None) -> None:
         if not self.window.opening.take(made):
-            return
-        outside = [item.key for item in made.items if item.error == ELSEWHERE]
-        if outside and trusted is not None and self._trusts(outside):
-            made.close()
-            self.open_session(trusted)
-            return
+            return  # something else is being opened by now
+        if made.unread and trusted is not None:
+            trusts = self._trusts(made.unread)
+            if not self.window.alive or self.gone:
+                made.close()
+                return
+            if trusts:
+                made.close()
+                self.open_session(trusted)
+                return
         self._close_own()
         self.window.own = made
         self.open(made)
 
-    def _trusts(self, outside: list[str]) -> bool:
+    def _trusts(self, unread: Sequence[str]) -> bool:
+        more = f" and {counted(len(unread) - 1, 'other')}" if len(unread) > 1 else ""
         text = (
-            f"This review names {counted(len(outside), 'picture')} outside its own folder, such as "
-            f"{plain(outside[0], 120)}. Reading them, or fetching them from the network, is safe only if you trust "
-            "whoever made it. Read them?"
+            f"This review is of pictures outside the folder of its own file: {plain(unread[0], 200)}{more}. Reading "
+            "them, or fetching them from the network, is safe only if you trust whoever made it. Read them?"
         )
-        return bool(
-            QMessageBox.question(self.native, "Pictures from elsewhere", text) == QMessageBox.StandardButton.Yes
-        )
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        return bool(QMessageBox.question(self.native, "Pictures from elsewhere", text, yes | no, no) == yes)
 
     def _own_desks(self) -> list[Desk]:
         return [desk for desk in self.window.desks if desk.session is self.window.own]
 
     def _is_own(self, place: str | os.PathLike[str]) -> bool:
-        """Whether the review that this panel made is of that folder, or has that journal."""
-        own = self.window.own
-        places = () if own is None else (own.root, own.journal)
-        return os.path.realpath(place) in [os.path.realpath(known) for known in places if known is not None]
+        """Whether the review that this panel made has the journal at a place, or that of a folder."""
+        journal = None if self.window.own is None else self.window.own.journal
+        asked = os.path.join(place, JOURNAL_NAME) if os.path.isdir(place) else place
+        return journal is not None and os.path.realpath(asked) == os.path.realpath(journal)
 
     def _close_own(self) -> None:
         for desk in self._own_desks():

@@ -171,6 +171,8 @@ class Desk(OnTheWay):
         def done(shown: Shown | None, error: Exception | None) -> None:
             if shown is not None:
                 self._ready[item.key] = shown
+                if self.safely(lambda: self.session.note_file(item.key, shown.file)) is None:
+                    return
             elif self.safely(lambda: self.session.set_error(item.key, reason_of(error))) is None:
                 return  # the review cannot be written: asking again would not end
             if self.item is not None and self.item.key == item.key:

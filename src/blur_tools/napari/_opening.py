@@ -31,16 +31,17 @@ class Opening:
         AuditSession or BlurError
             What was made, or why it could not be.
         """
-        with self._making:
+        outcome: AuditSession | BlurError
+        with self._making:  # and no yield in it: what is cancelled may never be gone on with
             self.forget()
             marks_layer("")  # a process's first one loads napari's compiled loops, half a second
             try:
-                made = make()
+                made = outcome = make()
             except BlurError as error:
-                yield error
-                return
-            self._made.append(made)
-        yield made
+                outcome = error
+            else:
+                self._made.append(made)
+        yield outcome
 
     def take(self, made: AuditSession) -> bool:
         """Whether it is still there; from now on it is the caller's."""
@@ -50,8 +51,12 @@ class Opening:
             return False
         return True
 
+    def drop(self, made: AuditSession | BlurError) -> None:
+        """Close one that nobody will take."""
+        if isinstance(made, AuditSession) and self.take(made):
+            made.close()
+
     def forget(self) -> None:
-        """Close what nobody took."""
+        """Close all that nobody took."""
         for made in list(self._made):
-            if self.take(made):
-                made.close()
+            self.drop(made)

@@ -113,7 +113,8 @@ class JobBar(Container[Any]):
         job = self._window.jobs.current
         self.visible = job is not None
         if job is not None:
-            self.progress.native.setFormat(f"{job.title}  %v of %m" if job.total > 1 else job.title)
+            title = job.title.replace("%", "%%")
+            self.progress.native.setFormat(f"{title}  %v of %m" if job.total > 1 else title)
             # 0 to 0 is Qt's way to say that it runs and nobody knows how long
             self.progress.native.setRange(0, job.total if job.total > 1 else 0)
             self.progress.native.setValue(job.done)

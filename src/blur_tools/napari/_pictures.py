@@ -101,9 +101,9 @@ def plane_of(layer: Any, frame: int = 0) -> npt.NDArray[np.float64]:
     plane = np.eye(3)
     plane[:2, :2] = np.stack([step[-2:] for step in steps[-2:]], axis=1)
     plane[:2, 2] = start[-2:]
-    size = np.abs(np.linalg.det(plane[:2, :2]))
+    size, length = np.abs(np.linalg.det(plane[:2, :2])), max(np.abs(step).max() for step in steps[-2:])
     leaves = [step[:-2] for step in steps[-2:]] + [step[-2:] for step in steps[:-2]]
-    if size < 1e-12 or any(np.abs(part).max(initial=0.0) > 1e-9 for part in leaves):
+    if size < 1e-9 * length**2 or any(np.abs(part).max(initial=0.0) > 1e-6 * length for part in leaves):
         raise PictureError(layer.name, "is turned out of the plane that is seen; marks need it flat")
     return plane
 

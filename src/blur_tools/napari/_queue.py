@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QListView
 
 from blur_tools.audit.actions import SIGNS, UNSHOWN
 from blur_tools.audit.session import Item
-from blur_tools.napari._window import plain
+from blur_tools.napari._words import plain
 
 __all__ = ["QueueView", "told"]
 

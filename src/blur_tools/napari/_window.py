@@ -16,6 +16,7 @@ from blur_tools.forms import ADDRESS, DRAWN, ENGINES, chosen_engine
 from blur_tools.napari._keys import bind, checked_keys, chosen_keys, plugin_option
 from blur_tools.napari._opening import Opening
 from blur_tools.napari._pictures import Shown
+from blur_tools.napari._words import plain
 from blur_tools.napari._work import Jobs
 from blur_tools.settings import BlurSettings
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
     from blur_tools.napari._desk import Desk
 
-__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "plain", "window_of"]
+__all__ = ["EDITS", "EXCLUDED", "Window", "close_dead", "window_of"]
 
 logger = logging.getLogger("blur_tools")
 
@@ -319,12 +320,6 @@ class Window:
         """A person holds the key that shows the original, or lets it go."""
         if self.desk is not None:
             self.desk.stage.hold_original(on)
-
-
-def plain(text: str, limit: int = 600) -> str:
-    """Text from anywhere as what it is: Qt takes what looks like HTML for HTML, and opens what that names."""
-    kept = "".join(letter if letter.isprintable() else " " for letter in text[: limit + 1])
-    return (kept if len(kept) <= limit else f"{kept[: limit - 1]}…").replace("<", "‹").replace(">", "›")
 
 
 def _seen_in(image: Any, layer: Any, points: Any) -> npt.NDArray[np.float64]:

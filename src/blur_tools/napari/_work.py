@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blur_tools.batch.rows import message
+from blur_tools.napari._words import plain
 
 __all__ = ["Job", "Jobs", "Lane"]
 
@@ -83,6 +84,7 @@ class Jobs:
         from napari.qt.threading import create_worker
 
         self.cancel()
+        title = plain(title)
         job = Job(title, total, owner=owner, left=set(left))
         facts = {"desc": title, "total": total}
         worker = create_worker(_generator(work), _start_thread=False, _progress=facts, _ignore_errors=True)
