@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from blur_tools.audit import _report_plots as plots
 from blur_tools.audit.report import make_report
@@ -193,6 +193,68 @@ def test_a_result_that_is_not_redacted_is_not_shown(run, tmp_path):
                                                              "original": 9}}  # fmt: skip
     done["blurred"] = "out/../../run/x.png"
     assert make_report(done, "image", out=tmp_path / "out").data["crops"]["shown"] == 0
+
+
+def night(number):
+    """A picture by night: its plate's letters differ by a few levels only, from which they can be made readable."""
+    picture = Image.new("RGB", (400, 300), (6, 6, 6))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((100, 100, 260, 140), fill=(9, 9, 9))
+    draw.text((110, 102), f"AB{number} CDE", fill=(1, 1, 1), font=ImageFont.load_default(30))
+    return picture
+
+
+def even(number):
+    """A picture without contrast, such as fog."""
+    levels = np.random.default_rng(number).normal(128, 7, (300, 400, 3))
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+
+
+def one_of(folder, picture, polygon=(100, 100, 260, 140)):
+    (folder / "photos").mkdir()
+    picture.save(folder / "photos" / "n.png")
+    found = Detections([Detection("plate", box_polygon(*polygon), 0.9, "x")]).to_json()
+    return pd.DataFrame({"image": [str(folder / "photos" / "n.png")], "detections": [found]})
+
+
+@pytest.mark.parametrize("letters", ["all", "one"])
+def test_a_dark_plate_that_is_still_there_is_not_shown(tmp_path, letters):
+    done = one_of(tmp_path, night(12)).blur.redact("image", out=tmp_path / "out", progress=False)
+    if letters == "all":
+        night(12).save(tmp_path / "out/n.png")
+    else:
+        result = Image.open(tmp_path / "out/n.png")
+        result.paste(night(12).crop((110, 100, 140, 140)), (110, 100))
+        result.save(tmp_path / "out/n.png")
+    report = make_report(done, "image", out=tmp_path / "out")
+    assert report.data["crops"]["shown"] == 0
+    assert list(report.data["crops"]["left_out"]) == ["the result is not what these settings make of the original"]
+
+
+def test_a_result_of_another_margin_is_not_shown(tmp_path):
+    done = one_of(tmp_path, even(1)).blur.redact("image", out=tmp_path / "out", progress=False, margin=0)
+    assert make_report(done, "image", out=tmp_path / "out", margin=0).data["crops"]["shown"] == 1
+    assert make_report(done, "image", out=tmp_path / "out").data["crops"]["shown"] == 0
+
+
+def test_of_the_results_files_no_pixel_is_shown(tmp_path):
+    """A mark that is too faint to tell the result from what the settings make of the original."""
+    done = one_of(tmp_path, even(2)).blur.redact("image", out=tmp_path / "out", progress=False)
+    clear = make_report(done, "image", out=tmp_path / "out").crops
+    result = np.asarray(Image.open(tmp_path / "out/n.png")).copy()
+    result[118:122:3, 150:210:5] ^= 1
+    Image.fromarray(result).save(tmp_path / "out/n.png")
+    assert make_report(done, "image", out=tmp_path / "out").crops == clear
+    assert len(clear) == 1
+
+
+def test_where_a_logo_lies_on_plates_they_are_not_shown(tmp_path):
+    Image.new("RGBA", (40, 20), (255, 0, 0, 90)).save(tmp_path / "logo.png")
+    logo = str(tmp_path / "logo.png")
+    done = one_of(tmp_path, even(3)).blur.redact("image", out=tmp_path / "out", progress=False, logo=logo)
+    data = make_report(done, "image", out=tmp_path / "out", logo=logo).data
+    assert data["crops"]["shown"] == 0
+    assert "strength leaves something" in "".join(data["crops"]["left_out"])
 
 
 def test_it_can_be_made_of_a_table_alone(run):
