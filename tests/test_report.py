@@ -283,6 +283,18 @@ def test_a_stratified_sample_is_shown_by_stratum(run):
     assert "YYY" not in text
 
 
+def test_bounds_that_do_not_hold_are_not_shown(run):
+    _, frame, sample = run
+    many = Detections(Detection("plate", box_polygon(1 + 9 * k, 70, 8 + 9 * k, 78)) for k in range(3)).to_json()
+    bounds = frame.blur.bounds(sample.assign(detections=many), "image", largest=2)
+    report = make_report(frame, "image", sample=bounds)
+    Page(report.to_html())
+    assert report.data["sample"]["objects"][0]["recall_low"] is None
+    assert "the bounds on objects do not hold" in report.to_html()
+    with pytest.raises(AuditError, match=r"measured with other settings \(plates\)"):
+        make_report(frame, "image", sample=bounds, plates=3)
+
+
 def test_without_names_no_name_is_in_it(run):
     _, frame, _ = run
     report = make_report(frame, "image", names=False)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from blur_tools.audit._measured import percent
+from blur_tools.audit._sample_bounds import percent
 from blur_tools.audit._sources import common_root, files_of
 from blur_tools.audit.coverage import CoverageReport, score_picture
 from blur_tools.audit.exchange import problem_lines, read_labels

@@ -19,9 +19,9 @@ import pandas as pd
 from blur_tools import __version__
 from blur_tools.audit import _report_data as numbers
 from blur_tools.audit._facts import Pseudonyms, plain_settings, versions
-from blur_tools.audit._measured import SampleBounds
 from blur_tools.audit._report_page import page
 from blur_tools.audit._report_sheet import Crop, contact_sheet
+from blur_tools.audit._sample_bounds import SampleBounds
 from blur_tools.audit.receipt import ReceiptCheck, check_receipt
 from blur_tools.audit.sampling import check_same_run, measure
 from blur_tools.errors import OutputError, SettingsError
@@ -131,7 +131,7 @@ def make_report(
     run = numbers.run_of(frame, column, names=names)
     bounds = measure(frame, sample, column, settings=wanted) if isinstance(sample, pd.DataFrame) else sample
     if bounds is not None:
-        check_same_run(frame, bounds, column)
+        check_same_run(frame, bounds, wanted, column)
     checked = None if receipt is None else check_receipt(receipt, folder=out, key=key)
     shown, left = contact_sheet(run, Path(out), wanted, crops) if out is not None and crops else ([], {})
     counts = numbers.counted(run)
