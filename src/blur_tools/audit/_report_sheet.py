@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from blur_tools.audit._ours import result_below
 from blur_tools.audit._report_data import Run
 from blur_tools.detections import Detections
 from blur_tools.errors import BlurError
@@ -99,7 +100,7 @@ def _of_picture(run: Run, i: int, out: Path, settings: BlurSettings, left: Count
         left["their strength leaves something that can be read or recognized"] += len(hidden) - len(strong)
     if not strong:
         return
-    after = load_picture(_result(out, blurred))
+    after = load_picture(result_below(out, blurred)[1])
     expected = redact_loaded(load_picture(source), found, settings).data  # it overwrites the pixels it is given
     made = None if expected is None else load_picture(expected)
     shown = 0
@@ -109,14 +110,6 @@ def _of_picture(run: Run, i: int, out: Path, settings: BlurSettings, left: Count
         elif shown < MOST_OF_ONE and min(region.mask.size) >= SMALLEST:
             shown += 1
             yield _crop(region, made)
-
-
-def _result(out: Path, blurred: str) -> Path:
-    """Where a result lies; the table can come from anywhere, and nothing outside of the folder is shown."""
-    path = out / blurred.partition("/")[2]
-    if not path.resolve().is_relative_to(out.resolve()):
-        raise OSError(f"{blurred} is not below {out}")
-    return path
 
 
 def _is_strong(region: Region, settings: BlurSettings) -> bool:
