@@ -302,6 +302,80 @@ def test_without_names_no_name_is_in_it(run):
     assert [entry["picture"] for entry in report.data["failures"]] == ["picture 7", "picture 8"]
 
 
+def test_pictures_in_cells_of_bytes_are_not_named_by_their_errors():
+    cells = [{"path": "AB9.jpg", "bytes": b"bad"}, {"path": "/home/ann/ZZ8 x.png", "bytes": b"bad"}]
+    frame = pd.DataFrame({"image": cells, "detections": [None, None], "status": "failed"})
+    frame["error"] = ["AB9.jpg: is no picture", "'/home/ann/ZZ8 x.png': is no picture"]
+    for names in (True, False):
+        text = make_report(frame, "image", names=names).to_json()
+        assert "AB9" not in text
+        assert "ZZ8" not in text
+        assert "ann" not in text.replace("cannot", "").replace("channel", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["cannot write /home/ann.smith/out/x.png", "'/home/ann.smith/a b/x.png': gone", 'no "/home/ann.smith/a b": full',
+     "C:\\Users\\ann.smith\\x.png is gone", "(/home/ann.smith)", "in /home/ann.smith/x.png: /home/ann.smith/y"],
+)  # fmt: skip
+def test_where_something_lies_on_this_machine_is_not_said(error):
+    frame = pd.DataFrame({"image": ["/data/a.png"], "detections": [None], "status": ["failed"], "error": [error]})
+    told = make_report(frame, "image").data["failures"][0]["error"]
+    assert "ann.smith" not in told
+    assert "(a path)" in told
+
+
+def test_addresses_and_shares_are_no_paths():
+    error = "https://example.com/a/b.png: 1/2 of it, and/or more"
+    frame = pd.DataFrame({"image": ["/data/a.png"], "detections": [None], "status": ["failed"], "error": [error]})
+    assert make_report(frame, "image").data["failures"][0]["error"] == error
+
+
+def test_no_column_of_the_table_brings_a_plates_text_in(run, tmp_path):
+    """Tables can be of anybody, and hold anything."""
+    folder, frame, sample = run
+    other = frame.assign(**dict.fromkeys(("method", "decision", "verdict", "outside"), "AB12 CDE"))
+    (tmp_path / "ab12cde.jsonl").write_bytes((folder / "receipt.jsonl").read_bytes())
+    with AuditSession.open(other.blur.sample(2, "image", seed="AB12CDE"), order="given") as session:
+        for item in session.items:
+            session.decide(item.key, "accepted")
+        sample = session.to_frame()
+    report = make_report(
+        other, "image", sample=sample, receipt=tmp_path / "ab12cde.jsonl", pseudonyms={"Ann Example": "AB-12-CDE"}
+    )
+    for text in (report.to_html(), report.to_json()):
+        assert not re.search("ab.?12.?cde", text, re.IGNORECASE)
+
+
+def test_no_cell_of_a_table_is_changed_by_how_it_is_shown(run):
+    frame = pd.DataFrame({"image": ["/x/class=nice.jpg"], "detections": [None], "status": ["failed"], "error": ["e"]})
+    assert "class=nice.jpg" in make_report(frame, "image").to_html()
+
+
+def test_the_hash_that_was_kept_is_compared(run):
+    folder, frame, _ = run
+    facts = {"out": folder / "blurred", "receipt": folder / "receipt.jsonl", "crops": 0}
+    head = make_report(frame, "image", **facts).data["receipt"]["head"]
+    assert make_report(frame, "image", head=head, **facts).data["receipt"]["differences"] == 0
+    assert make_report(frame, "image", head="0" * 64, **facts).data["receipt"]["differences"] == 1
+    with pytest.raises(SettingsError, match="is no hash"):
+        make_report(frame, "image", head="", **facts)
+
+
+def test_nothing_but_an_earlier_report_is_replaced(run, tmp_path):
+    _, frame, _ = run
+    report = make_report(frame, "image", crops=0)
+    for name in ("set.json", "set.html"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(OutputError, match="is there and is no report"):
+            report.write(tmp_path / "set.html")
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+    report.write(tmp_path / "set.html")
+    report.write(tmp_path / "set.html")
+
+
 def test_two_files_are_written_and_read_again(run, tmp_path):
     folder, frame, _ = run
     report = frame.blur.report(tmp_path / "deep/report.html", "image", out=folder / "blurred", crops=2)

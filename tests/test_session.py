@@ -1524,7 +1524,7 @@ def test_a_format_is_known_by_name_or_said(session, tmp_path):
     with pytest.raises(SettingsError, match=r"blur\.json, coco"):
         session.export(tmp_path / "labels.xml")
     with pytest.raises(SettingsError, match="yolo"):
-        session.export(tmp_path / "labels.json", format="yolo")
+        session.export(tmp_path / "labels.json", format="kitti")
     session.export(tmp_path / "labels.txt", format="blur.json")
     assert set(read_blur_json(tmp_path / "labels.txt")) == set(NAMES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,7 +14,10 @@ from blur_tools.audit._report_sheet import Crop
 from blur_tools.audit._report_style import STYLE
 from blur_tools.audit._sample_bounds import percent
 
-__all__ = ["page"]
+__all__ = ["MARK", "page"]
+
+MARK = '<meta name="generator" content="blur_tools.report">'
+"""Stands at the beginning of every page of ours."""
 
 KINDS = (("plate", "Plates"), ("face", "Faces"))
 _WORDS = {"good": "as it should be", "fair": "look at it", "bad": "act on it"}
@@ -42,6 +46,7 @@ def page(data: Data, crops: Sequence[Crop]) -> str:
     )  # fmt: skip
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{MARK}"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
@@ -63,10 +68,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int = 0)
     text = len(rows[0]) - numbers if rows else len(head) - numbers
 
     def cells(row: Sequence[Any], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if i >= text else ''}>{_t(cell)}</{tag}>".replace("class=n", 'class="n"')
-            for i, cell in enumerate(row)
-        )
+        return "".join(f"<{tag}{_NUMBER if i >= text else ''}>{_t(cell)}</{tag}>" for i, cell in enumerate(row))
 
     top = f"<thead><tr>{cells(head, 'th')}</tr></thead>" if head else ""
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
@@ -301,7 +303,7 @@ def _receipt(receipt: Data | None) -> str:
         if not receipt["differences"]
         else f"{_n(receipt['differences'])} differences from the receipt; {_n(receipt['files'])} results as it says."
     )
-    command = f"blur-tools verify RESULTS --receipt {receipt['name']} --head {receipt['head']}"
+    command = f"blur-tools verify RESULTS --receipt {shlex.quote(receipt['name'])} --head {receipt['head']}"
     return (
         f"<section><h2>Receipt</h2><p>{_t(state)} Keep this hash where who can change the files cannot: with it any "
         f"result or entry that was changed, is missing, was added or put elsewhere is found.</p><pre><code>"
