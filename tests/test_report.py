@@ -362,6 +362,25 @@ def test_the_hash_that_was_kept_is_compared(run):
         make_report(frame, "image", head="", **facts)
 
 
+def test_a_receipt_of_another_table_is_told(run, tmp_path):
+    folder, frame, _ = run
+    facts = {"out": folder / "blurred", "receipt": folder / "receipt.jsonl", "crops": 0}
+    assert make_report(frame.assign(decision="flagged"), "image", **facts).data["receipt"]["other_pictures"] == 0
+    other = frame.copy()
+    other.loc[1, "detections"] = Detections([PLATE]).to_json()
+    report = make_report(other, "image", **facts)
+    assert report.data["receipt"]["other_pictures"] == 1
+    assert "1 of them from this table: it is the receipt of another run" in report.to_html()
+    assert make_report(frame.iloc[:5], "image", **facts).data["receipt"]["other_pictures"] == 3
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    head = frame.blur.receipt(
+        tmp_path / "r.jsonl", "image", out=folder / "blurred", key=tmp_path / "key", hash_names=True
+    )
+    facts |= {"receipt": tmp_path / "r.jsonl", "key": tmp_path / "key", "head": head}
+    assert make_report(frame, "image", **facts).data["receipt"]["differences"] == 0
+    assert make_report(other, "image", **facts).data["receipt"]["other_pictures"] == 1
+
+
 def test_nothing_but_an_earlier_report_is_replaced(run, tmp_path):
     _, frame, _ = run
     report = make_report(frame, "image", crops=0)

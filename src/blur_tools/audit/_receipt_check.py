@@ -9,7 +9,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class ReceiptCheck:
         What the check cannot say.
     facts : mapping
         The receipt's head: when, with which settings and versions.
+    entries : tuple of mapping
+        Its entries, one for each picture.
     """
 
     head: str
@@ -70,6 +72,7 @@ class ReceiptCheck:
     differences: tuple[Difference, ...]
     caveats: tuple[str, ...]
     facts: Mapping[str, Any]
+    entries: tuple[Mapping[str, Any], ...] = field(repr=False)
 
 
 def check_receipt(
@@ -137,7 +140,7 @@ def check_receipt(
             caveats.append(f"the originals that the receipt names were looked for in {Path(originals, below)}")
         there = {name.removeprefix(below): path for name, path in there.items() if name.startswith(below)}
         same = _compare(there, Path(originals, below), known, names, _ORIGINALS, differences)
-    return ReceiptCheck(chain.last, good, same, tuple(differences), tuple(caveats), facts)
+    return ReceiptCheck(chain.last, good, same, tuple(differences), tuple(caveats), facts, tuple(entries))
 
 
 def _read(

@@ -12,10 +12,12 @@ hashed with the key on request: without a key the hash of a plate is soon guesse
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,14 @@ from blur_tools.audit._receipt_chain import FORMAT, VERSION, Chain, file_digest,
 from blur_tools.audit._receipt_check import Difference, ReceiptCheck, check_receipt
 from blur_tools.audit._sources import common_root, files_of
 from blur_tools.batch.columns import cells_of, find_column, once
+from blur_tools.batch.rows import storable
 from blur_tools.detections import Detections
 from blur_tools.errors import BlurError, OutputError, SettingsError
 from blur_tools.formats._writing import replacing
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 from blur_tools.sources import load_source, url_name
 
-__all__ = ["Difference", "ReceiptCheck", "check_receipt", "receipt_lines", "write_receipt"]
+__all__ = ["Difference", "ReceiptCheck", "check_receipt", "differing_pictures", "receipt_lines", "write_receipt"]
 
 logger = logging.getLogger("blur_tools")
 
@@ -137,23 +140,11 @@ def _entries(
     frame: pd.DataFrame, column: Hashable | None, out: Path, names: Pseudonyms, hashed: Chain | None
 ) -> Iterator[dict[str, Any]]:
     """What the receipt says of each picture of the table, each once."""
-    for needed in ("blurred", "detections"):
-        if needed not in frame.columns:
-            raise SettingsError("column", f"the table has no column {needed!r}, which apply and redact write")
-    cells = cells_of(frame[find_column(frame, column)])
-    _, places = once(cells)
-    columns = ("blurred", "detections", "status", "method", "decision", "reviewer", "decided_at")
-    texts = {name: cells_of(frame[name]) if name in frame.columns else [None] * len(frame) for name in columns}
-    files = files_of(cells)
+    rows = list(_rows(frame, column))
+    files = files_of(cell for cell, *_ in rows)
     root = common_root(files)
-    seen: set[int] = set()
-    for row, (cell, place, file) in enumerate(zip(cells, places, files, strict=True)):
-        if cell is None or place in seen:
-            continue
-        seen.add(place)
-        said = {name: None if texts[name][row] is None else str(texts[name][row]) for name in columns}
+    for (cell, said, found), file in zip(rows, files, strict=True):
         result = None if said["blurred"] is None else result_below(out, said["blurred"])
-        found = None if said["detections"] is None else Detections.from_json(said["detections"])
         yield {
             "input": {"name": hashed_name(_input_name(cell, file, root), hashed), **_input_digest(cell, file)},
             "output": None if result is None else {"name": hashed_name(result[0], hashed), **_result_digest(result[1])},
@@ -164,6 +155,45 @@ def _entries(
             "reviewer": names.of(said["reviewer"]),
             "decided_at": said["decided_at"] or "",
         }
+
+
+def _rows(
+    frame: pd.DataFrame, column: Hashable | None
+) -> Iterator[tuple[Any, dict[str, str | None], Detections | None]]:
+    """Each picture of a table once: its cell, the texts of its other columns, and what was found in it."""
+    for needed in ("blurred", "detections"):
+        if needed not in frame.columns:
+            raise SettingsError("column", f"the table has no column {needed!r}, which apply and redact write")
+    cells = cells_of(frame[find_column(frame, column)])
+    _, places = once(cells)
+    columns = ("blurred", "detections", "status", "method", "decision", "reviewer", "decided_at")
+    texts = {name: cells_of(frame[name]) if name in frame.columns else [None] * len(frame) for name in columns}
+    seen: set[int] = set()
+    for row, (cell, place) in enumerate(zip(cells, places, strict=True)):
+        if cell is None or place in seen:
+            continue
+        seen.add(place)
+        said = {name: None if texts[name][row] is None else str(texts[name][row]) for name in columns}
+        yield cell, said, None if said["detections"] is None else Detections.from_json(said["detections"])
+
+
+def differing_pictures(frame: pd.DataFrame, column: Hashable | None, checked: ReceiptCheck) -> int:
+    """Of how many pictures a table says another result, or other detections, than a receipt."""
+    plain = checked.facts.get("names") != "hmac-sha256"
+    told = [_core(entry.get("output"), entry.get("detections"), plain) for entry in checked.entries]
+    own = []
+    for _, said, found in _rows(frame, column):
+        output = None if said["blurred"] is None else {"name": storable(said["blurred"].partition("/")[2])}
+        own.append(_core(output, None if found is None else [_plain(item, Pseudonyms()) for item in found], plain))
+    return sum(one != other for one, other in zip_longest(told, own, fillvalue="none"))
+
+
+def _core(output: Any, detections: Any, plain: bool) -> str:
+    """What a table and a receipt say alike, whoever decided since and whatever a reviewer is called."""
+    name = output.get("name") if isinstance(output, dict) and plain else output is not None
+    items = detections if isinstance(detections, list) else []
+    marks = [[item.get(part) for part in ("kind", "polygon", "score", "keep")] for item in items]
+    return json.dumps([name, detections is None, marks])
 
 
 def _plain(item: Any, names: Pseudonyms) -> dict[str, Any]:

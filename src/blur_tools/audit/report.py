@@ -23,7 +23,7 @@ from blur_tools.audit._ours import refuse_foreign
 from blur_tools.audit._report_page import MARK, page
 from blur_tools.audit._report_sheet import Crop, contact_sheet
 from blur_tools.audit._sample_bounds import SampleBounds
-from blur_tools.audit.receipt import ReceiptCheck, check_receipt
+from blur_tools.audit.receipt import ReceiptCheck, check_receipt, differing_pictures
 from blur_tools.audit.sampling import check_same_run, measure
 from blur_tools.errors import OutputError, SettingsError
 from blur_tools.formats._writing import write_text
@@ -110,7 +110,7 @@ def make_report(
     sample : DataFrame or SampleBounds, optional
         The reviewed sample of this run, or what `measure` said of it.
     receipt, key : path, optional
-        The run's receipt, which is compared with the results, and the key file that it was written with.
+        The run's receipt, which is compared with the table and the results, and the key file that it was written with.
     head : str, optional
         The receipt's hash, as it was kept: with it the report says whether it is that receipt.
     title : str
@@ -139,6 +139,7 @@ def make_report(
     if bounds is not None:
         check_same_run(frame, bounds, wanted, column)
     checked = None if receipt is None else check_receipt(receipt, head=head, folder=out, key=key)
+    others = 0 if checked is None else differing_pictures(frame, column, checked)
     shown, left = contact_sheet(run, Path(out), wanted, crops) if out is not None and crops else ([], {})
     counts = numbers.counted(run)
     data = {
@@ -164,7 +165,7 @@ def make_report(
         },
         "receipt": None
         if checked is None or receipt is None
-        else _receipt(receipt, checked, run.safe, counted=out is not None),
+        else _receipt(receipt, checked, run.safe, others, counted=out is not None),
     }
     return Report(data | {"says": _says(data, bounds)}, tuple(shown))
 
@@ -179,13 +180,14 @@ def _sample(bounds: SampleBounds, safe: numbers.Safe) -> dict[str, Any]:
 
 
 def _receipt(
-    path: str | os.PathLike[str], checked: ReceiptCheck, safe: numbers.Safe, *, counted: bool
+    path: str | os.PathLike[str], checked: ReceiptCheck, safe: numbers.Safe, others: int, *, counted: bool
 ) -> dict[str, Any]:
     return {
         "name": safe.text(os.path.basename(path)),
         "head": checked.head,
         "files": checked.files,
-        "differences": len(checked.differences),
+        "differences": len(checked.differences) + others,
+        "other_pictures": others,
         "compared": counted,
     }
 
@@ -217,5 +219,7 @@ def _says(data: Mapping[str, Any], bounds: SampleBounds | None) -> list[tuple[st
         bad = receipt["differences"] > 0
         what = "The receipt and the results agree" if receipt["compared"] else "The receipt is whole in itself"
         text = f"The receipt tells of {receipt['differences']:,} differences" if bad else what
+        if others := receipt["other_pictures"]:
+            text += f", {others:,} of them from this table: it is the receipt of another run"
         said.append(("bad" if bad else "good", f"{text}; its hash is {receipt['head']}."))
     return said
