@@ -94,7 +94,8 @@ def test_the_same_by_the_command_line(tmp_path, monkeypatch, capsys):
     for other in ("sample-audited.csv", "other.csv"):  # what was reviewed, or is no sample, is not replaced
         Path("other.csv").write_text("image\nx\n")
         was = Path(other).read_bytes()
-        assert main(["sample", "blurred.csv", "-n", "5", "-o", other]) == 2
+        for more in ([], ["--enlarges", "2"]):
+            assert main(["sample", "blurred.csv", "-n", "5", "-o", other, *more]) == 2
         assert Path(other).read_bytes() == was
     capsys.readouterr()
     assert main(["bounds", "sample-audited.csv", "--run", "blurred.csv"]) == 0

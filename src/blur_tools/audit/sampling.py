@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -99,7 +100,7 @@ def draw_sample(
         raise AuditError("there is nothing to draw from: no row of the table is done and has detections")
     said = BY_TABLE + people.digest if seed is None else f"{BY_HAND}{seed}"
     stratum = [""] * len(people.rows) if strata is None else strata_of(frame, strata, people)
-    sizes = {one: stratum.count(one) for one in set(stratum)}
+    sizes = Counter(stratum)
     least = 0 if strata is None else sum(min(size, EACH) for size in sizes.values())
     chosen = _order(people.names, stratum, said)[: max(int(n), least)]
     gone = [*COLUMNS, *_REVIEWED, *SAMPLE_COLUMNS]
@@ -266,9 +267,9 @@ def _check(frame: pd.DataFrame, people: Population, sample: pd.DataFrame, column
         if ran is None or found.get(name) != canonical(ran):
             raise AuditError(f"place {place} of the sample: the run has no such picture, or found something else")
     own = strata_of(frame, _label(frame, strata), people) if strata else [""] * len(people.names)
-    stratum = dict(zip(people.names, own, strict=True))
+    stratum, counts = dict(zip(people.names, own, strict=True)), Counter(own)
     said = zip(map(text_of, sample["sample_stratum"]), map(_number, sample["sample_population"]), strict=True)
-    if list(said) != [(stratum[name], own.count(stratum[name])) for name in names]:
+    if list(said) != [(stratum[name], counts[stratum[name]]) for name in names]:
         raise AuditError("the sample's strata, or the numbers of pictures in them, are not those of the run")
     order = [people.names[i] for i in _order(people.names, own, seed)]
     if names != order[: len(names)]:

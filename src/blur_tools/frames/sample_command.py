@@ -93,7 +93,8 @@ def _sample(options: argparse.Namespace) -> int:
     cli._check_table_name(options.out)
     drawn = {"strata": options.strata, "seed": options.seed, "blind": not options.shown}
     sample = draw_sample(frame, options.n, "image", enlarges=options.enlarges, **drawn)
-    if options.enlarges is None and (first := _begun(options.out, sample)) is not None:
+    first = _begun(options.out, sample)  # also refuses to replace another table
+    if options.enlarges is None and first is not None:
         sample = draw_sample(frame, options.n, "image", enlarges=first, **drawn)
         sys.stdout.write(f"It enlarges the sample of {first} pictures that was there.\n")
     cli._write_table(sample, options.out)
