@@ -83,9 +83,20 @@ def test_the_same_by_the_command_line(tmp_path, monkeypatch, capsys):
     assert main(["blur", "photos", "-q"]) == 0
     assert main(["sample", "blurred.csv"]) == 0
     assert "of the 7 pictures of this run" in capsys.readouterr().out
+    assert main(["sample", "blurred.csv", "-n", "3", "-o", "sample.csv"]) == 0
     assert main(["sample", "blurred.csv", "-n", "5", "-o", "sample.csv"]) == 0
+    assert "It enlarges the sample of 3 pictures that was there." in capsys.readouterr().out
+    assert set(pd.read_csv("sample.csv")["sample_planned"]) == {3}
+    assert main(["sample", "blurred.csv", "-n", "5", "--enlarges", "2", "-o", "sample.csv"]) == 0
+    assert set(pd.read_csv("sample.csv")["sample_planned"]) == {2}
     reviewed = review(pd.read_csv("sample.csv"), truth, tmp_path / "review.jsonl")
     reviewed.to_csv("sample-audited.csv", index=False)
+    for other in ("sample-audited.csv", "other.csv"):  # what was reviewed, or is no sample, is not replaced
+        Path("other.csv").write_text("image\nx\n")
+        was = Path(other).read_bytes()
+        for more in ([], ["--enlarges", "2"]):
+            assert main(["sample", "blurred.csv", "-n", "5", "-o", other, *more]) == 2
+        assert Path(other).read_bytes() == was
     capsys.readouterr()
     assert main(["bounds", "sample-audited.csv", "--run", "blurred.csv"]) == 0
     assert (

@@ -9,7 +9,9 @@ import json
 import pandas as pd
 import pytest
 
+from blur_tools.audit._sizes import stored_size
 from blur_tools.audit.comparison import compare, found_in_frame, groups_of
+from blur_tools.audit.exchange import read_labels
 from blur_tools.audit.session import AuditSession
 from blur_tools.cli import main
 from blur_tools.detections import Detection, Detections, box_polygon
@@ -100,6 +102,48 @@ def test_pictures_that_only_some_know_are_told():
         compare({"one": ONE, "two": {"x.png": Detections()}})
     with pytest.raises(SettingsError, match="two engines at least"):
         compare({"one": ONE})
+
+
+def test_all_are_scored_on_the_same_pictures():
+    """Who was not asked for the hard picture is no better for it."""
+    one = {"easy.png": Detections([plate()]), "hard.png": Detections()}
+    truth = Labels({key: PictureLabels((200, 100), Detections([plate()])) for key in one}, ())
+    scores = compare({"one": one, "two": {"easy.png": one["easy.png"]}}, truth).scores
+    assert scores["n"].tolist() == scores["recall"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("score", [2.5, 87, -0.1, "high", True, float("nan")])
+def test_a_score_that_is_none_is_told_and_not_ranked_first(tables, score):
+    entries = [{"image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 10], "score": value} for value in (score, 0.5)]
+    (tables / "rival.json").write_text(json.dumps(entries))
+    read = read_labels("rival.json", labels="labels.json")
+    assert [item.score for items in read.pictures.values() for item in items.objects] == [0.5]
+    assert [(problem.kind, problem.annotation) for problem in read.problems] == [("broken entry", 1)]
+    labels = json.loads((tables / "labels.json").read_text())
+    labels["annotations"][0]["score"] = score
+    (tables / "labels.json").write_text(json.dumps(labels))
+    read = read_coco("labels.json")  # a true object stays one
+    assert [item.score for item in read.pictures["a.png"].objects] == [None]
+    assert read.counts == {"broken entry": 1}
+
+
+def test_the_ranked_table_opens_the_pictures_where_the_tables_have_them(tables, capsys):
+    """Also without --pictures: names in a comparison are relative to a folder that is said nowhere."""
+    assert main(["compare", "one.csv", "two.csv", "-o", "ranked.csv"]) == 0
+    frame = pd.read_csv("ranked.csv")
+    assert list(frame["image"]) == [f"photos/{key}" for key in ("b.png", "d/e.png", "a.png", "c.png")]
+    with AuditSession.open(frame, order="given", column="image") as session:
+        assert [item.error for item in session.items] == [""] * 4
+        assert all(stored_size(item.source) == (200, 100) for item in session.items)
+
+
+@pytest.mark.parametrize("out", ["one.csv", "./two.csv", "labels.csv"])
+def test_what_is_compared_is_not_replaced(tables, out, capsys):
+    (tables / "labels.csv").write_bytes((tables / "labels.json").read_bytes())
+    was = (tables / out).read_bytes()
+    assert main(["compare", "one.csv", "two=two.csv", "--labels", "labels.csv", "-o", out]) == 2
+    assert "is read; choose another name" in capsys.readouterr().err
+    assert (tables / out).read_bytes() == was
 
 
 @pytest.fixture

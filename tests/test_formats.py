@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blur_tools.audit.exchange import FORMATS, guess_format, labels_frame, read_labels, write_pictures
+from blur_tools.audit.exchange import FORMATS, format_of, guess_format, labels_frame, read_labels, write_pictures
 from blur_tools.cli import main
 from blur_tools.detections import Detection, Detections, box_polygon
 from blur_tools.errors import DetectionsError, OutputError, SettingsError
@@ -235,7 +235,7 @@ def test_what_cannot_be_used_of_yolo_is_listed(yolo, pictures):
     (pictures / "labels/b.txt").write_text("")
     labels = read_labels(pictures)
     assert labels.counts == {
-        "unknown category": 1, "broken entry": 2, "degenerate box": 2, "outline reduced": 1, "missing file": 1,
+        "unknown category": 1, "broken entry": 3, "degenerate box": 1, "outline reduced": 1, "missing file": 1,
         "repeated picture": 1,
     }  # fmt: skip
     assert labels.pictures["a/one.jpg"].objects[0].polygon == box_polygon(20, 10, 60, 30)
@@ -456,3 +456,51 @@ def test_labels_become_a_table_of_pictures(pictures, tmp_path):
 def read_labels_of(folder):
     write_pictures(folder / "set.json", WRITTEN, "coco")
     return read_labels(folder / "set.json")
+
+
+@pytest.mark.parametrize(
+    "line", ["0.9 .5 .5 .1 .2", "0 320 240 40 20", "0 .5 .5 .1 .2 87", "0 -.2 .5 .1 .2", "0 .5 nan .1 .2"]
+)
+def test_lines_of_yolo_that_mean_something_else_are_told(yolo, pictures, line):
+    yolo.write_text(f"{line}\n0 1.004 .5 .1 .2\n")
+    labels = read_labels(pictures)
+    assert len(labels.pictures["a/one.jpg"].objects) == 1
+    assert ("broken entry", 1) in [(problem.kind, problem.annotation) for problem in labels.problems]
+
+
+def test_a_picture_without_a_file_of_yolo_is_one_with_nothing_in_it(yolo, pictures):
+    """As the format says it: else whatever an engine finds there would never count as a mistake."""
+    yolo.write_text("0 .5 .5 .1 .2\n")
+    before = read_labels(pictures).pictures
+    assert all(len(one.objects) == 0 for key, one in before.items() if key != "a/one.jpg")
+    assert len(before) > 1
+    yolo.unlink()
+    assert not read_labels(pictures).pictures["a/one.jpg"].objects
+
+
+@pytest.mark.parametrize("form", ["yolo", "api", "s.blur.json", "voc", "s.json"])
+def test_neutral_objects_that_a_format_makes_targets_are_told(tmp_path, form):
+    objects = Detections([Detection("plate", box_polygon(1, 1, 20, 9)), Detection("plate", box_polygon(30, 1, 50, 9))])
+    pictures = {"a.png": PictureLabels((60, 40), objects, (True, False)), "b.png": PictureLabels((60, 40), objects)}
+    left = write_pictures(tmp_path / form, pictures, format_of(tmp_path / form, None if "." in form else form))
+    if form in ("voc", "s.json"):
+        assert left == {}
+        assert read_labels(tmp_path / form).pictures["a.png"].neutral == (True, False)
+    else:
+        assert left == {"a.png": "1 of 2 objects are neutral, which the format cannot say: they are targets"}
+
+
+@pytest.mark.parametrize("name", ["labels.json", "labels.blur.json"])
+@pytest.mark.parametrize("text", ["mine", '{"images": [], "annotations": [], "categories": []}'])
+def test_a_file_that_somebody_else_has_written_is_not_replaced(tmp_path, name, text):
+    pictures = {"a.png": PictureLabels((60, 40), Detections())}
+    place = tmp_path / name
+    place.write_text(text)
+    with pytest.raises(OutputError, match="is there and is no"):
+        write_pictures(place, pictures, format_of(place, None))
+    assert place.read_text() == text
+    place.unlink()
+    for _ in range(2):  # an export of ours is
+        write_pictures(place, pictures, format_of(place, None))
+    place.write_text("")  # and an empty file
+    write_pictures(place, pictures, format_of(place, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pandas as pd
@@ -97,7 +98,24 @@ def test_what_was_not_touched_is_as_it_was(run, name):
     assert check.differences == ()
     assert check.files == 3
     assert check.caveats == ()
-    assert "without the hash" in "".join(check_receipt(folder / "receipt.jsonl").caveats)
+    assert check.originals == 4
+    assert "made anew as a whole" in "".join(check_receipt(folder / "receipt.jsonl").caveats)
+    keyed = check_receipt(folder / "keyed.jsonl", key=folder / "key")
+    assert "an older receipt of the same key" in "".join(keyed.caveats)
+
+
+@pytest.mark.parametrize("head", ["", " ", "0" * 63, "x" * 64, "0" * 65])
+def test_what_is_no_hash_is_refused(run, head, capsys):
+    folder, *_ = run
+    with pytest.raises(SettingsError, match="is no hash of a receipt"):
+        check_receipt(folder / "receipt.jsonl", head=head)
+    assert main(["verify", str(folder / "blurred"), "--receipt", str(folder / "receipt.jsonl"), "--head", head]) == 2
+    assert "all as the receipt says" not in capsys.readouterr().out
+
+
+def test_a_hash_may_be_written_in_capitals(run):
+    folder, _, head, _ = run
+    assert check_receipt(folder / "receipt.jsonl", head=f" {head.upper()}\n").differences == ()
 
 
 def found(folder, head, name="receipt.jsonl", key=None):
@@ -115,7 +133,11 @@ def test_any_byte_of_the_receipt_that_is_changed_is_found(run, tmp_path_factory,
     folder, _, head, keyed = run
     name, hashed, key = data.draw(
         st.sampled_from(
-            [("receipt.jsonl", head, None), ("keyed.jsonl", keyed, folder / "key"), ("keyed.jsonl", "", folder / "key")]
+            [
+                ("receipt.jsonl", head, None),
+                ("keyed.jsonl", keyed, folder / "key"),
+                ("keyed.jsonl", None, folder / "key"),
+            ]
         )
     )
     whole = (folder / name).read_bytes()
@@ -166,6 +188,34 @@ def test_a_tail_without_the_key_is_found_even_without_the_hash(run, tmp_path):
     assert check_receipt(tmp_path / "forged.jsonl", key=folder / "key").differences
 
 
+@pytest.mark.parametrize("seal", ["none", "that of the whole", "empty", "of no key"])
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_with_a_key_a_receipt_that_was_cut_cannot_be_ended_anew(run, tmp_path, kept, seal):
+    """What the next line says of the line before it is known to who cuts it off; the seal is not."""
+    folder, *_ = run
+    lines = (folder / "keyed.jsonl").read_bytes().splitlines(keepends=True)
+    parsed = lines_of(folder / "keyed.jsonl")
+    end = {"previous": parsed[kept + 1]["previous"], "type": "end", "files": kept}
+    more = {"that of the whole": parsed[-1]["seal"], "empty": "", "of no key": "0" * 64}
+    end |= {"seal": more[seal]} if seal in more else {}
+    data = json.dumps(end, separators=(",", ":")).encode() + b"\n"
+    (tmp_path / "cut.jsonl").write_bytes(b"".join([*lines[: kept + 1], data]))
+    found = check_receipt(tmp_path / "cut.jsonl", key=folder / "key").differences
+    assert [(d.name, d.detail) for d in found] == [(f"line {kept + 2}", "is no end of this receipt")]
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_the_end_is_known_to_the_byte(run, tmp_path, key):
+    """Spaces and further entries in it would be a place for something that no kept hash is needed to change."""
+    folder, *_ = run
+    lines = (folder / ("keyed.jsonl" if key else "receipt.jsonl")).read_bytes().splitlines(keepends=True)
+    end = json.loads(lines[-1])
+    for data in (json.dumps(end), json.dumps(end | {"note": "x"}, separators=(",", ":"))):
+        (tmp_path / "r.jsonl").write_bytes(b"".join([*lines[:-1], data.encode() + b"\n"]))
+        check = check_receipt(tmp_path / "r.jsonl", key=folder / "key" if key else None)
+        assert [d.detail for d in check.differences] == ["is no end of this receipt"]
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_byte_of_a_result_that_is_changed_is_found(run, tmp_path_factory, data):
@@ -196,6 +246,131 @@ def test_missing_added_and_swapped_results_are_found(run, copy, name, key):
     one.write_bytes(contents[1])
     two.write_bytes(contents[0])
     assert found(copy, *facts) == {"changed"}
+
+
+def linked_file(folder):
+    (folder / "blurred/extra.jpg").symlink_to(folder / "photos/three.png")
+
+
+def linked_folder(folder):
+    (folder / "blurred/more").symlink_to(folder / "photos", target_is_directory=True)
+
+
+def pipe(folder):
+    os.mkfifo(folder / "blurred/extra.jpg")
+
+
+def name_that_is_written_alike(folder):
+    os.rename(folder / "blurred/three.png", os.fsencode(folder / "blurred") + b"/a\xff.png")
+    (folder / "blurred/a\\udcff.png").write_text("result 2")
+
+
+@pytest.mark.parametrize("add", [linked_file, linked_folder, pipe])
+def test_links_and_pipes_are_added_and_never_opened(run, copy, add):
+    _, _, head, keyed = run
+    add(copy)
+    assert found(copy, head) == {"added"}
+    assert found(copy, keyed, "keyed.jsonl", copy / "key") == {"added"}
+
+
+@pytest.mark.parametrize("instead", ["link", "pipe"])
+def test_a_result_that_is_a_link_or_a_pipe_now_is_changed(run, copy, instead):
+    _, frame, head, _ = run
+    place, elsewhere = copy / "blurred/three.png", copy / "elsewhere.png"
+    place.rename(elsewhere)
+    if instead == "link":
+        place.symlink_to(elsewhere)  # the same bytes today, others tomorrow
+    else:
+        os.mkfifo(place)
+    assert found(copy, head) == {"changed"}
+    with pytest.raises(OutputError, match=r"by a link|no file but a link or a device"):
+        write_receipt(copy / "new.jsonl", frame, out=copy / "blurred")
+
+
+def test_names_that_a_receipt_writes_alike_are_a_difference(run, copy):
+    _, frame, *_ = run
+    try:
+        name_that_is_written_alike(copy)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    names = [*frame["blurred"][:2], os.fsdecode(b"blurred/a\xff.png"), None]
+    frame = frame.assign(blurred=pd.Series(names, dtype=object))
+    head = write_receipt(copy / "new.jsonl", frame, out=copy / "blurred")
+    assert found(copy, head, "new.jsonl") == {"added"}
+    (copy / "blurred/a\\udcff.png").unlink()
+    assert found(copy, head, "new.jsonl") == set()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="who may read everything is not stopped")
+def test_a_folder_that_cannot_be_read_is_told(run, copy):
+    _, _, head, _ = run
+    (copy / "blurred/a").chmod(0)
+    try:
+        assert found(copy, head) == {"refused"}
+    finally:
+        (copy / "blurred/a").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/hostname", "../photos/three.png", "a/../three.png", "", "./three.png", "a//two.jpg"]
+)
+def test_a_table_that_leads_out_of_the_results_is_refused(run, copy, name):
+    _, frame, *_ = run
+    frame = frame.assign(blurred=[f"blurred/{name}", *frame["blurred"][1:]])
+    with pytest.raises(OutputError, match="is no name of a result below"):
+        write_receipt(copy / "new.jsonl", frame, out=copy / "blurred")
+    (copy / "blurred/out").symlink_to(copy / "photos", target_is_directory=True)
+    frame = frame.assign(blurred=["blurred/out/three.png", *frame["blurred"][1:]])
+    with pytest.raises(OutputError, match="leads out of it by a link"):
+        write_receipt(copy / "new.jsonl", frame, out=copy / "blurred")
+    assert not (copy / "new.jsonl").exists()
+
+
+def test_originals_that_could_not_be_read_are_told(run, copy, caplog, capsys):
+    _, frame, *_ = run
+    frame = frame.assign(image=[*frame["image"][:2], str(copy / "gone.png"), "https://example.com/x.jpg?token=s3cret"])
+    head = write_receipt(copy / "new.jsonl", frame, out=copy / "blurred")
+    assert "2 of 4 originals could not be read" in caplog.text
+    check = check_receipt(copy / "new.jsonl", head=head, originals=copy / "photos")
+    assert (check.originals, check.differences) == (2, ())
+    assert check.caveats[0].startswith("of 2 of 4 originals nothing is known")
+    assert main(["verify", str(copy / "blurred"), "--receipt", str(copy / "new.jsonl"), "--head", head,
+                 "--against", str(copy / "photos")]) == 0  # fmt: skip
+    told = capsys.readouterr()
+    assert "3 results and 2 originals as written down" in told.out
+    assert "of 2 of 4 originals nothing is known" in told.err
+    assert "s3cret" not in (copy / "new.jsonl").read_text() + told.err + caplog.text
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_originals_in_one_folder_of_that_which_is_given_are_found(run, copy, key):
+    """The command line names the folder of all pictures, also where those of the run are in one folder of it."""
+    _, frame, *_ = run
+    for name in ("AB12CDE.jpg", "two.jpg"):
+        (copy / "photos/b").mkdir(exist_ok=True)
+        (copy / "photos/b" / name).write_text("another of the name") if name == "two.jpg" else None
+    frame = frame.iloc[:2].assign(image=[str(copy / "photos/a" / name) for name in ("AB12CDE.jpg", "two.jpg")])
+    facts = {"key": copy / "key", "hash_names": True} if key else {}
+    head = write_receipt(copy / "new.jsonl", frame, out=copy / "blurred", **facts)
+    facts.pop("hash_names", None)
+    check = check_receipt(copy / "new.jsonl", head=head, originals=copy / "photos", **facts)
+    assert (check.originals, check.differences) == (2, ())
+    assert check.caveats == (f"the originals that the receipt names were looked for in {copy / 'photos/a'}",)
+    (copy / "photos/a/two.jpg").write_text("changed")
+    check = check_receipt(copy / "new.jsonl", head=head, originals=copy / "photos", **facts)
+    assert [(d.kind, d.name) for d in check.differences] == [("original changed", str(copy / "photos/a/two.jpg"))]
+
+
+def test_nothing_but_an_earlier_receipt_is_replaced(run, copy, monkeypatch, capsys):
+    _, frame, *_ = run
+    monkeypatch.chdir(copy)
+    for name in ("blurred.csv", "key", "photos/three.png"):
+        was = (copy / name).read_bytes()
+        assert main(["receipt", "blurred.csv", "-o", name, "--key", "key"]) == 2
+        assert "is there and is no receipt" in capsys.readouterr().err
+        assert (copy / name).read_bytes() == was
+    write_receipt(copy / "receipt.jsonl", frame, out=copy / "blurred")
+    write_receipt(copy / "keyed.jsonl", frame, out=copy / "blurred")
 
 
 def test_originals_are_compared_where_they_are_given(run, copy):
@@ -236,7 +411,7 @@ def test_by_the_command_line(copy, capsys, monkeypatch):
     assert main(["receipt", "blurred.csv", "-o", "new.jsonl", "--pseudonym", "Ann=R1", "--plates", "9"]) == 0
     head = capsys.readouterr().out.strip()
     assert main(["verify", "blurred", "--receipt", "new.jsonl", "--head", head, "--against", "photos"]) == 0
-    assert "3 results as written down, 0 differences" in capsys.readouterr().out
+    assert "3 results and 4 originals as written down, 0 differences" in capsys.readouterr().out
     (copy / "blurred/three.png").write_text("changed")
     assert main(["verify", "blurred", "--receipt", "new.jsonl", "--head", head]) == 1
     assert "changed: blurred/three.png: is another file" in capsys.readouterr().err

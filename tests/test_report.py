@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from blur_tools.audit import _report_plots as plots
 from blur_tools.audit.report import make_report
@@ -195,6 +195,68 @@ def test_a_result_that_is_not_redacted_is_not_shown(run, tmp_path):
     assert make_report(done, "image", out=tmp_path / "out").data["crops"]["shown"] == 0
 
 
+def night(number):
+    """A picture by night: its plate's letters differ by a few levels only, from which they can be made readable."""
+    picture = Image.new("RGB", (400, 300), (6, 6, 6))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((100, 100, 260, 140), fill=(9, 9, 9))
+    draw.text((110, 102), f"AB{number} CDE", fill=(1, 1, 1), font=ImageFont.load_default(30))
+    return picture
+
+
+def even(number):
+    """A picture without contrast, such as fog."""
+    levels = np.random.default_rng(number).normal(128, 7, (300, 400, 3))
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+
+
+def one_of(folder, picture, polygon=(100, 100, 260, 140)):
+    (folder / "photos").mkdir()
+    picture.save(folder / "photos" / "n.png")
+    found = Detections([Detection("plate", box_polygon(*polygon), 0.9, "x")]).to_json()
+    return pd.DataFrame({"image": [str(folder / "photos" / "n.png")], "detections": [found]})
+
+
+@pytest.mark.parametrize("letters", ["all", "one"])
+def test_a_dark_plate_that_is_still_there_is_not_shown(tmp_path, letters):
+    done = one_of(tmp_path, night(12)).blur.redact("image", out=tmp_path / "out", progress=False)
+    if letters == "all":
+        night(12).save(tmp_path / "out/n.png")
+    else:
+        result = Image.open(tmp_path / "out/n.png")
+        result.paste(night(12).crop((110, 100, 140, 140)), (110, 100))
+        result.save(tmp_path / "out/n.png")
+    report = make_report(done, "image", out=tmp_path / "out")
+    assert report.data["crops"]["shown"] == 0
+    assert list(report.data["crops"]["left_out"]) == ["the result is not what these settings make of the original"]
+
+
+def test_a_result_of_another_margin_is_not_shown(tmp_path):
+    done = one_of(tmp_path, even(1)).blur.redact("image", out=tmp_path / "out", progress=False, margin=0)
+    assert make_report(done, "image", out=tmp_path / "out", margin=0).data["crops"]["shown"] == 1
+    assert make_report(done, "image", out=tmp_path / "out").data["crops"]["shown"] == 0
+
+
+def test_of_the_results_files_no_pixel_is_shown(tmp_path):
+    """A mark that is too faint to tell the result from what the settings make of the original."""
+    done = one_of(tmp_path, even(2)).blur.redact("image", out=tmp_path / "out", progress=False)
+    clear = make_report(done, "image", out=tmp_path / "out").crops
+    result = np.asarray(Image.open(tmp_path / "out/n.png")).copy()
+    result[118:122:3, 150:210:5] ^= 1
+    Image.fromarray(result).save(tmp_path / "out/n.png")
+    assert make_report(done, "image", out=tmp_path / "out").crops == clear
+    assert len(clear) == 1
+
+
+def test_where_a_logo_lies_on_plates_they_are_not_shown(tmp_path):
+    Image.new("RGBA", (40, 20), (255, 0, 0, 90)).save(tmp_path / "logo.png")
+    logo = str(tmp_path / "logo.png")
+    done = one_of(tmp_path, even(3)).blur.redact("image", out=tmp_path / "out", progress=False, logo=logo)
+    data = make_report(done, "image", out=tmp_path / "out", logo=logo).data
+    assert data["crops"]["shown"] == 0
+    assert "strength leaves something" in "".join(data["crops"]["left_out"])
+
+
 def test_it_can_be_made_of_a_table_alone(run):
     _, frame, _ = run
     report = make_report(frame[["image", "detections"]], "image", names=False)
@@ -221,11 +283,116 @@ def test_a_stratified_sample_is_shown_by_stratum(run):
     assert "YYY" not in text
 
 
+def test_bounds_that_do_not_hold_are_not_shown(run):
+    _, frame, sample = run
+    many = Detections(Detection("plate", box_polygon(1 + 9 * k, 70, 8 + 9 * k, 78)) for k in range(3)).to_json()
+    bounds = frame.blur.bounds(sample.assign(detections=many), "image", largest=2)
+    report = make_report(frame, "image", sample=bounds)
+    Page(report.to_html())
+    assert report.data["sample"]["objects"][0]["recall_low"] is None
+    assert "the bounds on objects do not hold" in report.to_html()
+    with pytest.raises(AuditError, match=r"measured with other settings \(plates\)"):
+        make_report(frame, "image", sample=bounds, plates=3)
+
+
 def test_without_names_no_name_is_in_it(run):
     _, frame, _ = run
     report = make_report(frame, "image", names=False)
     assert "broken" not in report.to_json()
     assert [entry["picture"] for entry in report.data["failures"]] == ["picture 7", "picture 8"]
+
+
+def test_pictures_in_cells_of_bytes_are_not_named_by_their_errors():
+    cells = [{"path": "AB9.jpg", "bytes": b"bad"}, {"path": "/home/ann/ZZ8 x.png", "bytes": b"bad"}]
+    frame = pd.DataFrame({"image": cells, "detections": [None, None], "status": "failed"})
+    frame["error"] = ["AB9.jpg: is no picture", "'/home/ann/ZZ8 x.png': is no picture"]
+    for names in (True, False):
+        text = make_report(frame, "image", names=names).to_json()
+        assert "AB9" not in text
+        assert "ZZ8" not in text
+        assert "ann" not in text.replace("cannot", "").replace("channel", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["cannot write /home/ann.smith/out/x.png", "'/home/ann.smith/a b/x.png': gone", 'no "/home/ann.smith/a b": full',
+     "C:\\Users\\ann.smith\\x.png is gone", "(/home/ann.smith)", "in /home/ann.smith/x.png: /home/ann.smith/y"],
+)  # fmt: skip
+def test_where_something_lies_on_this_machine_is_not_said(error):
+    frame = pd.DataFrame({"image": ["/data/a.png"], "detections": [None], "status": ["failed"], "error": [error]})
+    told = make_report(frame, "image").data["failures"][0]["error"]
+    assert "ann.smith" not in told
+    assert "(a path)" in told
+
+
+def test_addresses_and_shares_are_no_paths():
+    error = "https://example.com/a/b.png: 1/2 of it, and/or more"
+    frame = pd.DataFrame({"image": ["/data/a.png"], "detections": [None], "status": ["failed"], "error": [error]})
+    assert make_report(frame, "image").data["failures"][0]["error"] == error
+
+
+def test_no_column_of_the_table_brings_a_plates_text_in(run, tmp_path):
+    """Tables can be of anybody, and hold anything."""
+    folder, frame, sample = run
+    other = frame.assign(**dict.fromkeys(("method", "decision", "verdict", "outside"), "AB12 CDE"))
+    (tmp_path / "ab12cde.jsonl").write_bytes((folder / "receipt.jsonl").read_bytes())
+    with AuditSession.open(other.blur.sample(2, "image", seed="AB12CDE"), order="given") as session:
+        for item in session.items:
+            session.decide(item.key, "accepted")
+        sample = session.to_frame()
+    report = make_report(
+        other, "image", sample=sample, receipt=tmp_path / "ab12cde.jsonl", pseudonyms={"Ann Example": "AB-12-CDE"}
+    )
+    for text in (report.to_html(), report.to_json()):
+        assert not re.search("ab.?12.?cde", text, re.IGNORECASE)
+
+
+def test_no_cell_of_a_table_is_changed_by_how_it_is_shown(run):
+    frame = pd.DataFrame({"image": ["/x/class=nice.jpg"], "detections": [None], "status": ["failed"], "error": ["e"]})
+    assert "class=nice.jpg" in make_report(frame, "image").to_html()
+
+
+def test_the_hash_that_was_kept_is_compared(run):
+    folder, frame, _ = run
+    facts = {"out": folder / "blurred", "receipt": folder / "receipt.jsonl", "crops": 0}
+    head = make_report(frame, "image", **facts).data["receipt"]["head"]
+    assert make_report(frame, "image", head=head, **facts).data["receipt"]["differences"] == 0
+    assert make_report(frame, "image", head="0" * 64, **facts).data["receipt"]["differences"] == 1
+    with pytest.raises(SettingsError, match="is no hash"):
+        make_report(frame, "image", head="", **facts)
+
+
+def test_a_receipt_of_another_table_is_told(run, tmp_path):
+    folder, frame, _ = run
+    facts = {"out": folder / "blurred", "receipt": folder / "receipt.jsonl", "crops": 0}
+    assert make_report(frame.assign(decision="flagged"), "image", **facts).data["receipt"]["other_pictures"] == 0
+    other = frame.copy()
+    other.loc[1, "detections"] = Detections([PLATE]).to_json()
+    report = make_report(other, "image", **facts)
+    assert report.data["receipt"]["other_pictures"] == 1
+    assert "1 of them from this table: it is the receipt of another run" in report.to_html()
+    assert make_report(frame.iloc[:5], "image", **facts).data["receipt"]["other_pictures"] == 3
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    head = frame.blur.receipt(
+        tmp_path / "r.jsonl", "image", out=folder / "blurred", key=tmp_path / "key", hash_names=True
+    )
+    facts |= {"receipt": tmp_path / "r.jsonl", "key": tmp_path / "key", "head": head}
+    assert make_report(frame, "image", **facts).data["receipt"]["differences"] == 0
+    assert make_report(other, "image", **facts).data["receipt"]["other_pictures"] == 1
+
+
+def test_nothing_but_an_earlier_report_is_replaced(run, tmp_path):
+    _, frame, _ = run
+    report = make_report(frame, "image", crops=0)
+    for name in ("set.json", "set.html"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(OutputError, match="is there and is no report"):
+            report.write(tmp_path / "set.html")
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+    report.write(tmp_path / "set.html")
+    report.write(tmp_path / "set.html")
 
 
 def test_two_files_are_written_and_read_again(run, tmp_path):

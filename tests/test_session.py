@@ -1316,7 +1316,7 @@ def test_an_older_result_of_what_is_left_out_now_is_removed(session, folder, tmp
 
 
 def test_what_is_saved_is_what_stood_when_it_began(session, tmp_path, monkeypatch):
-    from blur_tools.audit import session as module
+    from blur_tools.audit import _outcome as module
 
     session.set_detections("a.png", [])
     session.decide("a.png", "accepted")
@@ -1523,8 +1523,8 @@ def test_the_coco_file_holds_what_was_searched_and_the_rest_is_named(session, fo
 def test_a_format_is_known_by_name_or_said(session, tmp_path):
     with pytest.raises(SettingsError, match=r"blur\.json, coco"):
         session.export(tmp_path / "labels.xml")
-    with pytest.raises(SettingsError, match="nonsense"):
-        session.export(tmp_path / "labels.json", format="nonsense")
+    with pytest.raises(SettingsError, match="yolo"):
+        session.export(tmp_path / "labels.json", format="kitti")
     session.export(tmp_path / "labels.txt", format="blur.json")
     assert set(read_blur_json(tmp_path / "labels.txt")) == set(NAMES)
 

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +34,20 @@ class Chain:
         return hmac.new(self.key, data, "sha256").hexdigest()
 
     def line(self, entry: dict[str, Any]) -> bytes:
-        data = json.dumps({"previous": self.last, **entry}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        data = _line({"previous": self.last, **entry})
         self.last = self.digest(data)
         return data
 
-    def sealed(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """With a seal that only the key can make, where there is one."""
-        return entry if self.key is None else {**entry, "seal": self._seal(self.last, entry)}
+    def end(self, files: int) -> bytes:
+        """The only line that can end a receipt of so many entries here; with a key nobody else can make it."""
+        entry = {"previous": self.last, "type": "end", "files": files}
+        if self.key is not None:
+            entry["seal"] = self.digest(f"seal {self.last} {files}".encode())
+        return _line(entry)
 
-    def _seal(self, previous: str, entry: Mapping[str, Any]) -> str:
-        return self.digest(f"seal {previous} {entry.get('files')}".encode())
 
-    def is_sealed(self, entry: Mapping[str, Any]) -> bool:
-        return self.key is None or hmac.compare_digest(
-            str(entry.get("seal")).encode(), self._seal(str(entry.get("previous")), entry).encode()
-        )
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def key_of(path: str | os.PathLike[str] | None) -> bytes | None:

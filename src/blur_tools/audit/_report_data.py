@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,7 @@ from blur_tools.batch.rows import storable
 from blur_tools.detections import KINDS, Detections
 from blur_tools.errors import PictureError
 from blur_tools.orientation import point_to_upright, upright_size
-from blur_tools.sources import is_url, shown_place
+from blur_tools.sources import Source, is_url, shown_place
 
 __all__ = [
     "LISTED",
@@ -49,6 +49,12 @@ GRID = (24, 16)
 
 HIDDEN_TEXT = "(not shown: it holds what stands on a plate)"
 SHORTEST_TEXT = 3
+SOME_PATH = "(a path)"
+_PATHS = re.compile(
+    r"""(?<=')(?:/|[A-Za-z]:[\\/])[^']*(?=')|(?<=")(?:/|[A-Za-z]:[\\/])[^"]*(?=")"""  # quoted, also with spaces
+    r"""|(?<![\w.:/\\<])(?:/(?=[^\s/])|[A-Za-z]:[\\/])[^\s'",;]*"""
+)
+"""Absolute paths: they say who somebody is."""
 _SIGNS = re.compile(r"[\W_]+")
 
 
@@ -86,14 +92,19 @@ class Run:
 
     def told(self, i: int, text: str) -> str:
         """A message about a picture, with what it is called here in place of where it lies."""
-        name, path = self.name(i), self.cells[i]
-        words = [str(path)] if isinstance(path, str | os.PathLike) else []
-        if words and not self.named:  # its result is called so, too
-            base = os.path.basename(words[0])
+        name, path = self.name(i), _path_of(self.cells[i])
+        words = [path]
+        if not (self.named and self.names[i]):  # its result is called so, too
+            base = os.path.basename(path)
             words += [self.names[i], base, os.path.splitext(base)[0]]
         for word in words:
-            text = text.replace(word, name) if len(word) >= SHORTEST_TEXT else text
-        return self.safe.text(text)
+            for written in (word, repr(word)[1:-1], storable(word)):
+                text = text.replace(written, name) if len(word) >= SHORTEST_TEXT else text
+        return self.text(text)
+
+    def text(self, text: str) -> str:
+        """Any text of the table: without a plate's text, and without where on this machine something lies."""
+        return self.safe.text(_PATHS.sub(SOME_PATH, text))
 
     def done(self) -> list[int]:
         """Positions of the pictures that were done."""
@@ -117,6 +128,15 @@ class Safe:
         bare = _bare(text)
         parts = {bare[i : i + n] for n in self.lengths for i in range(len(bare) - n + 1)}
         return storable(text) if self.plates.isdisjoint(parts) else HIDDEN_TEXT
+
+
+def _path_of(cell: Any) -> str:
+    """The path, or the name, that a cell says; ``""`` where it says none."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("path")
+    elif isinstance(cell, Source):
+        cell = cell.name
+    return os.fsdecode(cell) if isinstance(cell, str | os.PathLike) else ""
 
 
 def _bare(text: str) -> str:
@@ -172,8 +192,8 @@ def counted(run: Run) -> dict[str, Any]:
         "empty": sum(not run.found[i] for i in done),
         **{f"{kind}s": sum(item.kind == kind for item in items) for kind in KINDS},
         "kept": sum(item.keep for item in items),
-        "methods": dict(Counter(method for i in done if (method := run.columns["method"][i])).most_common()),
-        "engines": dict(Counter(run.safe.text(engine_of(item)) for item in items).most_common()),
+        "methods": dict(Counter(run.text(method) for i in done if (method := run.columns["method"][i])).most_common()),
+        "engines": dict(Counter(run.text(engine_of(item)) for item in items).most_common()),
     }
 
 
@@ -234,23 +254,27 @@ def places(run: Run) -> dict[str, Any]:
 
 def review(run: Run, names: Pseudonyms) -> dict[str, Any] | None:
     """What persons decided and drew; None where nobody reviewed."""
-    decisions = Counter(decision or "unreviewed" for decision in run.columns["decision"])
+    decisions = Counter(run.text(decision or "unreviewed") for decision in run.columns["decision"])
     drawn = sum(is_persons(item) for items in run.found if items is not None for item in items)
     if set(decisions) <= {"unreviewed"} and not drawn:
         return None
-    return {"decisions": dict(decisions), "reviewers": names.met(run.columns["reviewer"]), "drawn": drawn}
+    return {
+        "decisions": dict(decisions),
+        "reviewers": [run.text(name) for name in names.met(run.columns["reviewer"])],
+        "drawn": drawn,
+    }
 
 
 def verification(run: Run) -> dict[str, Any] | None:
     """What ``verify`` has put into the table; None where it was not run."""
-    verdicts = Counter(verdict for verdict in run.columns["verdict"] if verdict)
+    verdicts = Counter(run.text(verdict) for verdict in run.columns["verdict"] if verdict)
     if not verdicts:
         return None
     problems = [(i, problem) for i, problem in enumerate(run.columns["problems"]) if problem]
     listed = [{"picture": run.name(i), "problem": run.told(i, problem)} for i, problem in problems[:LISTED]]
     return {
         "verdicts": dict(verdicts),
-        "outside": dict(Counter(outside for outside in run.columns["outside"] if outside)),
+        "outside": dict(Counter(run.text(outside) for outside in run.columns["outside"] if outside)),
         "leaks": sum(int(float(value)) for value in run.columns["leaks"] if value),
         "missed": sum(int(float(value)) for value in run.columns["missed"] if value),
         "problems": listed,

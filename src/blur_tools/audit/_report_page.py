@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from blur_tools.audit._measured import percent
 from blur_tools.audit._report_plots import bars, heat_map, intervals
 from blur_tools.audit._report_sheet import Crop
 from blur_tools.audit._report_style import STYLE
+from blur_tools.audit._sample_bounds import percent
 
-__all__ = ["page"]
+__all__ = ["MARK", "page"]
+
+MARK = '<meta name="generator" content="blur_tools.report">'
+"""Stands at the beginning of every page of ours."""
 
 KINDS = (("plate", "Plates"), ("face", "Faces"))
 _WORDS = {"good": "as it should be", "fair": "look at it", "bad": "act on it"}
@@ -42,6 +46,7 @@ def page(data: Data, crops: Sequence[Crop]) -> str:
     )  # fmt: skip
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{MARK}"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
@@ -63,10 +68,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], numbers: int = 0)
     text = len(rows[0]) - numbers if rows else len(head) - numbers
 
     def cells(row: Sequence[Any], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if i >= text else ''}>{_t(cell)}</{tag}>".replace("class=n", 'class="n"')
-            for i, cell in enumerate(row)
-        )
+        return "".join(f"<{tag}{_NUMBER if i >= text else ''}>{_t(cell)}</{tag}>" for i, cell in enumerate(row))
 
     top = f"<thead><tr>{cells(head, 'th')}</tr></thead>" if head else ""
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
@@ -113,7 +115,7 @@ def _recall(sample: Data | None) -> str:
     lines = [
         (f"{row['kind']}s" if row["kind"] != "all" else "all objects", "any" if row["kind"] == "all" else row["kind"],
          row["recall_low"], row["recall"])
-        for row in rows if row["bucket"] == "all"
+        for row in rows if row["bucket"] == "all" and row["recall_low"] is not None
     ]  # fmt: skip
     table = _table(
         ["Kind", "Height, px", "Objects", "In pictures", "Missed", "Recall", "At least"],
@@ -124,7 +126,7 @@ def _recall(sample: Data | None) -> str:
         ],
         numbers=5,
     )  # fmt: skip
-    plot = intervals(lines, title="Recall of the sample with its lower bound") if lines else "<p>Nothing was drawn.</p>"
+    plot = intervals(lines, title="Recall of the sample with its lower bound") if lines else "<p>There is none.</p>"
     facts = {
         "Sample": f"{_n(sample['reviewed'])} of {_n(sample['drawn'])} drawn pictures reviewed, "
         f"of {_n(sample['population'])} in the run",
@@ -136,6 +138,16 @@ def _recall(sample: Data | None) -> str:
         else "with what was found in sight, which leads the eye",
         "Pictures that show something": f"{_n(sample['exposed'])} of the sample ({_n(sample['flagged'])} only flagged)",
         "In the whole run": f"at most {percent(sample['exposed_bound'])}, at {100 * sample['level']:g} % confidence",
+        **(
+            {}
+            if sample["exact_bound"] is None
+            else {
+                "Exact, if the size was settled before": f"at most {percent(sample['exact_bound'])} (Clopper–Pearson, "
+                f"{_n(sample['planned'])} pictures)"
+            }
+        ),
+        "Taken for granted": f"no picture has more than {sample['largest']:g} misses",
+        "Left visible on purpose": f"{_n(sample['neutral'])} drawn objects, not counted",
         "Hidden means": f"{100 * sample['hidden_at']:g} % of an object's area or more",
         "Hidden without need": f"{percent(sample['over_blur'])} of the pixels; "
         f"{_n(sum(row['needless'] for row in sample['needless']))} of "
@@ -156,10 +168,9 @@ def _recall(sample: Data | None) -> str:
             ),
         )  # fmt: skip
     note = (
-        f"Each bound holds by itself with {100 * sample['level']:g} % confidence. Pictures: exact (Clopper–Pearson, "
-        "finite population). Objects: misses of one picture are not independent; the picture is the unit, and of one "
-        "picture at most as many misses are counted as the run found objects in any. No misses are a bound, not a "
-        "proof of none."
+        f"Each bound holds by itself with {100 * sample['level']:g} % confidence, all but the exact one at any time "
+        "of a review. Misses of one picture are not independent; the picture is the unit. A flagged picture "
+        "counts as one with as many misses as are taken for possible. No misses are a bound, not a proof of none."
     )
     return (
         "<section><h2>How much was missed</h2>"
@@ -292,7 +303,7 @@ def _receipt(receipt: Data | None) -> str:
         if not receipt["differences"]
         else f"{_n(receipt['differences'])} differences from the receipt; {_n(receipt['files'])} results as it says."
     )
-    command = f"blur-tools verify RESULTS --receipt {receipt['name']} --head {receipt['head']}"
+    command = f"blur-tools verify RESULTS --receipt {shlex.quote(receipt['name'])} --head {receipt['head']}"
     return (
         f"<section><h2>Receipt</h2><p>{_t(state)} Keep this hash where who can change the files cannot: with it any "
         f"result or entry that was changed, is missing, was added or put elsewhere is found.</p><pre><code>"

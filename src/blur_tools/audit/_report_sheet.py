@@ -1,7 +1,8 @@
 """The contact sheet: what hidden regions look like in the results, and not one pixel beside them.
 
-Of a region only those pixels are shown that its mask hides wholly; all others are transparent. A region is shown only
-where the result is what these settings make of the original, and where their strength leaves nothing to read.
+What is shown is hidden anew from the original, at a strength that leaves nothing to read; of a region only those pixels
+that its mask hides wholly, all others are transparent. The file of the result is only compared with it: whatever it
+holds, no pixel of it gets onto the sheet.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from blur_tools.audit._ours import result_below
 from blur_tools.audit._report_data import Run
 from blur_tools.detections import Detections
 from blur_tools.errors import BlurError
@@ -37,8 +39,10 @@ MOST_OF_ONE = 3
 """Regions of one picture that are shown."""
 TRIED = 4
 """Times as many pictures as crops are tried."""
-ALIKE = 6.0
-"""Mean difference of grey levels up to which a result is what the settings make: it was coded to a JPEG twice."""
+BLOCK = 8
+"""Side in pixels of the squares in which a result is compared: one letter that is left must not drown in the rest."""
+UNEQUAL, UNDONE = 1.0, 0.2
+"""Mean difference of levels in a square, and as a share of what hiding changed there, up to which a result is alike."""
 SMALLEST = 6
 FLAWLESS_FACE = 10
 """Intensity at which a face is a flat fill; blurred ones can be recognized by software."""
@@ -89,30 +93,23 @@ def _of_picture(run: Run, i: int, out: Path, settings: BlurSettings, left: Count
     if run.columns["method"][i] == "server":
         left["a service rendered it, by masks that are not known"] += 1
         return
-    hidden = regions(found, settings, (before := load_picture(source)).size)
+    before = load_picture(source)
+    hidden = regions(found, settings, before.size)
     strong = [region for region in hidden if _is_strong(region, settings)]
     if len(strong) < len(hidden):
         left["their strength leaves something that can be read or recognized"] += len(hidden) - len(strong)
     if not strong:
         return
-    after = load_picture(_result(out, blurred))
-    expected = redact_loaded(before, found, settings).data
+    after = load_picture(result_below(out, blurred)[1])
+    expected = redact_loaded(load_picture(source), found, settings).data  # it overwrites the pixels it is given
     made = None if expected is None else load_picture(expected)
     shown = 0
     for region in strong:
-        if made is None or made.size != after.size or not _is_alike(region, after, made):
+        if made is None or made.size != after.size or not _is_alike(region, before, after, made):
             left["the result is not what these settings make of the original"] += 1
         elif shown < MOST_OF_ONE and min(region.mask.size) >= SMALLEST:
             shown += 1
-            yield _crop(region, after)
-
-
-def _result(out: Path, blurred: str) -> Path:
-    """Where a result lies; the table can come from anywhere, and nothing outside of the folder is shown."""
-    path = out / blurred.partition("/")[2]
-    if not path.resolve().is_relative_to(out.resolve()):
-        raise OSError(f"{blurred} is not below {out}")
-    return path
+            yield _crop(region, made)
 
 
 def _is_strong(region: Region, settings: BlurSettings) -> bool:
@@ -123,19 +120,31 @@ def _is_strong(region: Region, settings: BlurSettings) -> bool:
     return settings.intensity("plate") >= STRONG and not settings.logo  # a logo can be transparent
 
 
-def _is_alike(region: Region, one: Picture, other: Picture) -> bool:
+def _is_alike(region: Region, before: Picture, after: Picture, made: Picture) -> bool:
+    """Whether the result differs from what was `made` now by little, and by little of what hiding has changed."""
     hard = np.asarray(region.mask) == 255
-    grey = [np.asarray(p.image.crop(region.box).convert("L"), dtype=np.float64)[hard] for p in (one, other)]
-    return bool(hard.any() and np.abs(grey[0] - grey[1]).mean() <= ALIKE)
+    one, two, three = (np.asarray(p.image.crop(region.box).convert("RGB"), np.float64) for p in (before, after, made))
+    changed, apart = (_by_block(np.abs(picture - three).mean(axis=2), hard) for picture in (one, two))
+    return bool(hard.any() and (apart <= np.maximum(UNEQUAL, UNDONE * changed)).all())
 
 
-def _crop(region: Region, after: Picture) -> Crop:
-    pixels: Any = after.image.crop(region.box).convert("RGB")
+def _by_block(values: Any, hard: Any) -> Any:
+    """Means of `values` where `hard`, in each square of the region."""
+    rows, columns = (np.arange(0, length, BLOCK) for length in hard.shape)
+
+    def total(of: Any) -> Any:
+        return np.add.reduceat(np.add.reduceat(of, rows, axis=0), columns, axis=1)
+
+    return total(np.where(hard, values, 0.0)) / np.maximum(total(hard.astype(np.float64)), 1)
+
+
+def _crop(region: Region, made: Picture) -> Crop:
+    pixels: Any = made.image.crop(region.box).convert("RGB")
     hard = region.mask.point(lambda value: 255 if value == 255 else 0)
     clear = Image.new("RGB", pixels.size)  # what lies under transparency can be read as well
     clear.paste(pixels, (0, 0), hard)
     clear.putalpha(hard)
-    image = turn_upright(clear, after.orientation)
+    image = turn_upright(clear, made.orientation)
     size = image.size
     if max(size) > SIDE:
         image.thumbnail((SIDE, SIDE), Image.Resampling.NEAREST)

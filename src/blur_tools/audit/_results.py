@@ -14,7 +14,7 @@ from blur_tools.audit._files import CHANGED
 from blur_tools.audit._items import DECISIONS, FINISHED, Item
 from blur_tools.audit._sizes import stored_size
 from blur_tools.audit._table import found_in
-from blur_tools.audit.exchange import format_of, write_pictures
+from blur_tools.audit.exchange import format_of, refuse_others, write_pictures
 from blur_tools.batch.columns import earlier_names, with_rows
 from blur_tools.batch.outputs import Outputs, local_path
 from blur_tools.batch.rows import Given, Job, Row, redact_rows, tell
@@ -99,6 +99,7 @@ def write_labels(items: Iterable[Item], path: str | os.PathLike[str], form: str)
     (Item, str)
         A picture, and why it could not go into it; once more at the end where it is not wholly in it.
     """
+    refuse_others(path, form)
     if form == "blur.json":
         records = {}
         for item in items:

@@ -3,14 +3,17 @@
 All bounds are one-sided: with probability `level` or more, over all samples that could have been drawn, the truth is
 not beyond them. No misses give a bound, too, never certainty.
 
-* **pictures** (`share_bound`): Clopper and Pearson's [1]_ for a proportion; in a population of N pictures the
-  hypergeometric distribution takes the place of the binomial, so that looking at all of them leaves no doubt.
+* **pictures, of a sample whose size was fixed before** (`share_bound`): Clopper and Pearson's [1]_ for a proportion; in
+  a population of N pictures the hypergeometric distribution takes the place of the binomial, so that looking at all of
+  them leaves no doubt. Who enlarges a sample because of what it showed must not use it.
+* **pictures, at any moment** (`running_bound`): the bound of objects with one object a picture. It holds however often
+  one looks and goes on.
 * **objects** (`miss_bound`): objects of one picture are missed together, so they are no independent trials. A picture
   is the unit here: with h hidden and m missed objects, and a miss rate r in the population, the h r - m (1 - r) of all
-  pictures add up to zero. Whoever bets against r with a fair game's stakes wins twenty-fold with a chance of one in
-  twenty at most (Ville), whatever the distribution; rates against which a bet won are ruled out [2]_. It holds at
-  every moment of a review in random order, so one may look at it and go on. The only thing assumed is `largest`: of
-  one picture at most so many misses are counted.
+  pictures add up to zero. Whoever bets against r with a fair game's stakes ever stands at twenty-fold with a chance of
+  one in twenty at most (Ville), whatever the distribution; rates against which the bet does are ruled out [2]_. It
+  holds at every moment of a review in random order, so one may look at it and go on. The only thing assumed is
+  `largest`: no picture has more misses.
 
 .. [1] C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404-413
 .. [2] I. Waudby-Smith, A. Ramdas, J. R. Stat. Soc. B 86 (2024) 1-27; without replacement: section 4
@@ -19,21 +22,30 @@ not beyond them. No misses give a bound, too, never certainty.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST", "miss_bound", "more_pictures", "pictures_needed", "share_bound"]
+__all__ = [
+    "MOST", "default_largest", "miss_bound", "more_pictures", "pictures_needed", "running_bound", "running_needed",
+    "share_bound",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
 MOST = 10_000_000
 """Pictures above which a number that is needed is not told: nobody looks at so many."""
 
+RUNNING_MOST = 1_000_000
+"""The same for `running_needed`, which goes through them one by one."""
+
 STAKES = ((1.0, 0.5), (0.7, 0.15), (0.45, 0.12), (0.25, 0.1), (0.12, 0.08), (0.05, 0.05))
 """Shares of the largest safe stake and how the money is spread over them: the first is best without any miss."""
+
+FLOOR = 10.0
+"""So many misses one picture can have at least, by default."""
 
 RATES = 160
 """Miss rates that are tried, evenly spaced in log-odds; each step is refined once."""
@@ -89,12 +101,12 @@ def _finite(exposed: int, seen: int, population: int, level: float) -> int:
 def pictures_needed(
     claim: float, *, misses: int = 0, population: int | None = None, level: float = 0.95, least: int = 1
 ) -> int | None:
-    """How many pictures must be looked at to claim that a share of them, such as 0.99, shows nothing.
+    """How many pictures must be looked at, if it is fixed before, to claim that a share of them shows nothing.
 
     Parameters
     ----------
     claim : float
-        Share of pictures that show nothing, above 0 and below 1.
+        Share of pictures that show nothing, above 0 and below 1, such as 0.99.
     misses : int
         Exposed pictures that are expected in the sample, or that it has already.
     population, level
@@ -127,6 +139,107 @@ def pictures_needed(
     return low
 
 
+def running_bound(exposed: Sequence[bool], population: int | None = None, level: float = 0.95) -> float:
+    """Upper bound on the share of pictures that show something, at any moment of a review.
+
+    Parameters
+    ----------
+    exposed : sequence of bool, one a picture
+        Whether it shows something, in the random order of the draw.
+    population, level
+        As for `share_bound`.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 where nothing was seen. A share of a finite population is a whole number of pictures over it.
+
+    Raises
+    ------
+    ValueError
+        Numbers that do not fit together.
+    """
+    shown = np.asarray(exposed, float)
+    seen, many = len(shown), int(shown.sum())
+    if not 0 < level < 1 or (population is not None and seen > population):
+        raise ValueError(f"no bound for {seen} pictures of {population} at level {level:g}")
+    if population == 0:
+        return 1.0
+
+    def stands(rate: float) -> bool:
+        return bool(_bet(1 - shown, shown, np.array([rate]), 1, population)[0] < -math.log(1 - level))
+
+    # the lower the rate, the less a bet against it can win: halving finds the last that stands
+    if population is None:
+        low, high = (many / seen if seen else 0.0), 1.0
+        while high - low > 1e-9:
+            middle = (low + high) / 2
+            low, high = (middle, high) if stands(middle) else (low, middle)
+        return high
+    least, most = many, population - (seen - many)
+    while least < most:
+        half = (least + most + 1) // 2
+        least, most = (half, most) if stands(half / population) else (least, half - 1)
+    return least / population
+
+
+def running_needed(
+    claim: float, exposed: Sequence[bool] = (), population: int | None = None, level: float = 0.95
+) -> int | None:
+    """How many pictures must be looked at for `running_bound` to allow a claim, if no other one shows anything.
+
+    Parameters
+    ----------
+    claim : float
+        Share of pictures that show nothing, above 0 and below 1, such as 0.99.
+    exposed, population, level
+        What was seen so far; as for `running_bound`.
+
+    Returns
+    -------
+    int or None
+        Pictures in all, at least those that were seen; None where even all would not do, or more than a million.
+    """
+    if not 0 < claim < 1:
+        raise ValueError(f"a claim is a share between 0 and 1, not {claim:g}")
+    shown = np.asarray(exposed, float)
+    limit = min(population or RUNNING_MOST, RUNNING_MOST)
+    # the least rate that must be ruled out
+    rate = 1 - claim if population is None else (math.floor((1 - claim) * population + 1e-9) + 1) / population
+    if rate > 1:
+        return len(shown)
+    length = min(max(2 * len(shown), 1024), limit)
+    while True:
+        longer = np.concatenate([shown, np.zeros(max(length - len(shown), 0))])
+        money = _money(1 - longer, longer, np.array([rate]), 1, population)[:, 0]
+        won = np.flatnonzero(money >= -math.log(1 - level))
+        won = won[won >= len(shown) - 1]
+        if len(won):
+            return int(won[0]) + 1
+        if length >= limit:
+            whole = population is not None and limit == population and shown.sum() / population < rate
+            return population if whole else None
+        length = min(2 * length, limit)
+
+
+def default_largest(counts: Iterable[float]) -> float:
+    """How many misses one picture can have, if nothing better is known.
+
+    A run can have found one car of a full car park: of the misses in one picture its own findings say little.
+
+    Parameters
+    ----------
+    counts : iterable of float
+        Objects of all kinds and sizes that were found, or drawn, in each picture.
+
+    Returns
+    -------
+    float
+        The largest of them, and 10 at least.
+    """
+    return float(max([FLOOR, *counts]))
+
+
 def miss_bound(
     hidden: Sequence[float] | Floats,
     missed: Sequence[float] | Floats,
@@ -142,7 +255,7 @@ def miss_bound(
     hidden, missed : sequence of float, one a picture
         How many objects of each picture are hidden, and how many are not. Pictures without objects count.
     largest : float
-        At most so many misses of one picture are counted; not chosen by what the sample shows.
+        No picture has more misses; not chosen by what the sample shows. Where all pictures were seen it is not needed.
     population : int, optional
         Pictures that the sample was drawn from, without replacement; None: very many.
     level : float
@@ -156,14 +269,16 @@ def miss_bound(
     Raises
     ------
     ValueError
-        Numbers that do not fit together.
+        Numbers that do not fit together; a picture with more misses than `largest`, which is then wrong.
     """
-    found, lost = np.asarray(hidden, float), np.minimum(np.asarray(missed, float), largest)
+    found, lost = np.asarray(hidden, float), np.asarray(missed, float)
     if found.shape != lost.shape or largest <= 0 or not 0 < level < 1 or (population or len(found)) < len(found):
         raise ValueError(f"no bound for {len(found)} pictures of {population} at level {level:g}")
     if population is not None and len(found) == population:
         total = float(found.sum() + lost.sum())
         return float(lost.sum()) / total if total else 0.0
+    if len(lost) and lost.max() > largest:
+        raise ValueError(f"no bound: a picture has {lost.max():g} misses, more than the largest of {largest:g}")
     edge = math.log(RATES * 1e4)
     rates = _open(found, lost, 1 / (1 + np.exp(-np.linspace(-edge, edge, RATES))), largest, population, level)
     if rates[1] >= 1 or rates[0] <= 0:
@@ -175,17 +290,20 @@ def _open(
     hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None, level: float
 ) -> tuple[float, float]:
     """Neighbours among rising `rates`: the highest that no bet ruled out, and the next; 0 and 1 beyond the ends."""
-    standing = np.flatnonzero(_best_bet(hidden, missed, rates, largest, population) < -math.log(1 - level))
+    standing = np.flatnonzero(_bet(hidden, missed, rates, largest, population) < -math.log(1 - level))
     if not len(standing):
         return 0.0, float(rates[0])
     last = int(standing[-1])
     return float(rates[last]), float(rates[last + 1]) if last + 1 < len(rates) else 1.0
 
 
-def _best_bet(hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None) -> Floats:
-    """Logarithm of the most that a bet against each rate, or a higher one, ever stood at."""
-    if not len(hidden):
-        return np.zeros(len(rates))
+def _bet(hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None) -> Floats:
+    """Logarithm of what a bet against each rate stands at."""
+    return _money(hidden, missed, rates, largest, population)[-1] if len(hidden) else np.zeros(len(rates))
+
+
+def _money(hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None) -> Floats:
+    """Logarithm of what a bet against each rate stands at after each picture; infinite once a rate is impossible."""
     gains = hidden[:, None] * rates - missed[:, None] * (1 - rates)
     expected = np.zeros_like(gains)  # at most, for who knows the pictures before
     if population is not None:
@@ -200,8 +318,7 @@ def _best_bet(hidden: Floats, missed: Floats, rates: Floats, largest: float, pop
             factors = np.log(np.maximum(1 + stake * relative, 0))
             money = np.logaddexp(money, math.log(part) + np.cumsum(factors, axis=0))
     money[np.maximum.accumulate(impossible, axis=0)] = np.inf
-    best: Floats = np.maximum(money.max(axis=0), 0)
-    return best
+    return money
 
 
 def more_pictures(hidden: Sequence[float], missed: Sequence[float], claim: float, **facts: Any) -> int | None:

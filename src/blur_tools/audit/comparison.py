@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from blur_tools.audit._measured import percent
+from blur_tools.audit._sample_bounds import percent
 from blur_tools.audit._sources import common_root, files_of
 from blur_tools.audit.coverage import CoverageReport, score_picture
 from blur_tools.audit.exchange import problem_lines, read_labels
@@ -28,7 +28,7 @@ from blur_tools.formats.labels import Labels, PictureLabels
 from blur_tools.redaction.masks import regions
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
-__all__ = ["Comparison", "Found", "Group", "compare", "found_in_frame", "found_in_labels", "groups_of"]
+__all__ = ["Comparison", "Found", "Group", "compare", "found_in_frame", "found_in_labels", "groups_of", "keyed_cells"]
 
 SAME = 0.5
 """Box IoU from which on two detections are of one object."""
@@ -103,15 +103,11 @@ def found_in_frame(
         No column of pictures or detections, a cell that cannot be read, or two rows of one picture that differ.
     """
     known_column(frame, "detections", "detections")
-    cells = cells_of(frame[find_column(frame, column)])
-    files = files_of(cells)
-    root = common_root(files) if pictures is None else Path(os.path.abspath(pictures))
     found: dict[str, Detections | None] = {}
-    for label, cell, file, text in zip(frame.index, cells, files, cells_of(frame["detections"]), strict=True):
-        if cell is None:
+    keyed = keyed_cells(frame, column, pictures=pictures)
+    for label, (key, _), text in zip(frame.index, keyed, cells_of(frame["detections"]), strict=True):
+        if key is None:
             continue
-        below = file is not None and root is not None and Path(file).is_relative_to(root)
-        key = Path(str(file)).relative_to(str(root)).as_posix() if below else str(cell)
         try:
             items = None if text is None else Detections.from_json(text)
         except DetectionsError as error:
@@ -119,6 +115,21 @@ def found_in_frame(
         if found.setdefault(key, items) != items:
             raise DetectionsError(f"row {label!r}: another row of this picture has other detections")
     return found
+
+
+def keyed_cells(
+    frame: pd.DataFrame, column: Any = None, *, pictures: str | os.PathLike[str] | None = None
+) -> list[tuple[str | None, Any]]:
+    """What each row's picture is called in a comparison, None for an empty one, and its cell."""
+    cells = cells_of(frame[find_column(frame, column)])
+    files = files_of(cells)
+    root = common_root(files) if pictures is None else Path(os.path.abspath(pictures))
+    keys: list[str | None] = []
+    for cell, file in zip(cells, files, strict=True):
+        below = file is not None and root is not None and Path(file).is_relative_to(root)
+        key = Path(str(file)).relative_to(str(root)).as_posix() if below else str(cell)
+        keys.append(None if cell is None else key)
+    return list(zip(keys, cells, strict=True))
 
 
 def found_in_labels(
@@ -188,7 +199,7 @@ def compare(
         for (one, two, kind), counts in pairs.items()
     ]
     head = ["first", "second", "kind", "both", "only_first", "only_second", "agreement"]
-    scores = None if labels is None else _scores(found, labels, wanted, by)
+    scores = None if labels is None else _scores(found, keys, labels, wanted, by)
     return Comparison(names, pictures, pd.DataFrame(agreed, columns=head), scores, (*told, *problems))
 
 
@@ -257,11 +268,14 @@ def _shared(found: Mapping[str, Found], labels: Labels | None) -> tuple[list[str
     return keys, problems
 
 
-def _scores(found: Mapping[str, Found], labels: Labels, settings: BlurSettings, by: Sequence[str]) -> pd.DataFrame:
+def _scores(
+    found: Mapping[str, Found], keys: Sequence[str], labels: Labels, settings: BlurSettings, by: Sequence[str]
+) -> pd.DataFrame:
+    """Scores of each engine, all on the same pictures."""
     kinds = {item.kind for one in labels.pictures.values() for item in one.objects}
+    pictures = {key: labels.pictures[key] for key in keys}
     tables = []
     for name, one in found.items():
-        pictures = {key: said for key, said in labels.pictures.items() if key in one}
         report = CoverageReport.of(_scored(pictures, one, kinds, settings))
         summary = report.summary(*by)
         summary.insert(0, "engine", name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from blur_tools.audit._ours import refuse_foreign
 from blur_tools.audit._sizes import stored_size
 from blur_tools.batch.columns import text_dtype
 from blur_tools.batch.rows import storable
@@ -25,7 +26,7 @@ from blur_tools.formats.yolo import read_yolo, write_yolo
 
 __all__ = [
     "FOLDERS", "FORMATS", "check_pictures", "format_of", "guess_format", "labels_frame", "problem_lines", "read_labels",
-    "write_pictures",
+    "refuse_others", "write_pictures",
 ]  # fmt: skip
 
 FOLDERS = ("yolo", "yolo-outlines", "voc", "api")
@@ -83,20 +84,45 @@ def write_pictures(path: str | os.PathLike[str], pictures: Mapping[str, PictureL
     Raises
     ------
     DetectionsError, OutputError
-        As the writer of the format says.
+        As the writer of the format says; a file is there that we have not written.
     """
+    refuse_others(path, form)
+    left: dict[str, str] = {}
     match form:
         case "blur.json":
             write_blur_json(path, {key: PictureRecord(one.objects, one.size) for key, one in pictures.items()})
         case "coco":
             write_coco(path, pictures)
         case "voc":
-            return write_voc(path, pictures)
+            left = write_voc(path, pictures)
         case "api":
-            return write_api(path, pictures)
+            left = write_api(path, pictures)
         case _:
-            return write_yolo(path, pictures, outlines=form == "yolo-outlines")
-    return {}
+            left = write_yolo(path, pictures, outlines=form == "yolo-outlines")
+    return left if form in ("coco", "voc") else _with_neutral(left, pictures)
+
+
+def _with_neutral(left: Mapping[str, str], pictures: Mapping[str, PictureLabels]) -> dict[str, str]:
+    """What is left out, with the objects that a format without a word for it makes targets."""
+    told = dict(left)
+    for key, one in pictures.items():
+        if count := sum(one.neutral):
+            said = f"{count} of {len(one.objects)} objects are neutral, which the format cannot say: they are targets"
+            told[key] = f"{told[key]}; {said}" if key in told else said
+    return told
+
+
+def refuse_others(path: str | os.PathLike[str], form: str) -> None:
+    """Refuse to replace a file of a format that is one file where no export of ours has written it.
+
+    Raises
+    ------
+    OutputError
+        There is such a file.
+    """
+    marks = {"blur.json": '"blur.json"', "coco": "written by blur_tools"}
+    if form in marks:
+        refuse_foreign(path, marks[form], f"{form} file that an export of ours has written")
 
 
 def read_labels(

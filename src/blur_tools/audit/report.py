@@ -19,10 +19,11 @@ import pandas as pd
 from blur_tools import __version__
 from blur_tools.audit import _report_data as numbers
 from blur_tools.audit._facts import Pseudonyms, plain_settings, versions
-from blur_tools.audit._measured import SampleBounds
-from blur_tools.audit._report_page import page
+from blur_tools.audit._ours import refuse_foreign
+from blur_tools.audit._report_page import MARK, page
 from blur_tools.audit._report_sheet import Crop, contact_sheet
-from blur_tools.audit.receipt import ReceiptCheck, check_receipt
+from blur_tools.audit._sample_bounds import SampleBounds
+from blur_tools.audit.receipt import ReceiptCheck, check_receipt, differing_pictures
 from blur_tools.audit.sampling import check_same_run, measure
 from blur_tools.errors import OutputError, SettingsError
 from blur_tools.formats._writing import write_text
@@ -68,11 +69,13 @@ class Report:
         Raises
         ------
         OutputError
-            The name does not end in ``.html``, or one of the files cannot be written.
+            The name does not end in ``.html``, one of the files cannot be written, or is there and is no report.
         """
         place = Path(path)
         if place.suffix.lower() not in (".html", ".htm"):
             raise OutputError(f"{place}: a report's name ends in .html")
+        refuse_foreign(place.with_suffix(".json"), f'"format": "{FORMAT}"', "report of blur_tools")
+        refuse_foreign(place, MARK, "report of blur_tools")
         write_text(place.with_suffix(".json"), [self.to_json()])
         write_text(place, [self.to_html()])
         return place.with_suffix(".json")
@@ -86,6 +89,7 @@ def make_report(
     sample: pd.DataFrame | SampleBounds | None = None,
     receipt: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | None = None,
+    head: str | None = None,
     title: str = "Anonymised pictures",
     settings: BlurSettings | None = None,
     names: bool = True,
@@ -106,7 +110,9 @@ def make_report(
     sample : DataFrame or SampleBounds, optional
         The reviewed sample of this run, or what `measure` said of it.
     receipt, key : path, optional
-        The run's receipt, which is compared with the results, and the key file that it was written with.
+        The run's receipt, which is compared with the table and the results, and the key file that it was written with.
+    head : str, optional
+        The receipt's hash, as it was kept: with it the report says whether it is that receipt.
     title : str
         What stands above it.
     settings, **params
@@ -131,8 +137,9 @@ def make_report(
     run = numbers.run_of(frame, column, names=names)
     bounds = measure(frame, sample, column, settings=wanted) if isinstance(sample, pd.DataFrame) else sample
     if bounds is not None:
-        check_same_run(frame, bounds, column)
-    checked = None if receipt is None else check_receipt(receipt, folder=out, key=key)
+        check_same_run(frame, bounds, wanted, column)
+    checked = None if receipt is None else check_receipt(receipt, head=head, folder=out, key=key)
+    others = 0 if checked is None else differing_pictures(frame, column, checked)
     shown, left = contact_sheet(run, Path(out), wanted, crops) if out is not None and crops else ([], {})
     counts = numbers.counted(run)
     data = {
@@ -156,7 +163,9 @@ def make_report(
             "methods": counts["methods"],
             "versions": versions(),
         },
-        "receipt": None if checked is None or receipt is None else _receipt(receipt, checked, counted=out is not None),
+        "receipt": None
+        if checked is None or receipt is None
+        else _receipt(receipt, checked, run.safe, others, counted=out is not None),
     }
     return Report(data | {"says": _says(data, bounds)}, tuple(shown))
 
@@ -164,15 +173,21 @@ def make_report(
 def _sample(bounds: SampleBounds, safe: numbers.Safe) -> dict[str, Any]:
     """The bounds; the user's own names of strata can hold anything."""
     said = bounds.to_json()
-    return said | {"strata": [row | {"stratum": safe.text(row["stratum"])} for row in said["strata"]]}
+    return said | {
+        "seed": safe.text(said["seed"]),
+        "strata": [row | {"stratum": safe.text(row["stratum"])} for row in said["strata"]],
+    }
 
 
-def _receipt(path: str | os.PathLike[str], checked: ReceiptCheck, *, counted: bool) -> dict[str, Any]:
+def _receipt(
+    path: str | os.PathLike[str], checked: ReceiptCheck, safe: numbers.Safe, others: int, *, counted: bool
+) -> dict[str, Any]:
     return {
-        "name": os.path.basename(path),
+        "name": safe.text(os.path.basename(path)),
         "head": checked.head,
         "files": checked.files,
-        "differences": len(checked.differences),
+        "differences": len(checked.differences) + others,
+        "other_pictures": others,
         "compared": counted,
     }
 
@@ -204,5 +219,7 @@ def _says(data: Mapping[str, Any], bounds: SampleBounds | None) -> list[tuple[st
         bad = receipt["differences"] > 0
         what = "The receipt and the results agree" if receipt["compared"] else "The receipt is whole in itself"
         text = f"The receipt tells of {receipt['differences']:,} differences" if bad else what
+        if others := receipt["other_pictures"]:
+            text += f", {others:,} of them from this table: it is the receipt of another run"
         said.append(("bad" if bad else "good", f"{text}; its hash is {receipt['head']}."))
     return said

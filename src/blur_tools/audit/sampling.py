@@ -13,95 +13,36 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from blur_tools.audit._facts import plain_settings
 from blur_tools.audit._items import FINISHED
-from blur_tools.audit._measured import HIDDEN_AT, Looked, SampleBounds, look_at, summarize
-from blur_tools.audit._sources import files_of
+from blur_tools.audit._measured import Looked, look_at, summarize
+from blur_tools.audit._population import Population, canonical, name_of, population_of, strata_of, text_of
+from blur_tools.audit._sample_bounds import BY_HAND, BY_TABLE, HIDDEN_AT, SampleBounds
 from blur_tools.audit.coverage import HEIGHTS
-from blur_tools.batch.columns import cells_of, find_column, known_column, text_dtype
-from blur_tools.batch.outputs import local_name
+from blur_tools.batch.columns import cells_of, find_column, text_dtype
 from blur_tools.batch.rows import COLUMNS
-from blur_tools.detections import Detections
-from blur_tools.errors import AuditError, DetectionsError, SettingsError
+from blur_tools.detections import KINDS, Detections
+from blur_tools.errors import AuditError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
-from blur_tools.sources import Source
 
 __all__ = ["SAMPLE_COLUMNS", "SampleBounds", "check_same_run", "draw_sample", "measure", "population_of"]
 
 SAMPLE_COLUMNS = (
     "run_detections", "sample_place", "sample_stratum", "sample_strata", "sample_seed", "sample_population",
-    "sample_blind",
+    "sample_blind", "sample_size", "sample_planned",
 )  # fmt: skip
 """Columns that a sample has beside those of its run's table."""
 
-_BY_TABLE, _BY_HAND = "table:", "given:"
 _REVIEWED = ("decision", "reviewer", "decided_at")
-
-
-@dataclass(frozen=True)
-class Population:
-    """The pictures that a run has finished, each once.
-
-    Attributes
-    ----------
-    column : label
-        Where the pictures stand.
-    rows : list of int
-        Position of each picture's first row in the table.
-    names : list of str
-        What each is called in the draw.
-    found : list of str
-        The run's detections of each, as lossless JSON text.
-    left_out : int
-        Rows of pictures that failed, were skipped or have no detections: nothing was published of them.
-    root : str
-        Folder that the names of files are relative to: a run that is moved gives the same sample.
-    """
-
-    column: Hashable
-    rows: list[int]
-    names: list[str]
-    found: list[str]
-    left_out: int
-    root: str
-
-
-def population_of(frame: pd.DataFrame, column: Hashable | None = None) -> Population:
-    """The pictures of a run's table that a sample can be drawn from.
-
-    Raises
-    ------
-    SettingsError
-        No column of pictures, or none with detections.
-    DetectionsError
-        Two rows of one picture say different things.
-    """
-    name = find_column(frame, column)
-    known_column(frame, "detections", "detections")
-    texts = cells_of(frame["detections"])
-    states = cells_of(frame["status"]) if "status" in frame.columns else ["ok"] * len(frame)
-    rows: list[int] = []
-    names: dict[str, str] = {}
-    left_out = 0
-    cells = cells_of(frame[name])
-    root = _root([cell for cell, text, state in zip(cells, texts, states, strict=True) if text and state == "ok"])
-    for position, (cell, text, state) in enumerate(zip(cells, texts, states, strict=True)):
-        if cell is None or text is None or state != "ok":
-            left_out += 1
-            continue
-        own = _name(cell, root)
-        if own not in names:
-            rows.append(position)
-        elif names[own] != text:
-            raise DetectionsError(f"row {frame.index[position]!r}: another row of this picture has other detections")
-        names[own] = text
-    return Population(name, rows, list(names), list(names.values()), left_out, root)
+EACH = 2
+"""Pictures of each stratum that a stratified sample has at least."""
 
 
 def draw_sample(
@@ -112,6 +53,7 @@ def draw_sample(
     strata: Hashable | None = None,
     seed: str | int | None = None,
     blind: bool = True,
+    enlarges: int | None = None,
 ) -> pd.DataFrame:
     """Draw pictures of a finished run for a person to look at.
 
@@ -130,6 +72,9 @@ def draw_sample(
         By default the order of the draw follows from the table, and nobody can choose it.
     blind : bool
         Hide from the reviewer what the run has found.
+    enlarges : int, optional
+        How many were drawn at first, where this goes on with a sample that somebody has begun to look at. The exact
+        bound on pictures is only of a sample whose size was settled before.
 
     Returns
     -------
@@ -137,7 +82,8 @@ def draw_sample(
         The drawn rows in the order of the draw, with the index and columns of `frame` but the run's own;
         ``run_detections`` is what the run found, ``detections`` what the review begins with: nothing if `blind`.
         ``sample_place``, ``_stratum``, ``_strata`` (the column's name), ``_seed``, ``_population`` (pictures in the
-        stratum) and ``_blind`` say how it was drawn. ``AuditSession.open(sample)`` opens it in this order.
+        stratum), ``_blind``, ``_size`` (rows drawn) and ``_planned`` (drawn at first) say how it was drawn. The first
+        rows of a larger sample are those of a smaller one. ``AuditSession.open(sample)`` opens it in this order.
 
     Raises
     ------
@@ -146,22 +92,17 @@ def draw_sample(
     SettingsError, DetectionsError
         As for `population_of`; an unknown column of `strata`.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise AuditError(f"n: {n!r} is not a number of pictures")
+    for word, number in (("n", n), ("enlarges", n if enlarges is None else enlarges)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+            raise AuditError(f"{word}: {number!r} is not a number of pictures")
     people = population_of(frame, column)
     if not people.rows:
         raise AuditError("there is nothing to draw from: no row of the table is done and has detections")
-    said = _BY_TABLE + _digest(people) if seed is None else f"{_BY_HAND}{seed}"
-    strata_of = [""] * len(people.rows) if strata is None else _strata(frame, strata, people)
-    order = sorted(range(len(people.rows)), key=lambda i: _rank(said, people.names[i]))
-    sizes = {stratum: strata_of.count(stratum) for stratum in sorted(set(strata_of))}
-    shares = _shares(sizes, int(n), few=strata is not None)
-    taken: dict[str, int] = dict.fromkeys(sizes, 0)
-    chosen = []
-    for i in order:
-        if taken[strata_of[i]] < shares[strata_of[i]]:
-            taken[strata_of[i]] += 1
-            chosen.append(i)
+    said = BY_TABLE + people.digest if seed is None else f"{BY_HAND}{seed}"
+    stratum = [""] * len(people.rows) if strata is None else strata_of(frame, strata, people)
+    sizes = Counter(stratum)
+    least = 0 if strata is None else sum(min(size, EACH) for size in sizes.values())
+    chosen = _order(people.names, stratum, said)[: max(int(n), least)]
     gone = [*COLUMNS, *_REVIEWED, *SAMPLE_COLUMNS]
     sample = frame.iloc[[people.rows[i] for i in chosen]]
     sample = sample.drop(columns=[name for name in gone if name in sample.columns and name != people.column])
@@ -170,13 +111,16 @@ def draw_sample(
         "detections": [Detections().to_json()] * len(chosen) if blind else found,
         "run_detections": found,
         "sample_place": list(range(1, len(chosen) + 1)),
-        "sample_stratum": [strata_of[i] for i in chosen],
+        "sample_stratum": [stratum[i] for i in chosen],
         "sample_strata": ["" if strata is None else str(strata)] * len(chosen),
         "sample_seed": [said] * len(chosen),
-        "sample_population": [sizes[strata_of[i]] for i in chosen],
+        "sample_population": [sizes[stratum[i]] for i in chosen],
         "sample_blind": [bool(blind)] * len(chosen),
+        "sample_size": [len(chosen)] * len(chosen),
+        "sample_planned": [len(chosen) if enlarges is None else min(int(enlarges), len(chosen))] * len(chosen),
     }
-    kinds = {"sample_place": "int64", "sample_population": "int64", "sample_blind": "bool"}
+    numbers = dict.fromkeys(("sample_place", "sample_population", "sample_size", "sample_planned"), "int64")
+    kinds = {**numbers, "sample_blind": "bool"}
     for name, cells in values.items():
         sample[name] = pd.Series(cells, index=sample.index, dtype=kinds.get(name, text_dtype()))
     return sample
@@ -217,8 +161,8 @@ def measure(
     heights : sequence of float
         Edges of the size buckets, in pixels of the drawn objects' height.
     largest : float, optional
-        At most so many misses of one picture are counted for the recall of objects; by default as many objects as the
-        run has found in one picture of the population.
+        No picture has more misses than this, which the bounds on objects take for granted; by default as many objects
+        as were found or drawn in any picture, and 10 at least.
 
     Raises
     ------
@@ -254,26 +198,32 @@ def measure(
     if not looked:
         raise AuditError("nobody has decided on the first picture of the sample: there is nothing to tell from")
     later = sum(decision in (*FINISHED, "flagged") for decision in decisions[len(looked) :])
-    sizes = dict(zip(map(_text, sample["sample_stratum"]), map(int, sample["sample_population"]), strict=True))
+    sizes = dict(zip(map(text_of, sample["sample_stratum"]), map(int, sample["sample_population"]), strict=True))
     found = [Detections.from_json(text) for text in people.found]
+    first = sample.iloc[0]
     return summarize(
         looked,
         found,
         sizes=sizes,
         drawn=len(sample),
         unused=later,
-        seed=str(sample["sample_seed"].iloc[0]),
-        blind=_true(sample["sample_blind"].iloc[0]),
+        planned=int(first["sample_planned"]),
+        seed=str(first["sample_seed"]),
+        blind=_true(first["sample_blind"]),
         left_out=people.left_out,
         level=level,
         hidden_at=hidden_at,
         heights=tuple(heights),
         largest=largest,
+        settings=_hiding(wanted),
+        run=people.digest,
     )
 
 
-def check_same_run(frame: pd.DataFrame, bounds: SampleBounds, column: Hashable | None = None) -> None:
-    """Refuse bounds that were measured on another run than the one of this table.
+def check_same_run(
+    frame: pd.DataFrame, bounds: SampleBounds, settings: BlurSettings, column: Hashable | None = None
+) -> None:
+    """Refuse bounds that were measured on another run than the one of this table, or as if it was made otherwise.
 
     Raises
     ------
@@ -281,9 +231,17 @@ def check_same_run(frame: pd.DataFrame, bounds: SampleBounds, column: Hashable |
         They were; or the table has changed since.
     """
     people = population_of(frame, column)
-    other = bounds.seed.startswith(_BY_TABLE) and bounds.seed != _BY_TABLE + _digest(people)
-    if other or bounds.population != len(people.names):
+    if bounds.run != people.digest:
         raise AuditError("the bounds are of another run, or the table of the run has changed since they were measured")
+    own = _hiding(settings)
+    if others := [name for name, value in own.items() if bounds.settings.get(name) != value]:
+        raise AuditError(f"the bounds were measured with other settings ({', '.join(others)}): give the run's to both")
+
+
+def _hiding(settings: BlurSettings) -> dict[str, Any]:
+    """The settings that say where something is hidden, and how."""
+    said = plain_settings(settings)
+    return {name: said[name] for name in ("effect", *(f"{kind}s" for kind in KINDS), "shape", "feather", "margin")}
 
 
 def _check(frame: pd.DataFrame, people: Population, sample: pd.DataFrame, column: Hashable) -> None:
@@ -294,103 +252,69 @@ def _check(frame: pd.DataFrame, people: Population, sample: pd.DataFrame, column
     AuditError
         What is wrong with it.
     """
-    seeds, columns = ({_text(cell) for cell in sample[name]} for name in ("sample_seed", "sample_strata"))
+    seeds, columns = ({text_of(cell) for cell in sample[name]} for name in ("sample_seed", "sample_strata"))
     seed, strata = next(iter(seeds), ""), next(iter(columns), "")
-    if len(seeds) != 1 or len(columns) != 1 or not seed.startswith((_BY_TABLE, _BY_HAND)):
+    if len(seeds) != 1 or len(columns) != 1 or not seed.startswith((BY_TABLE, BY_HAND)):
         raise AuditError("the rows are not of one sample: sample_seed differs, or is none of ours")
-    if seed.startswith(_BY_TABLE) and seed != _BY_TABLE + _digest(people):
+    if seed.startswith(BY_TABLE) and seed != BY_TABLE + people.digest:
         raise AuditError(
             "the sample is of another run, or the table of the run has changed since it was drawn: its pictures and "
             "detections must be those that were sampled"
         )
     found = dict(zip(people.names, people.found, strict=True))
-    names = [_name(cell, people.root) for cell in cells_of(sample[column])]
+    names = [name_of(cell, people.root) for cell in cells_of(sample[column])]
     for place, (name, ran) in enumerate(zip(names, cells_of(sample["run_detections"]), strict=True), start=1):
-        if found.get(name) != ran:
+        if ran is None or found.get(name) != canonical(ran):
             raise AuditError(f"place {place} of the sample: the run has no such picture, or found something else")
-    ranks = [_rank(seed, name) for name in names]
-    if len(set(names)) != len(names) or ranks != sorted(ranks):
-        raise AuditError("the rows of the sample are not in the order of the draw, or one stands twice")
-    own = _strata(frame, _label(frame, strata), people) if strata else [""] * len(people.names)
-    members: dict[str, list[bytes]] = {}
-    for name, stratum in zip(people.names, own, strict=True):
-        members.setdefault(stratum, []).append(_rank(seed, name))
-    said = {_text(stratum): int(size) for stratum, size in zip(sample["sample_stratum"], sample["sample_population"],
-                                                               strict=True)}  # fmt: skip
-    if said != {stratum: len(one) for stratum, one in members.items()}:
+    own = strata_of(frame, _label(frame, strata), people) if strata else [""] * len(people.names)
+    stratum, counts = dict(zip(people.names, own, strict=True)), Counter(own)
+    said = zip(map(text_of, sample["sample_stratum"]), map(_number, sample["sample_population"]), strict=True)
+    if list(said) != [(stratum[name], counts[stratum[name]]) for name in names]:
         raise AuditError("the sample's strata, or the numbers of pictures in them, are not those of the run")
-    drawn: dict[str, list[bytes]] = {}
-    for rank, stratum in zip(ranks, sample["sample_stratum"], strict=True):
-        drawn.setdefault(_text(stratum), []).append(rank)
-    if any(sorted(members[stratum])[: len(one)] != one for stratum, one in drawn.items()):
-        raise AuditError("a picture that was drawn is not in the sample: it must be complete")
+    order = [people.names[i] for i in _order(people.names, own, seed)]
+    if names != order[: len(names)]:
+        raise AuditError(
+            "the rows of the sample are not those of the draw in its order: it must be complete, and none stand twice"
+        )
+    sizes = {(_number(size), _number(planned)) for size, planned in zip(sample["sample_size"],
+             sample["sample_planned"], strict=True)}  # fmt: skip
+    size, planned = next(iter(sizes), (0, 0))
+    if len(sizes) != 1 or size != len(sample) or not 0 < planned <= size:
+        raise AuditError(f"the sample has {len(sample)} rows, and {size} were drawn: it must be complete")
+
+
+def _order(names: Sequence[str], strata: Sequence[str], seed: str) -> list[int]:
+    """Places of all pictures in the order of the draw, whose beginning is the sample, however long.
+
+    Within a stratum the order is random. The strata are merged so that each has its share at any length; some of each
+    come first.
+    """
+    ranks = [hashlib.sha256(f"{seed}\0".encode() + os.fsencode(name)).digest() for name in names]
+    if len(set(strata)) == 1:
+        return sorted(range(len(names)), key=ranks.__getitem__)
+    members: dict[str, list[int]] = {}
+    for i in sorted(range(len(names)), key=ranks.__getitem__):
+        members.setdefault(strata[i], []).append(i)
+    keys = {
+        i: (place >= EACH, (place + 0.5) / len(mine), ranks[i])
+        for mine in members.values()
+        for place, i in enumerate(mine)
+    }
+    return sorted(keys, key=keys.__getitem__)
+
+
+def _number(value: Any) -> int:
+    """A count of a sample's columns; -1 where the cell holds none."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return -1
 
 
 def _label(frame: pd.DataFrame, text: str) -> Hashable:
     """The column that is called so; a table of text has only text for labels."""
     label: Hashable = next((name for name in frame.columns if str(name) == text), text)
     return label
-
-
-def _root(cells: Sequence[Any]) -> str:
-    """The folder that all files share, whether they are there or not; ``""`` without one."""
-    folders = {os.path.dirname(path) for path in files_of(cells) if path is not None}
-    try:
-        return os.path.commonpath(folders) if folders else ""
-    except ValueError:
-        return ""  # different drives
-
-
-def _name(cell: Any, root: str) -> str:
-    """What a picture is called in the draw, the same on every machine."""
-    path = local_name(cell)
-    if path is not None and root:
-        return os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
-    if isinstance(cell, str | os.PathLike):
-        return os.fsdecode(cell)
-    if isinstance(cell, Source):
-        return cell.digest
-    if isinstance(cell, Mapping):
-        path, data = cell.get("path"), cell.get("bytes")
-        return f"{path} {hashlib.sha256(data or b'').hexdigest()}"
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return hashlib.sha256(cell).hexdigest()
-    array = np.ascontiguousarray(cell)
-    return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()
-
-
-def _digest(people: Population) -> str:
-    """Of everything that a draw depends on, whatever the order of the rows."""
-    digest = hashlib.sha256()
-    for name, found in sorted(zip(people.names, people.found, strict=True)):
-        digest.update(hashlib.sha256(os.fsencode(name)).digest() + hashlib.sha256(found.encode()).digest())
-    return digest.hexdigest()
-
-
-def _rank(seed: str, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0".encode() + os.fsencode(name)).digest()
-
-
-def _strata(frame: pd.DataFrame, strata: Hashable, people: Population) -> list[str]:
-    known_column(frame, strata, "strata")
-    values = cells_of(frame[strata])
-    return [_text(values[row]) for row in people.rows]
-
-
-def _shares(sizes: Mapping[str, int], n: int, *, few: bool) -> dict[str, int]:
-    """How many of each stratum: in proportion, the largest remainders rounded up, at least two of each."""
-    total = sum(sizes.values())
-    n = min(n, total)
-    exact = {name: n * size / total for name, size in sizes.items()}
-    shares = {name: int(value) for name, value in exact.items()}
-    rest = sorted(sizes, key=lambda name: shares[name] - exact[name])
-    for name in rest[: n - sum(shares.values())]:
-        shares[name] += 1
-    return {name: min(size, max(shares[name], 2 if few else 0)) for name, size in sizes.items()}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or value is pd.NA or value != value else str(value)
 
 
 def _true(value: Any) -> bool:

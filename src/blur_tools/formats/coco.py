@@ -61,12 +61,15 @@ def read_coco(path: str | os.PathLike[str], kinds: Mapping[str, Kind] | None = N
     return read_coco_form(form, os.fspath(path), kinds)
 
 
-def read_coco_form(form: Any, path: str, kinds: Mapping[str, Kind] | None = None) -> Labels:
-    """`read_coco` for what is already parsed; `path` is for the error's text."""
+def read_coco_form(form: Any, path: str, kinds: Mapping[str, Kind] | None = None, *, results: bool = False) -> Labels:
+    """`read_coco` for what is already parsed; `path` is for the error's text.
+
+    Of a detector's `results` one whose score is none between 0 and 1 is left out: it would be ranked first.
+    """
     try:
         problems: list[Problem] = []
         images = _images(form["images"], problems)
-        reader = _Reader(images, _categories(form["categories"], kinds), problems=problems)
+        reader = _Reader(images, _categories(form["categories"], kinds), problems=problems, results=results)
         for annotation in form["annotations"]:
             reader.add(annotation)
         return reader.labels()
@@ -94,6 +97,7 @@ class _Reader:
     categories: dict[Any, _Category]
     found: dict[Any, list[tuple[Detection, bool]]] = field(default_factory=lambda: defaultdict(list))
     problems: list[Problem] = field(default_factory=list)
+    results: bool = False
 
     def add(self, annotation: Mapping[str, Any]) -> None:
         """Sort in one annotation, or list what is wrong with it."""
@@ -116,6 +120,13 @@ class _Reader:
             neutral = annotation.get("iscrowd") == 1 or any(
                 str(attributes.get(name)).lower() in ("true", "1") for name in ("confirmed", "neutral")
             )
+            score = annotation.get("score")
+            if score is not None and not _is_score(score):
+                lost = "is left out" if self.results else "counts as one without a score"
+                detail = f"score {score!r} is none between 0 and 1; it {lost}"[:LONGEST_NAME]
+                self.problems.append(Problem("broken entry", image.name, number, detail))
+                if self.results:
+                    return
             found = Detection(category.kind, polygon, source="label", result=result)
             self.found[key].append((replace(found, **_ours(annotation, attributes)), neutral))
 
@@ -159,13 +170,17 @@ def _ours(annotation: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[
     """What `write_coco` adds to the format, where it stands there as it writes it."""
     score, source, keep = annotation.get("score"), attributes.get("source"), attributes.get("keep")
     facts: dict[str, Any] = {}
-    if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+    if _is_score(score):
         facts["score"] = score
     if isinstance(source, str):
         facts["source"] = source
     if keep is True:  # only a clear True may leave an object visible
         facts["keep"] = True
     return facts
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _images(records: Iterable[Mapping[str, Any]], problems: list[Problem]) -> dict[Any, _Image | None]:

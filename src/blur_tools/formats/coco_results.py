@@ -49,7 +49,7 @@ def read_results(path: str | os.PathLike[str], labels: str | os.PathLike[str]) -
     if not isinstance(form, dict):
         raise DetectionsError(f"{os.fspath(labels)}: not COCO labels")
     numbered = [{"id": number} | entry for number, entry in enumerate(entries, start=1)]
-    return read_coco_form(form | {"annotations": numbered}, os.fspath(path))
+    return read_coco_form(form | {"annotations": numbered}, os.fspath(path), results=True)
 
 
 def _json(path: str | os.PathLike[str]) -> Any:

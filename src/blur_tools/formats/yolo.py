@@ -9,7 +9,6 @@ changed in ``labels`` counts; the other file is only asked about lines that stil
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +39,9 @@ __all__ = ["read_yolo", "write_yolo"]
 PART = "labels"
 DIGITS = 6
 """Decimals of a share: a hundredth of a pixel in a picture of 10,000."""
+
+OUTSIDE = 0.01
+"""As far as a share may be below 0 or above 1: tools round, and some boxes reach over the border."""
 
 _NAMES = re.compile(r"^names:[ \t]*(.*)$", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]*(?:-[ \t]+|(\d+)[ \t]*:[ \t]*)(.+?)[ \t]*(?:#.*)?$")
@@ -109,7 +111,8 @@ def read_yolo(
     Returns
     -------
     Labels
-        By the pictures' relative path; and every file and line that could not be used as it stands.
+        By the pictures' relative path, those without a label file as pictures in which nothing is; and every file and
+        line that could not be used as it stands.
 
     Raises
     ------
@@ -126,7 +129,9 @@ def read_yolo(
     for name in beside:  # the pictures need not be at hand
         stems.setdefault(name.rpartition(".")[0], [name])
     found: dict[str, PictureLabels] = {}
+    bare = dict(stems)
     for stem, path in files_below(root, PART, ".txt"):
+        bare.pop(stem, None)
         key = None if path.name == "classes.txt" else key_of(stem, stems, problems)
         if key is None:
             continue
@@ -143,6 +148,12 @@ def read_yolo(
             if text.strip()
         ]
         found[key] = PictureLabels(size, restored(entries, record, reader.written))
+    for key in (key for keys in bare.values() for key in keys):
+        record = beside.get(key)
+        size = size_of_key(key, record.size if record else None, place, size_of, problems)
+        if size is not None:
+            written = _Reader(key, size, names, problems).written
+            found[key] = PictureLabels(size, restored([], record, written))
     return Labels(found, tuple(problems))
 
 
@@ -195,11 +206,12 @@ class _Reader:
         """What a line says; None, and a problem, where it says nothing that can be used."""
         words = text.split()
         try:
-            kind, values = int(float(words[0])), [float(word) for word in words[1:]]
-            if len(values) < 4 or not all(math.isfinite(value) and abs(value) < 1e6 for value in values):
+            number_of, values = float(words[0]), [float(word) for word in words[1:]]
+            kind = int(number_of)
+            if len(values) < 4 or kind != number_of or not all(-OUTSIDE <= value <= 1 + OUTSIDE for value in values):
                 raise ValueError
         except (ValueError, OverflowError):
-            self._tell("broken entry", number, f"is no label: {text[:60]!r}")
+            self._tell("broken entry", number, f"is no label of a class and shares from 0 to 1: {text[:60]!r}")
             return None
         if kind not in self.kinds:
             self._tell("unknown category", number, f"is of class {kind}")

@@ -24,7 +24,14 @@ class AuditingMethods:
     _frame: pd.DataFrame
 
     def sample(
-        self, n: int, column: Any = None, *, strata: Any = None, seed: str | int | None = None, blind: bool = True
+        self,
+        n: int,
+        column: Any = None,
+        *,
+        strata: Any = None,
+        seed: str | int | None = None,
+        blind: bool = True,
+        enlarges: int | None = None,
     ) -> pd.DataFrame:
         """Draw pictures of a finished run for a person to look at, to learn how much was missed.
 
@@ -43,7 +50,7 @@ class AuditingMethods:
         """
         from blur_tools.audit.sampling import draw_sample
 
-        return draw_sample(self._frame, n, column, strata=strata, seed=seed, blind=blind)
+        return draw_sample(self._frame, n, column, strata=strata, seed=seed, blind=blind, enlarges=enlarges)
 
     def bounds(
         self,
@@ -141,6 +148,7 @@ class AuditingMethods:
         sample: pd.DataFrame | SampleBounds | None = None,
         receipt: str | os.PathLike[str] | None = None,
         key: str | os.PathLike[str] | None = None,
+        head: str | None = None,
         title: str = "Anonymised pictures",
         settings: BlurSettings | None = None,
         names: bool = True,
@@ -171,6 +179,7 @@ class AuditingMethods:
             sample=sample,
             receipt=receipt,
             key=key,
+            head=head,
             title=title,
             settings=settings,
             names=names,

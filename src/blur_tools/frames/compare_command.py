@@ -65,13 +65,17 @@ def _compare(options: argparse.Namespace) -> int:
         cli._check_table_name(options.out)
     found: dict[str, Found] = {}
     problems: list[str] = []
+    cells: dict[str, Any] = {}
     for text in options.inputs:
         name, sign, place = text.partition("=")
         path = Path(place if sign else text)
         name = name if sign else path.name.partition(".")[0]
         if not name or name in found:
             raise SettingsError("NAME=FILE", f"{text!r} has no name of its own")
-        found[name], told = _read(path, options)
+        for read in (path, options.labels):
+            if options.out is not None and read is not None and options.out.resolve() == read.resolve():
+                raise SettingsError("out", f"{options.out} is read; choose another name")
+        found[name], told = _read(path, options, cells)
         problems += [f"{name}: {line}" for line in told]
     labels = None
     if options.labels is not None:
@@ -80,7 +84,7 @@ def _compare(options: argparse.Namespace) -> int:
     by = () if options.by is None else (options.by,)
     result = compare(found, labels, settings=cli._settings(options), by=by, told=problems)
     if options.out is not None:
-        cli._write_table(_ranked(result, next(iter(found.values())), options.pictures), options.out)
+        cli._write_table(_ranked(result, next(iter(found.values())), cells, options.pictures), options.out)
     for line in result.problems:
         sys.stderr.write(f"{storable(line)}\n")
     if options.json:
@@ -90,22 +94,24 @@ def _compare(options: argparse.Namespace) -> int:
     return cli.FAILED if result.problems else 0
 
 
-def _read(path: Path, options: argparse.Namespace) -> tuple[Found, list[str]]:
+def _read(path: Path, options: argparse.Namespace, cells: dict[str, Any]) -> tuple[Found, list[str]]:
     from blur_tools import cli
-    from blur_tools.audit.comparison import found_in_frame, found_in_labels
+    from blur_tools.audit.comparison import found_in_frame, found_in_labels, keyed_cells
 
     if path.suffix.lower() in TABLES:
-        return found_in_frame(cli._read_table(path), "image", pictures=options.pictures), []
+        frame = cli._read_table(path)
+        for key, cell in keyed_cells(frame, "image", pictures=options.pictures):
+            cells.setdefault(str(key), cell)  # of the first table that has it
+        return found_in_frame(frame, "image", pictures=options.pictures), []
     return found_in_labels(path, pictures=options.pictures, labels=options.labels)
 
 
-def _ranked(result: Comparison, first: Found, folder: Path | None) -> pd.DataFrame:
-    """The pictures as a table for a review, with what the first engine found."""
+def _ranked(result: Comparison, first: Found, cells: dict[str, Any], folder: Path | None) -> pd.DataFrame:
+    """The pictures as a table for a review, where the tables say that they lie, with what the first engine found."""
     frame = result.pictures.rename(columns={"picture": "image"})
     texts = [None if (items := first[key]) is None else items.to_json() for key in frame["image"]]
     frame.insert(1, "detections", texts)
-    if folder is not None:
-        frame["image"] = [str(folder / key) for key in frame["image"]]
+    frame["image"] = [cells.get(key) or (key if folder is None else str(folder / key)) for key in frame["image"]]
     return frame
 
 

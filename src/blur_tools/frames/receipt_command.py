@@ -100,7 +100,13 @@ def check(options: argparse.Namespace) -> int:
     )
     if options.json:
         lines = [asdict(difference) for difference in result.differences]
-        said = {"head": result.head, "files": result.files, "caveats": result.caveats, "differences": lines}
+        said = {
+            "head": result.head,
+            "files": result.files,
+            "originals": result.originals,
+            "caveats": result.caveats,
+            "differences": lines,
+        }
         sys.stdout.write(json.dumps(said, ensure_ascii=True) + "\n")
         return cli.FAILED if lines else 0
     for difference in result.differences:
@@ -108,9 +114,10 @@ def check(options: argparse.Namespace) -> int:
     for caveat in result.caveats:
         sys.stderr.write(f"note: {caveat}\n")
     if not options.quiet:
+        originals = "" if result.originals is None else f" and {result.originals} originals"
         state = "NOT as the receipt says" if result.differences else "all as the receipt says"
         sys.stdout.write(
-            f"{result.files} results as written down, {len(result.differences)} differences: {state}.\n"
+            f"{result.files} results{originals} as written down, {len(result.differences)} differences: {state}.\n"
             f"Hash of the receipt: {result.head}\n"
         )
     return cli.FAILED if result.differences else 0

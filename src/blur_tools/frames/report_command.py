@@ -37,6 +37,7 @@ def add_report(verbs: Any) -> None:
     report.add_argument("--verify", action="store_true", help="verify the results first, without detecting again")
     report.add_argument("--receipt", type=Path, metavar="FILE", help="the run's receipt, whose hash the report prints")
     report.add_argument("--key", type=Path, metavar="FILE", help="the key file that the receipt was written with")
+    report.add_argument("--head", metavar="HASH", help="the receipt's hash, as it was kept")
     report.add_argument("--title", default="Anonymised pictures", help="what stands above it (default %(default)s)")
     report.add_argument("--no-names", action="store_true", help="do not say the names of pictures")
     report.add_argument("--crops", type=int, default=24, help="how many hidden regions are shown (default %(default)s)")
@@ -68,6 +69,7 @@ def _report(options: argparse.Namespace) -> int:
         sample=None if options.sample is None else cli._read_table(options.sample),
         receipt=options.receipt,
         key=options.key,
+        head=options.head,
         title=options.title,
         settings=settings,
         names=not options.no_names,

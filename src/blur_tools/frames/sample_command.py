@@ -22,7 +22,9 @@ follows from the table alone, so that nobody can draw until it pleases; a larger
     blur-tools audit sample.csv          # draw what is there, accept each picture
     blur-tools bounds sample-audited.csv --run blurred.csv
 
-Without -n it says how many pictures must be looked at for a claim, and draws nothing."""
+Without -n it says how many pictures must be looked at for a claim, and draws nothing. To go on with a sample that was
+begun, draw a larger one over it, or say with --enlarges how many were drawn at first: exact bounds are only of samples
+whose size was settled before anybody looked."""
 
 BOUNDS = """\
 Say what a reviewed sample tells of its run: how many pictures show something at most, and how many objects were found
@@ -38,6 +40,10 @@ def add_sample(verbs: Any) -> None:
     sample.add_argument("-o", "--out", type=Path, default=Path("sample.csv"), help="the table (default %(default)s)")
     sample.add_argument("--strata", metavar="COLUMN", help="sample each value of this column in proportion")
     sample.add_argument("--seed", help="a seed of your own; every result will say so")
+    sample.add_argument(
+        "--enlarges", type=int, metavar="NUMBER",
+        help="this many were drawn at first (default: as the table says that it replaces)",
+    )  # fmt: skip
     sample.add_argument("--shown", action="store_true", help="show the reviewer what was found")
     sample.add_argument("--claim", type=float, metavar="SHARE", help="plan for this share only, such as 0.99")
     sample.add_argument("--level", type=float, default=0.95, help="confidence (default %(default)s)")
@@ -56,7 +62,11 @@ def add_bounds(verbs: Any) -> None:
         "--hidden-at", type=float, default=0.9, metavar="SHARE",
         help="from which hidden share of its area on an object counts as hidden (default %(default)s)",
     )  # fmt: skip
-    bounds.add_argument("--largest", type=float, help="count at most so many misses of one picture")
+    bounds.add_argument(
+        "--largest",
+        type=float,
+        help="no picture has more misses than this (default: what was found or drawn in any, 10 at least)",
+    )
     bounds.add_argument("--json", action="store_true", help="everything, as JSON")
     cli._add_settings(bounds, lambda parameter: not parameter.api or parameter.name in cli._RENDERING)
     bounds.set_defaults(run=_bounds)
@@ -81,7 +91,12 @@ def _sample(options: argparse.Namespace) -> int:
     if options.out.resolve() == options.input.resolve():
         raise SettingsError("out", f"{options.out} is the table that is read; give another with --out")
     cli._check_table_name(options.out)
-    sample = draw_sample(frame, options.n, "image", strata=options.strata, seed=options.seed, blind=not options.shown)
+    drawn = {"strata": options.strata, "seed": options.seed, "blind": not options.shown}
+    sample = draw_sample(frame, options.n, "image", enlarges=options.enlarges, **drawn)
+    first = _begun(options.out, sample)  # also refuses to replace another table
+    if options.enlarges is None and first is not None:
+        sample = draw_sample(frame, options.n, "image", enlarges=first, **drawn)
+        sys.stdout.write(f"It enlarges the sample of {first} pictures that was there.\n")
     cli._write_table(sample, options.out)
     sys.stdout.write(
         f"{len(sample)} pictures drawn: {options.out}\n"
@@ -91,9 +106,27 @@ def _sample(options: argparse.Namespace) -> int:
     return 0
 
 
+def _begun(place: Path, sample: Any) -> int | None:
+    """How many pictures were drawn at first, where a table that is replaced is a smaller sample of the same draw."""
+    from blur_tools import cli
+    from blur_tools.audit.sampling import SAMPLE_COLUMNS
+    from blur_tools.errors import BlurError
+
+    if not place.exists():
+        return None
+    try:
+        old = cli._read_table(place)
+        if not set(SAMPLE_COLUMNS) <= set(old.columns) or "decision" in old.columns:
+            raise SettingsError("out", "it is no sample, or was reviewed")
+        first, seed = int(old["sample_planned"].iloc[0]), str(old["sample_seed"].iloc[0])
+    except (BlurError, ValueError, IndexError) as error:
+        raise SettingsError("out", f"{place} is there and would be lost: {error}") from error
+    return first if seed == sample["sample_seed"].iloc[0] and first < len(sample) else None
+
+
 def _plan(population: int, options: argparse.Namespace) -> None:
-    from blur_tools.audit._measured import CLAIMS
-    from blur_tools.audit.bounds import pictures_needed
+    from blur_tools.audit._sample_bounds import CLAIMS
+    from blur_tools.audit.bounds import pictures_needed, running_needed
 
     if options.claim is not None and not 0 < options.claim < 1:
         raise SettingsError("claim", f"{options.claim:g} is no share between 0 and 1")
@@ -103,14 +136,15 @@ def _plan(population: int, options: argparse.Namespace) -> None:
         f"To claim, at {100 * options.level:g} % confidence, of the {population:,} pictures of this run:\n"
     )
     for claim in CLAIMS if options.claim is None else (options.claim,):
-        needed = [
-            pictures_needed(claim, misses=misses, population=population, level=options.level) for misses in (0, 1, 3)
-        ]
-        said = ["cannot be" if number is None else f"{number:,}" for number in needed]
-        sys.stdout.write(
-            f"  {100 * claim:g} % show nothing: look at {said[0]} if none of them does, {said[1]} if one does, "
-            f"{said[2]} if three do\n"
-        )
+        facts = {"population": population, "level": options.level}
+        fixed = [pictures_needed(claim, misses=misses, **facts) for misses in (0, 1, 3)]
+        running = [running_needed(claim, [True] * misses, **facts) for misses in (0, 1, 3)]
+        sys.stdout.write(f"  {100 * claim:g} % show nothing:\n")
+        for how, numbers in (("if you settle the number now", fixed), ("if you look, and go on or stop", running)):
+            said = ["cannot be" if number is None else f"{number:,}" for number in numbers]
+            sys.stdout.write(
+                f"    {how}: {said[0]} if none of them shows anything, {said[1]} if one does, {said[2]} if three do\n"
+            )
 
 
 def _bounds(options: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ def add_verify(verbs: Any) -> None:
         help="compare the folder, and that of --against, with the receipt of the run instead: what was changed, is "
         "missing, or was added since",
     )
-    verify.add_argument("--head", default="", metavar="HASH", help="the receipt's hash, as it was kept")
+    verify.add_argument("--head", metavar="HASH", help="the receipt's hash, as it was kept")
     verify.add_argument("--key", type=Path, metavar="FILE", help="the key file that the receipt was written with")
     verify.add_argument("--no-detect", action="store_true", help="do not look for plates and faces that are still seen")
     verify.add_argument("--strict", action="store_true", help="fail what a person should look at, too")
