@@ -214,7 +214,7 @@ class _Check:
             self.doubts.append("what was to be hidden is not known, so all of it was compared with its original")
         hidden = regions(found or (), self.settings, before.size)
         self._reach([item for item in found or () if not item.keep], hidden)
-        compared = compare(before, after, hidden)
+        compared = compare(before, after, hidden, self.settings)
         if hidden and not compared.bare and before.source.data == after.source.data:
             self.problems.append("it is its original, byte for byte: nothing is hidden, or it was compared with itself")
         self.outside = self._outside(compared, known=found is not None)
@@ -226,8 +226,7 @@ class _Check:
         if lost_profile(before, after):
             self.doubts.append("the colour profile of its original, which holds more than colours, is not there")
             self.outside = "changed"
-        for number in compared.bare:
-            left, top, right, bottom = hidden[number].box
+        for number, (left, top, right, bottom) in compared.bare:
             self.problems.append(f"nothing is hidden at ({left}, {top}) to ({right}, {bottom}): {hidden[number].kind}")
 
     def _reach(self, wanted: Sequence[Detection], hidden: Sequence[Region]) -> None:
