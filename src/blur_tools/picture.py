@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin, features
 
-from blur_tools._boxes import is_sequence, picture_properties
+from blur_tools._boxes import is_cropped, is_sequence, picture_properties, primary_properties
 from blur_tools._deep import Deep, deep_layout, read_deep
 from blur_tools._formats import FORMATS, Format, not_a_picture, sniff
 from blur_tools.detections import Box
@@ -281,6 +281,10 @@ def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: 
         raise PictureError(source.origin, f"a JPEG of more than {MAX_SCANS} scans")
     if kind.name == "AVIF":
         _check_colours(source)
+        # Pillow shows, and would write, what the owner has cropped away
+        if any(name == b"clap" and is_cropped(clap, width, height) for name, clap in primary_properties(source.data)):
+            raise PictureError(source.origin, "an AVIF that its container crops (clap), which is not followed; save "
+                               "the part that is to be seen as a picture of its own")  # fmt: skip
     return channels
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin, features
 
-from blur_tools._boxes import picture_properties
+from blur_tools._boxes import picture_properties, primary_properties
 from blur_tools._deep import Deep
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
@@ -304,8 +304,8 @@ def _write_avif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str
 
 
 def _avif_sampling(data: bytes) -> str:
-    """Of the first picture of a file that has colours (AV1 in ISOBMFF, 2.3.3)."""
-    for name, content in picture_properties(data):
+    """Of the picture itself (AV1 in ISOBMFF, 2.3.3)."""
+    for name, content in primary_properties(data):
         if name == b"av1C" and len(content) > 2 and not content[2] & 0x10:
             return {0x0C: "4:2:0", 0x08: "4:2:2"}.get(content[2] & 0x0C, "4:4:4")
     return "4:0:0"
