@@ -253,9 +253,9 @@ def test_metadata_goes_and_is_copied_as_of_8_bits(name):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (tiff(deep(1).astype(np.int16)), "16 bits a channel, which are signed numbers"),
-        (tiff(deep(1).astype(np.float32)), "32 bits a channel, which are floating-point numbers"),
-        (tiff(deep(1).astype(np.float16)), "16 bits a channel, which are floating-point|unknown pixel mode"),
+        (tiff(deep(1).astype(np.int16)), "samples are signed numbers"),
+        (tiff(deep(1).astype(np.float32)), "samples are floating-point numbers"),
+        (tiff(deep(1).astype(np.float16)), "samples are floating-point numbers|unknown pixel mode"),
         (tiff(deep(1).astype(np.uint32)), "32 bits a channel|unknown pixel mode"),
         (tiff(deep(1), extratags=[(262, 3, 1, 0, True)]), "convert it to 8 bits"),
         (tiff(np.moveaxis(deep(3), 2, 0), planarconfig="separate"), "16 bits a channel"),

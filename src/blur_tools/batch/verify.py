@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from blur_tools._cores import available_cores
+from blur_tools._tiff import tiff_losses_of
 from blur_tools.batch.rows import message, storable
 from blur_tools.batch.runner import run_ordered, with_progress
 from blur_tools.detections import Box, Detection, Detections
@@ -223,6 +224,10 @@ class _Check:
             (self.doubts if lossy else self.problems).extend(meaning)
             # the same numbers, and they show something else
             self.outside = "recoded" if lossy else "changed"
+        if losses := tiff_losses_of(before.source.data):
+            # both were read with the same loss
+            self.doubts.extend(losses)
+            self.outside = "recoded"
         if lost_profile(before, after):
             self.doubts.append("the colour profile of its original, which holds more than colours, is not there")
             self.outside = "changed"

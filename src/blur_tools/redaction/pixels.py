@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin, features
 
 from blur_tools._boxes import picture_properties, primary_properties
 from blur_tools._deep import Deep
+from blur_tools._tiff import tiff_losses_of
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
@@ -234,7 +235,8 @@ def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     return _saved(picture, image, beside, quality=WEBP_QUALITY), "reencode"
 
 
-def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
+def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    losses = tiff_losses_of(picture.source.data)
     compression = picture.info.get("compression", "raw")
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
@@ -247,7 +249,8 @@ def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
         return _saved(picture, image, beside, compression=compression)
 
     # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
-    return save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save), "lossless"
+    data = save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save)
+    return data, "reencode" if losses else "lossless", losses
 
 
 def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
