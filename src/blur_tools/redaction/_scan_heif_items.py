@@ -17,12 +17,6 @@ MOST_PADDING, SMALLEST_CODED = 8, 64
 """Pixels that coders add to fill up their blocks, and the smallest side that they make of anything; the container crops
 these away again, and they are no picture."""
 
-DERIVED = 4
-"""Steps from a picture to what it is made of."""
-
-MOST_PADDING = 16
-"""Pixels that coders add to fill up their blocks, and that the container crops away again; no picture."""
-
 DERIVED = {b"grid": 12, b"iden": 0, b"tmap": 256, b"iovl": 4096}
 """Items that say how others make one picture, with the bytes that they need at most."""
 

@@ -66,7 +66,7 @@ def too_many_codes(size: int) -> bool:
 @lru_cache(maxsize=1)
 def _follow_compiled() -> Callable[..., tuple[int, int]]:
     try:
-        from blur_tools.redaction._jpeg_decoding import kernel
+        from blur_tools.redaction._compiling import kernel
     except ImportError:  # without numba
         return _follow
     return kernel(_follow)
