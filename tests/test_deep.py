@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image
 
 import blur_tools
-from blur_tools import Detection, PictureError
+from blur_tools import Detection, Detections, PictureError
+from blur_tools.batch.verify import Subject, verify_one
 from blur_tools.detections import box_polygon
 from blur_tools.picture import load_picture
 from blur_tools.redaction.masks import regions
@@ -227,6 +228,29 @@ def test_colour_profile_resolution_and_chunks_of_colours_are_kept():
     info = load_picture(done.data).info
     assert info["icc_profile"] == profile
     assert round(info["dpi"][0]) == 300
+
+
+def test_what_says_how_bright_and_how_exact_a_png_is_stays():
+    said = {b"cICP": bytes([9, 16, 0, 1]), b"mDCV": bytes(range(24)), b"cLLI": bytes(range(8)), b"sBIT": b"\n\n\n"}
+    data = png(deep(3), b"".join(chunk(*entry) for entry in said.items()))
+    done = blur_tools.redact(data, [PLATE])
+    for name, content in said.items():
+        assert done.data.count(chunk(name, content)) == 1
+        assert done.data.index(name) < done.data.index(b"IDAT")
+    assert (
+        verify_one(Subject(done.data, data, Detections([PLATE]).to_json(), done.method), BlurSettings(), None).verdict
+        == "ok"
+    )
+    assert np.array_equal(read_png(done.data)[35:], deep(3)[35:])
+    # of a channel that is not written there is nothing to say
+    wrong = blur_tools.redact(png(deep(3), chunk(b"sBIT", b"\n")), [PLATE])
+    assert b"sBIT" not in wrong.data
+
+
+def test_pixels_that_are_not_square_are_told():
+    stretched = png(deep(3), chunk(b"pHYs", struct.pack(">IIB", 2000, 1000, 0)))
+    assert "not square" in blur_tools.redact(stretched, [PLATE]).warnings[0]
+    assert blur_tools.redact(png(deep(3), chunk(b"pHYs", struct.pack(">IIB", 5, 5, 0))), [PLATE]).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["PNG 3", "TIFF 3 raw <", "TIFF 1 deflate <"])

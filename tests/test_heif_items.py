@@ -132,6 +132,15 @@ def test_an_avif_that_its_container_crops_is_refused():
 
 
 @needs_avif
+def test_an_avif_whose_pixels_are_not_square_is_told():
+    properties, pixels = coded("4:2:0")
+    for wide, told in ((2, True), (1, False)):
+        shape = (b"pasp", struct.pack(">II", wide, 1))
+        warnings = blur_tools.redact(assembled([(b"av01", pixels, [*properties, shape])], brand=b"avif"), []).warnings
+        assert any("not square" in text for text in warnings) == told
+
+
+@needs_avif
 def test_the_sampling_is_that_of_the_picture_and_not_of_another_item():
     from blur_tools.redaction.pixels import _avif_sampling
 

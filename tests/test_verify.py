@@ -137,6 +137,15 @@ class TestOutside:
         assert unknown.verdict == "failed"
         assert "differ by up to" in unknown.problems[0]
 
+    @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+    def test_a_format_without_loss_is_not_excused_by_a_method(self, kind):
+        original = saved(kind)
+        pixels = scene()
+        pixels.paste((0, 0, 0), (10, 100, 30, 110))
+        for method in ("reencode", "reencode-keep"):
+            verdict = checked(saved(kind, pixels), original, Detections(), method=method)
+            assert (verdict.verdict, verdict.outside) == ("failed", "changed")
+
     def test_other_regions_are_the_likely_reason(self):
         original = saved("PNG")
         data = blur_tools.redact(original, FOUND, margin=0.5).data
@@ -500,7 +509,9 @@ class TestMeaning:
             verdict = checked(after, before, Detections(), method=method)
             assert (verdict.verdict, verdict.outside) == ("failed", "changed")
             assert any(words in text for text in verdict.problems)
-        recoded = checked(after, before, Detections(), method="reencode")
+        never_lossy = "PNG" in name or "TIFF" in name or before[:4] in (b"\x89PNG", b"II*\0")
+        assert (checked(after, before, Detections(), method="reencode").verdict == "failed") == never_lossy
+        recoded = checked(after, before, Detections(), method="server")
         assert (recoded.verdict, recoded.outside) == ("doubtful", "recoded")
         assert any(words in text for text in recoded.doubts)
 
