@@ -77,7 +77,9 @@ def _associations(data: bytes) -> Iterator[tuple[int, list[int]]]:
             continue
         wide, size = (4 if data[body] else 2), (2 if _number(data, body + 1, 3) & 1 else 1)
         position = body + 8
-        while position + wide < stop:
+        for _ in range(MOST_BOXES):
+            if position + wide >= stop:
+                break
             first = position + wide + 1
             after = first + size * data[first - 1]
             places = range(first, min(after, stop - size + 1), size)

@@ -39,14 +39,14 @@ def refusal_of_tiff(image: TiffImagePlugin.TiffImageFile) -> str:
         return f"its samples are {numbers}; convert it to unsigned ones of 8 or 16 bits first"
     width, height = int(tags.get(WIDTH, 0)), int(tags.get(HEIGHT, 0))
     planes = int(tags.get(SAMPLES, 1)) if tags.get(PLANES, 1) == _SEPARATE else 1
-    if TILES in tags:
-        across, down = int(tags.get(TILE_WIDTH, 0)) or width, int(tags.get(TILE_HEIGHT, 0)) or height
-        name, there, wanted = "tiles", len(tags[TILES]), -(-width // across) * -(-height // down) * planes
-    else:
-        rows = int(tags.get(ROWS_PER_STRIP, 0)) or height
-        name, there, wanted = "strips", len(tags.get(STRIPS, ())), -(-height // rows) * planes
-    # Pillow leaves black what is not there
-    return f"a broken TIFF file: it has {there:,} of its {wanted:,} {name}" if there < wanted else ""
+    rows = int(tags.get(ROWS_PER_STRIP, 0)) or height
+    across, down = int(tags.get(TILE_WIDTH, 0)) or width, int(tags.get(TILE_HEIGHT, 0)) or height
+    parts = [("strips", STRIPS, -(-height // rows)), ("tiles", TILES, -(-width // across) * -(-height // down))]
+    for name, tag, wanted in parts:
+        # Pillow leaves black what is not there
+        if tag in tags and (there := len(tags[tag])) < wanted * planes:
+            return f"a broken TIFF file: it has {there:,} of its {wanted * planes:,} {name}"
+    return ""
 
 
 def tiff_losses_of(data: bytes) -> tuple[str, ...]:
@@ -62,6 +62,6 @@ def tiff_losses_of(data: bytes) -> tuple[str, ...]:
             said.append(f"{lost} channel{'s' * (lost > 1)} beside its colours {'are' if lost > 1 else 'is'} not copied")
         if meaning == _YCBCR and tags.get(COMPRESSION, 1) not in _JPEG:
             said.append("its colours were turned from YCbCr into RGB, which rounds them")
-        if _ASSOCIATED in tags.get(EXTRA, ()):
+        if _ASSOCIATED in tuple(tags.get(EXTRA, ())):
             said.append("its colours were multiplied with the transparency, and were divided by it, which rounds them")
         return tuple(said)

@@ -15,7 +15,7 @@ from blur_tools.settings import BlurSettings
 
 __all__ = ["bare_part"]
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 FLAT, ALIKE = 8, 0.8
@@ -99,7 +99,7 @@ class _Look:
 
 
 def _grey(image: Image.Image) -> Floats:
-    return np.asarray(image.convert("L")).astype(np.float64)
+    return np.asarray(image.convert("L")).astype(np.float32)
 
 
 def _effects(before: Picture, region: Region, intensity: int) -> list[Image.Image]:
@@ -135,10 +135,10 @@ def _alike_tiles(old: Floats, new: Floats, hard: Bools, side: int) -> Bools:
     """The tiles in which the original's details are still there."""
     # of a pixel and those that its detail is measured against, all are hidden
     within = hard[1:, 1:] & hard[:-1, 1:] & hard[1:, :-1]
-    left, right = (np.where(within, _detail(pixels), 0) for pixels in (old, new))
+    left, right = (np.where(within, _detail(pixels), np.float32(0)) for pixels in (old, new))
     both, of_old, of_new = (_tiles(np.add, product, side) for product in (left * right, left * left, right * right))
     same = (both > ALIKE * np.sqrt(of_old * of_new)) & (both > LEFT * of_old)
-    same &= _tiles(np.add, within.astype(np.float64), side) >= LEAST_PIXELS
+    same &= _tiles(np.add, within.astype(np.float32), side) >= LEAST_PIXELS
     found: Bools = same & (_spread(old[1:, 1:], within, side) > FLAT)
     return found
 
@@ -147,20 +147,20 @@ def _same_units(old: Floats, new: Floats, hard: Bools) -> Bools:
     """The whole data units that are as they were; within one level, as colours coded beside them can move them."""
     height, width = (size // UNIT * UNIT for size in hard.shape)
     old, new, hard = old[:height, :width], new[:height, :width], hard[:height, :width]
-    same = _tiles(np.add, (hard & (np.abs(old - new) <= 1)).astype(np.float64), UNIT) == UNIT * UNIT
+    same = _tiles(np.add, (hard & (np.abs(old - new) <= 1)).astype(np.float32), UNIT) == UNIT * UNIT
     found: Bools = same & (_spread(old, hard, UNIT) > UNIT_FLAT)
     return found
 
 
 def _spread(pixels: Floats, chosen: Bools, side: int) -> Floats:
-    highest = _tiles(np.maximum, np.where(chosen, pixels, -np.inf), side)
-    return highest - _tiles(np.minimum, np.where(chosen, pixels, np.inf), side)
+    highest = _tiles(np.maximum, np.where(chosen, pixels, np.float32(-np.inf)), side)
+    return highest - _tiles(np.minimum, np.where(chosen, pixels, np.float32(np.inf)), side)
 
 
 def _tiles(reduce: np.ufunc, values: Floats, side: int) -> Floats:
     """Reduce tiles of `side` pixels each way, the last of a row or column as large as is left."""
     if not values.size:
-        return np.zeros((0, 0))
+        return np.zeros((0, 0), np.float32)
     rows, columns = (np.arange(0, size, side) for size in values.shape)
     reduced: Floats = reduce.reduceat(reduce.reduceat(values, rows, axis=0), columns, axis=1)
     return reduced
@@ -168,4 +168,4 @@ def _tiles(reduce: np.ufunc, values: Floats, side: int) -> Floats:
 
 def _detail(pixels: Floats) -> Floats:
     """Differences to the neighbours above and left; what changes slowly cancels out."""
-    return 2 * pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]
+    return np.float32(2) * pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]

@@ -67,9 +67,10 @@ def too_many_codes(size: int) -> bool:
 def _follow_compiled() -> Callable[..., tuple[int, int]]:
     try:
         from blur_tools.redaction._compiling import kernel
-    except ImportError:  # without numba
+
+        return kernel(_follow)
+    except Exception:  # without numba, or with one that does not work
         return _follow
-    return kernel(_follow)
 
 
 def _follow(content: bytes, bits: int, wanted: int, tiff: bool, lengths: Any) -> tuple[int, int]:
