@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image
 
 import blur_tools
-from blur_tools import Detection, PictureError
+from blur_tools import Detection, Detections, PictureError
+from blur_tools.batch.verify import Subject, verify_one
 from blur_tools.detections import box_polygon
 from blur_tools.picture import load_picture
 from blur_tools.redaction.masks import regions
@@ -229,6 +230,29 @@ def test_colour_profile_resolution_and_chunks_of_colours_are_kept():
     assert round(info["dpi"][0]) == 300
 
 
+def test_what_says_how_bright_and_how_exact_a_png_is_stays():
+    said = {b"cICP": bytes([9, 16, 0, 1]), b"mDCV": bytes(range(24)), b"cLLI": bytes(range(8)), b"sBIT": b"\n\n\n"}
+    data = png(deep(3), b"".join(chunk(*entry) for entry in said.items()))
+    done = blur_tools.redact(data, [PLATE])
+    for name, content in said.items():
+        assert done.data.count(chunk(name, content)) == 1
+        assert done.data.index(name) < done.data.index(b"IDAT")
+    assert (
+        verify_one(Subject(done.data, data, Detections([PLATE]).to_json(), done.method), BlurSettings(), None).verdict
+        == "ok"
+    )
+    assert np.array_equal(read_png(done.data)[35:], deep(3)[35:])
+    # of a channel that is not written there is nothing to say
+    wrong = blur_tools.redact(png(deep(3), chunk(b"sBIT", b"\n")), [PLATE])
+    assert b"sBIT" not in wrong.data
+
+
+def test_pixels_that_are_not_square_are_told():
+    stretched = png(deep(3), chunk(b"pHYs", struct.pack(">IIB", 2000, 1000, 0)))
+    assert "not square" in blur_tools.redact(stretched, [PLATE]).warnings[0]
+    assert blur_tools.redact(png(deep(3), chunk(b"pHYs", struct.pack(">IIB", 5, 5, 0))), [PLATE]).warnings == ()
+
+
 @pytest.mark.parametrize("name", ["PNG 3", "TIFF 3 raw <", "TIFF 1 deflate <"])
 def test_metadata_goes_and_is_copied_as_of_8_bits(name):
     channels, _make = FILES[name]
@@ -253,9 +277,9 @@ def test_metadata_goes_and_is_copied_as_of_8_bits(name):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (tiff(deep(1).astype(np.int16)), "16 bits a channel, which are signed numbers"),
-        (tiff(deep(1).astype(np.float32)), "32 bits a channel, which are floating-point numbers"),
-        (tiff(deep(1).astype(np.float16)), "16 bits a channel, which are floating-point|unknown pixel mode"),
+        (tiff(deep(1).astype(np.int16)), "samples are signed numbers"),
+        (tiff(deep(1).astype(np.float32)), "samples are floating-point numbers"),
+        (tiff(deep(1).astype(np.float16)), "samples are floating-point numbers|unknown pixel mode"),
         (tiff(deep(1).astype(np.uint32)), "32 bits a channel|unknown pixel mode"),
         (tiff(deep(1), extratags=[(262, 3, 1, 0, True)]), "convert it to 8 bits"),
         (tiff(np.moveaxis(deep(3), 2, 0), planarconfig="separate"), "16 bits a channel"),

@@ -185,6 +185,21 @@ def test_a_png_of_16_bits_is_refused_whatever_stands_before_its_header(ninth):
     assert "255 bits" not in caught.value.reason
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_one_transparent_grey_of_a_png_of_few_bits_stays_transparent(bits):
+    top = 2**bits - 1
+    rows = [0, top, top - 1, top] * 2  # of 8 pixels
+    packed = int("".join(f"{value:0{bits}b}" for value in rows), 2).to_bytes(bits, "big")
+    plain = png(8, 1, bits, 0, zlib.compress(b"\0" + packed))
+    behind_header = 8 + 25
+    data = plain[:behind_header] + chunk(b"tRNS", struct.pack(">H", top)) + plain[behind_header:]
+    picture = load_picture(data)
+    assert picture.image.mode == "LA"
+    grey, alpha = (np.asarray(picture.image)[0, :, channel].tolist() for channel in (0, 1))
+    assert grey == [value * (255 // top) for value in rows]
+    assert alpha == [0 if value == top else 255 for value in rows]
+
+
 def test_a_tiff_of_another_colour_space_is_refused_by_its_mode(encode):
     with pytest.raises(PictureError, match="mode LAB cannot be rendered; convert it to RGB"):
         load_picture(encode(Image.new("LAB", (3, 2)), "TIFF"))

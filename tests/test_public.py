@@ -28,7 +28,7 @@ ROOMS = (
     ("detectors", "redaction"),
     ("service",),
     ("picture", "_deep"),
-    ("_formats", "_boxes"),
+    ("_formats", "_boxes", "_tiff"),
     ("orientation", "outlines"),
     ("sources",),
     ("result", "detections", "settings"),

@@ -23,6 +23,7 @@ from blur_tools.engines import Answer
 from blur_tools.picture import load_picture
 from blur_tools.redaction._scan_outside import compare
 from blur_tools.redaction.masks import regions
+from blur_tools.samples import scenes
 
 PLATE = Detection("plate", box_polygon(60, 50, 110, 70), 0.9)
 FACE = Detection("face", box_polygon(130, 20, 160, 60), 0.8)
@@ -105,13 +106,13 @@ class TestOutside:
         # one MCU elsewhere is another; encoders code the others as they were
         pixels.paste(pixels.crop((16, 16, 32, 32)), (0, 96))
         other = saved("JPEG", pixels, quality=95)
-        compared = compare(load_picture(original), load_picture(other), [])
+        compared = compare(load_picture(original), load_picture(other), [], DEFAULTS)
         assert compared.basis == "blocks"
         assert 1 <= compared.changed <= 4
         hidden = regions(
             [Detection("plate", box_polygon(0, 96, 16, 112))], BlurSettings(plates=10, margin=0), (192, 128)
         )
-        assert compare(load_picture(original), load_picture(other), hidden).same
+        assert compare(load_picture(original), load_picture(other), hidden, DEFAULTS).same
 
     def test_large_pictures_are_compared_in_bands(self, monkeypatch):
         from blur_tools.redaction import _scan_outside
@@ -120,9 +121,9 @@ class TestOutside:
         more = Detections([*FOUND, Detection("plate", box_polygon(10, 100, 30, 110))])
         pair = load_picture(original), load_picture(blur_tools.redact(original, more).data)
         hidden = regions(FOUND, DEFAULTS, (192, 128))
-        whole = compare(*pair, hidden)
+        whole = compare(*pair, hidden, DEFAULTS)
         monkeypatch.setattr(_scan_outside, "BAND_UNITS", 1)
-        assert compare(*pair, hidden) == whole
+        assert compare(*pair, hidden, DEFAULTS) == whole
         assert whole.changed > 0
 
     def test_recoding_is_said_as_the_method_says_it(self):
@@ -135,6 +136,15 @@ class TestOutside:
         unknown = checked(recoded, original)
         assert unknown.verdict == "failed"
         assert "differ by up to" in unknown.problems[0]
+
+    @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+    def test_a_format_without_loss_is_not_excused_by_a_method(self, kind):
+        original = saved(kind)
+        pixels = scene()
+        pixels.paste((0, 0, 0), (10, 100, 30, 110))
+        for method in ("reencode", "reencode-keep"):
+            verdict = checked(saved(kind, pixels), original, Detections(), method=method)
+            assert (verdict.verdict, verdict.outside) == ("failed", "changed")
 
     def test_other_regions_are_the_likely_reason(self):
         original = saved("PNG")
@@ -194,6 +204,40 @@ class TestInside:
         for intensity in (8, 9, 10):
             params = {"plates": intensity, "faces": intensity, "effect": effect}
             assert not checked(blur_tools.redact(original, FOUND, **params).data, original, **params).problems
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+    @pytest.mark.parametrize("right", [100, 160, 180])
+    def test_a_part_that_is_left_fails(self, kind, right):
+        """Somebody widens a plate in the table and does not redact it again."""
+        noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        original = saved(kind, Image.fromarray(noise).resize((320, 240)))
+        result = blur_tools.redact(original, [Detection("plate", box_polygon(50, 50, right, 100))], margin=0)
+        wider = Detections([Detection("plate", box_polygon(50, 50, 230, 100))])
+        verdict = checked(result.data, original, wider, method=result.method, margin=0)
+        assert verdict.verdict == "failed"
+        left = int(verdict.problems[0].split("(")[1].split(",")[0])
+        assert right - 17 <= left <= right + 17  # tiles are a third of its height
+        narrow = Detections(result.detections)
+        assert checked(result.data, original, narrow, method=result.method, margin=0).verdict == "ok"
+
+    def test_a_single_data_unit_that_is_left_fails(self):
+        noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+        original = saved("JPEG", Image.fromarray(noise).resize((768, 512)), quality=90)
+        found = Detections([Detection("face", box_polygon(100, 100, 500, 400))])
+        hidden = load_picture(blur_tools.redact(original, found).data).image.copy()
+        assert checked(saved("PNG", hidden), original, found, method="reencode").problems == ()
+        with Image.open(io.BytesIO(original)) as image:
+            hidden.paste(image.crop((248, 248, 256, 256)), (248, 248))
+        verdict = checked(saved("PNG", hidden), original, found, method="reencode")
+        assert verdict.problems == ("nothing is hidden at (248, 248) to (256, 256): face",)
+
+    @pytest.mark.parametrize("effect", ["gaussian", "pixelate"])
+    def test_what_a_low_intensity_leaves_is_not_called_bare(self, effect):
+        for scene in scenes()[:2]:
+            for intensity in (1, 5):
+                params = {"plates": intensity, "faces": intensity, "effect": effect}
+                result = blur_tools.redact(scene.data, scene.truth, **params)
+                assert not checked(result.data, scene.data, scene.truth, method=result.method, **params).problems
 
     def test_flat_regions_look_the_same_when_hidden(self):
         flat = saved("PNG", Image.new("RGB", (192, 128), (90, 90, 90)))
@@ -465,7 +509,9 @@ class TestMeaning:
             verdict = checked(after, before, Detections(), method=method)
             assert (verdict.verdict, verdict.outside) == ("failed", "changed")
             assert any(words in text for text in verdict.problems)
-        recoded = checked(after, before, Detections(), method="reencode")
+        never_lossy = "PNG" in name or "TIFF" in name or before[:4] in (b"\x89PNG", b"II*\0")
+        assert (checked(after, before, Detections(), method="reencode").verdict == "failed") == never_lossy
+        recoded = checked(after, before, Detections(), method="server")
         assert (recoded.verdict, recoded.outside) == ("doubtful", "recoded")
         assert any(words in text for text in recoded.doubts)
 

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin, features
 
-from blur_tools._boxes import is_sequence, picture_properties
+from blur_tools._boxes import is_cropped, is_sequence, picture_properties, primary_properties
 from blur_tools._deep import Deep, deep_layout, read_deep
 from blur_tools._formats import FORMATS, Format, not_a_picture, sniff
+from blur_tools._tiff import refusal_of_tiff
 from blur_tools.detections import Box
 from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
@@ -36,7 +37,7 @@ MAX_PIXELS = 200_000_000
 MAX_SCANS = 100
 """Most scans of a JPEG; each costs a pass over all pixels (progressive ones usually have about 10)."""
 
-BITS_PER_SAMPLE_TAG, SAMPLE_FORMAT_TAG = 258, 339
+BITS_PER_SAMPLE_TAG = 258
 
 _DEEP = {"PNG": (16,), "TIFF": (16,), "HEIF": (10, 12)}
 """Bits a channel, beyond 8, that are kept."""
@@ -187,6 +188,8 @@ def load_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Picture:
         size, exif, tag = image.size, _tiff_exif(image), header_orientation(image)
         if channels is None:
             stored = _decoded(image)
+            if kind.name == "PNG":
+                _widen_key(stored, source.data)
         else:
             stored, deep = read_deep(kind, image, source.data, channels, _decoded)
         # after decoding: a PNG may carry chunks behind its pixels; a TIFF has forgotten its tag then
@@ -267,10 +270,12 @@ def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: 
         raise PictureError(source.origin, "has no pixels")
     if _has_more(image) or (kind.name in ("HEIF", "AVIF") and is_sequence(source.data)):
         raise PictureError(source.origin, "has several frames or pages; split it into single pictures")
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := refusal_of_tiff(image)):
+        raise PictureError(source.origin, reason)
     bits = _bits(kind, image, source.data)
     channels = deep_layout(kind, image, source.data) if bits in _DEEP.get(kind.name, ()) else None
     if bits > 8 and channels is None:
-        raise PictureError(source.origin, f"has {bits} bits a channel{_of_what(image)}; convert it to 8 bits first")
+        raise PictureError(source.origin, f"has {bits} bits a channel; convert it to 8 bits first")
     if channels is not None and width * height > max_pixels // 2:
         raise PictureError(
             source.origin, f"{width} x {height} pixels of {bits} bits; the limit of these is {max_pixels // 2:,}"
@@ -281,6 +286,10 @@ def _check_header(source: Source, kind: Format, image: Image.Image, max_pixels: 
         raise PictureError(source.origin, f"a JPEG of more than {MAX_SCANS} scans")
     if kind.name == "AVIF":
         _check_colours(source)
+        # Pillow shows, and would write, what the owner has cropped away
+        if any(name == b"clap" and is_cropped(clap, width, height) for name, clap in primary_properties(source.data)):
+            raise PictureError(source.origin, "an AVIF that its container crops (clap), which is not followed; save "
+                               "the part that is to be seen as a picture of its own")  # fmt: skip
     return channels
 
 
@@ -297,14 +306,6 @@ def _bits(kind: Format, image: Image.Image, data: bytes) -> int:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(map(int, image.tag_v2.get(BITS_PER_SAMPLE_TAG, (1,))))
     return 16 if image.mode.startswith(("I", "F")) else 8
-
-
-def _of_what(image: Image.Image) -> str:
-    """Of a TIFF what kind of numbers they are: not all of 16 bits are read."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return ""
-    kind = image.tag_v2.get(SAMPLE_FORMAT_TAG, (1,))[0]
-    return {2: ", which are signed numbers", 3: ", which are floating-point numbers"}.get(kind, "")
 
 
 def _check_colours(source: Source) -> None:
@@ -384,6 +385,13 @@ def _decoded(image: Image.Image) -> Image.Image:
     image.load()
     # a copy: the readers of these decode again, over what was rendered, when somebody seeks in them
     return image.copy() if image.format in ("HEIF", "AVIF") else image
+
+
+def _widen_key(image: Image.Image, data: bytes) -> None:
+    """Give the transparent colour of a grey PNG of 1, 2 or 4 bits as Pillow gives its pixels, of 8 bits."""
+    top, key = 2 ** data[24] - 1, image.info.get("transparency")
+    if top < 255 and data[25] == 0 and isinstance(key, int) and 0 < key <= top:
+        image.info["transparency"] = key * (255 // top)
 
 
 def header_orientation(image: Image.Image) -> int:

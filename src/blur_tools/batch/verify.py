@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from blur_tools._cores import available_cores
+from blur_tools._tiff import tiff_losses_of
 from blur_tools.batch.rows import message, storable
 from blur_tools.batch.runner import run_ordered, with_progress
 from blur_tools.detections import Box, Detection, Detections
@@ -27,6 +28,7 @@ COLUMNS = ("verdict", "outside", "leaks", "missed", "problems", "doubts")
 
 _EXACT = ("jpeg-lossless", "jpeg-transcode", "lossless")
 _LOSSY = ("reencode-keep", "reencode", "server")
+_NEVER_LOSSY = ("PNG", "BMP", "TIFF")
 _FATAL = (SettingsError, ModelError, ExtraMissingError)  # wrong for every file alike
 LEAST_PIXELS = 9
 """A region with fewer hides nothing that could be seen."""
@@ -184,6 +186,7 @@ class _Check:
         self.findings: list[Finding] = []
         self.missed: list[Detection] = []
         self.outside = ""
+        self.lossy = False
 
     def run(self, engine: Engine | None) -> None:
         source = load_source(self.subject.file)
@@ -212,23 +215,32 @@ class _Check:
             return
         if found is None:
             self.doubts.append("what was to be hidden is not known, so all of it was compared with its original")
+        losses = tiff_losses_of(before.source.data)
+        self.lossy = self.subject.method in _LOSSY and self._can_be_lossy(before, after, losses)
         hidden = regions(found or (), self.settings, before.size)
         self._reach([item for item in found or () if not item.keep], hidden)
-        compared = compare(before, after, hidden)
+        compared = compare(before, after, hidden, self.settings)
         if hidden and not compared.bare and before.source.data == after.source.data:
             self.problems.append("it is its original, byte for byte: nothing is hidden, or it was compared with itself")
         self.outside = self._outside(compared, known=found is not None)
         if meaning := other_meaning(before, after):
-            lossy = self.subject.method in _LOSSY
-            (self.doubts if lossy else self.problems).extend(meaning)
+            (self.doubts if self.lossy else self.problems).extend(meaning)
             # the same numbers, and they show something else
-            self.outside = "recoded" if lossy else "changed"
+            self.outside = "recoded" if self.lossy else "changed"
+        if losses:
+            # both were read with the same loss
+            self.doubts.extend(losses)
+            self.outside = "recoded"
         if lost_profile(before, after):
             self.doubts.append("the colour profile of its original, which holds more than colours, is not there")
             self.outside = "changed"
-        for number in compared.bare:
-            left, top, right, bottom = hidden[number].box
+        for number, (left, top, right, bottom) in compared.bare:
             self.problems.append(f"nothing is hidden at ({left}, {top}) to ({right}, {bottom}): {hidden[number].kind}")
+
+    def _can_be_lossy(self, before: Picture, after: Picture, losses: tuple[str, ...]) -> bool:
+        """Whether the method can be true: a file of these formats is never coded anew with a loss."""
+        kept = before.format.name == after.format.name and before.format.name in _NEVER_LOSSY
+        return not kept or bool(losses) or self.subject.method == "server"
 
     def _reach(self, wanted: Sequence[Detection], hidden: Sequence[Region]) -> None:
         """What the table wants hidden and the settings, or its own coordinates, do not hide."""
@@ -246,7 +258,7 @@ class _Check:
         how = f"{compared.changed:,} {'MCUs' if compared.basis == 'blocks' else 'pixels'} outside the regions differ"
         how += f" by up to {compared.largest}" if compared.basis == "pixels" else ""
         method = self.subject.method
-        if method in _LOSSY:
+        if self.lossy:
             self.doubts.append(f"{how}, as {method!r} says")
             return "recoded"
         if not known:

@@ -6,23 +6,29 @@ no types of their own: the compiler finds them. Coefficients are in zigzag order
 
 Bits are read 64 at a time from wherever the last code ended. Numbers that count or index bits are unsigned: a negative
 index would mean one from the end, which takes another comparison each time.
-
-The first use compiles for some seconds; the result is kept on disk beside this file, or in the user's cache.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-__all__ = ["DC_SKIP_BITS", "SKIP_BITS", "bits_at", "decode_scan", "fill_dc_skips", "fill_skips", "is_clean", "kernel",
-           "part", "swapped", "unstuff"]  # fmt: skip
+from blur_tools.redaction._compiling import kernel, part
 
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = [
+    "DC_SKIP_BITS",
+    "SKIP_BITS",
+    "bits_at",
+    "decode_scan",
+    "fill_dc_skips",
+    "fill_skips",
+    "is_clean",
+    "swapped",
+    "unstuff",
+]
 
 SKIP_BITS = 13
 """Bits that are looked at to skip several AC coefficients at once: a table of these stays in the processor's cache."""
@@ -52,22 +58,6 @@ MCUS_DIFFER, BAD_CODE, TOO_LONG, TOO_LARGE = -1, -2, -3, -4
 SEGMENT, START, STOP, FIRST, LAST, FOLLOWED = range(6)
 
 _LITTLE_ENDIAN = sys.byteorder == "little"
-
-
-def kernel(function: F, *signature: Any, **options: Any) -> F:
-    """Compile, kept on disk where a place for it can be written."""
-    options |= {"nogil": True, "boundscheck": True}
-    compiler: Any = njit
-    try:
-        compiled = compiler(*signature, cache=True, **options)(function)
-    except RuntimeError:  # numba finds no such place
-        compiled = compiler(*signature, **options)(function)
-    return cast("F", compiled)
-
-
-def part(function: F) -> F:
-    """Compile as a part of those that call it: a call of its own takes longer than what these few steps do."""
-    return kernel(function, inline="always")
 
 
 @part

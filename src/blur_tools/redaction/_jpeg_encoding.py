@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from blur_tools.redaction._compiling import kernel, part
 from blur_tools.redaction._jpeg_decoding import (
     FIRST,
     FOLLOWED,
@@ -15,8 +16,6 @@ from blur_tools.redaction._jpeg_decoding import (
     STOP,
     bits_at,
     is_clean,
-    kernel,
-    part,
     swapped,
 )
 

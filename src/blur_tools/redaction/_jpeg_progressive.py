@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from blur_tools.redaction._jpeg_decoding import BAD_CODE, MCUS_DIFFER, TOO_LONG, bits_at, kernel
+from blur_tools.redaction._compiling import kernel
+from blur_tools.redaction._jpeg_decoding import BAD_CODE, MCUS_DIFFER, TOO_LONG, bits_at
 
 __all__ = ["measure_ac_scan", "measure_dc_scan"]
 

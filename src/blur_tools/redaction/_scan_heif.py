@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from blur_tools.redaction._scan_exif import scan_directories
 from blur_tools.redaction._scan_findings import NOTE, Findings
-from blur_tools.redaction._scan_heif_codes import ALPHA_TYPES, scan_coded, scan_property
+from blur_tools.redaction._scan_heif_codes import scan_coded, scan_property
+from blur_tools.redaction._scan_heif_items import DERIVED, Item, Items, own_items, scan_shown
 from blur_tools.redaction._scan_text import inflated, scan_jumbf, scan_xmp
 
 __all__ = ["scan_heif"]
@@ -18,9 +18,6 @@ MOST_BOXES, MOST_ITEMS, MOST_MEDIA, MOST_BRANDS = 10_000, 5_000, 100, 16
 LONGEST_GROUP = 28
 """Bytes of a group of four items, such as a picture and its versions."""
 
-MOST_DERIVED = 4
-"""Steps from a picture to what it is made of."""
-
 _BRAND = re.compile(rb"hei[cmsx]|hev[cmsx]|mif[123]|msf1|mi(af|Pr)|MiH[BEA]|MA1[AB]|avi[fos]|av01|jpe[gs]|j2[ki]s?|"
                     rb"tmap|mp4[12]|iso[2-9m]|heif|unif|geo1|MPEG|MiAn|MiBr|MiCm")  # fmt: skip
 MOST_UNKNOWN = 2
@@ -28,9 +25,6 @@ MOST_UNKNOWN = 2
 
 _PICTURE_ITEMS = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"grid", b"iovl", b"iden", b"tmap", b"unci", b"j2k1",
                   b"vvc1", b"lhv1")  # fmt: skip
-_DERIVED = {b"grid": 12, b"iden": 0, b"tmap": 256, b"iovl": 4096}
-"""Items that say how others make one picture, with the bytes that they need at most."""
-
 _USUAL_NAMES = (b"", b"Color", b"Alpha", b"Exif", b"XMP", b"Image", b"HEVC Image", b"HEVC Thumbnail", b"libavif",
                 b"Picture", b"Main Image", b"Thumbnail", b"Image Handler", b"GMap", b"PictureHandler")  # fmt: skip
 """Names of items and handlers that programs write into every file."""
@@ -42,33 +36,6 @@ FILE, INSIDE = 0, 1
 
 # where the data is: in this file
 _THIS_FILE = b"\0\0\0\x1cdref\0\0\0\0\0\0\0\1\0\0\0\x0curl \0\0\0\1"
-
-
-@dataclass
-class _Item:
-    kind: bytes = b""
-    content_type: bytes = b""
-    packing: bytes = b""
-    parts: list[tuple[int, int]] = field(default_factory=list)
-
-
-@dataclass
-class _Items:
-    """What the boxes of a ``meta`` box say of its items."""
-
-    primary: int | None = None
-    listed: dict[int, _Item] = field(default_factory=dict)
-    located: dict[int, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
-    references: dict[bytes, dict[int, list[int]]] = field(default_factory=dict)
-    properties: list[tuple[bytes, int, int]] = field(default_factory=list)
-    property_of: dict[int, list[int]] = field(default_factory=dict)
-    repeats: bool = False
-    inner: tuple[int, int] | None = None
-
-    def has(self, item: int, kind: bytes) -> list[tuple[int, int]]:
-        """Where an item's properties of one kind are."""
-        mine = (self.properties[i - 1] for i in self.property_of.get(item, ()) if 0 < i <= len(self.properties))
-        return [(start, stop) for name, start, stop in mine if name == kind]
 
 
 class _Boxes:
@@ -98,7 +65,7 @@ class _Boxes:
 
 def scan_heif(found: Findings) -> None:
     """Look through a HEIF or AVIF file."""
-    boxes, items = _Boxes(found), _Items()
+    boxes, items = _Boxes(found), Items()
     media: list[tuple[int, int]] = []
     seen: set[bytes] = set()
     for name, start, body, stop in boxes.within(0, len(found.data)):
@@ -143,7 +110,7 @@ def _label(name: bytes) -> str:
     return "".join(chr(c) if 32 < c < 127 else "?" for c in name)
 
 
-def _meta(boxes: _Boxes, items: _Items, start: int, stop: int) -> None:
+def _meta(boxes: _Boxes, items: Items, start: int, stop: int) -> None:
     found, number = boxes.found, boxes.number
     seen: set[bytes] = set()
     for name, _, body, end in boxes.within(start, stop):
@@ -185,7 +152,7 @@ def _name(found: Findings, where: str, start: int, stop: int) -> None:
         found.text(where, "a name", start, stop)
 
 
-def _information(boxes: _Boxes, items: _Items, start: int, stop: int) -> None:
+def _information(boxes: _Boxes, items: Items, start: int, stop: int) -> None:
     """An item's entry: its number, what it is, its name, and of some the type of content."""
     found, version = boxes.found, boxes.data[start] if start < stop else 0
     wide = 4 if version >= 3 else 2
@@ -203,10 +170,10 @@ def _information(boxes: _Boxes, items: _Items, start: int, stop: int) -> None:
     if number in items.listed or len(items.listed) >= MOST_ITEMS:
         found.broken("HEIF/infe", "an item that is listed already, or too many", start, stop)
         return
-    items.listed[number] = _Item(kind, content_type, packing)
+    items.listed[number] = Item(kind, content_type, packing)
 
 
-def _references(boxes: _Boxes, items: _Items, start: int, stop: int, wide: int) -> None:
+def _references(boxes: _Boxes, items: Items, start: int, stop: int, wide: int) -> None:
     for kind, _, inner, last in boxes.within(start, stop):
         count = boxes.number(inner + wide, 2)
         first, end = inner + wide + 2, inner + wide + 2 + wide * count
@@ -222,7 +189,7 @@ def _references(boxes: _Boxes, items: _Items, start: int, stop: int, wide: int) 
         known += targets
 
 
-def _locations(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
+def _locations(boxes: _Boxes, items: Items, body: int, end: int) -> None:
     """The item location box: where each item's parts are."""
     number, version = boxes.number, boxes.number(body, 1)
     sizes = number(body + 4, 2)
@@ -259,7 +226,7 @@ def _locations(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
     boxes.found.hidden("HEIF/iloc", "bytes behind the places", min(position, end), end)
 
 
-def _properties(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
+def _properties(boxes: _Boxes, items: Items, body: int, end: int) -> None:
     for name, _, inner, last in boxes.within(body, end):
         if name == b"ipco":
             items.properties += [(kind, start, stop) for kind, _, start, stop in boxes.within(inner, last)]
@@ -269,7 +236,7 @@ def _properties(boxes: _Boxes, items: _Items, body: int, end: int) -> None:
             boxes.found.unknown(f"HEIF/{_label(name)}", "a box that no picture needs", inner, last)
 
 
-def _associations(boxes: _Boxes, items: _Items, position: int, end: int) -> None:
+def _associations(boxes: _Boxes, items: Items, position: int, end: int) -> None:
     number, wide = boxes.number, 2 if boxes.data[position : position + 1] == b"\0" else 4
     size, mask = (2, 0x7FFF) if number(position + 1, 3) & 1 else (1, 0x7F)
     count, position = number(position + 4, 4), position + 8
@@ -285,7 +252,7 @@ def _associations(boxes: _Boxes, items: _Items, position: int, end: int) -> None
     boxes.found.hidden("HEIF/ipma", "bytes behind the value", min(position, end), end)
 
 
-def _place(found: Findings, items: _Items) -> None:
+def _place(found: Findings, items: Items) -> None:
     """Say of each item where in the file its parts are, and judge what is located and not listed."""
     size = len(found.data)
     for number, (method, parts) in items.located.items():
@@ -313,11 +280,9 @@ def _place(found: Findings, items: _Items) -> None:
         found.broken("HEIF/ipma", "properties or items that are not there, or again", 0, size)
 
 
-def _items(found: Findings, items: _Items) -> None:
-    own = {items.primary} if items.primary is not None else set()
-    for _ in range(MOST_DERIVED):  # tiles of a grid, and pictures laid over each other
-        own |= {part for item in own for part in items.references.get(b"dimg", {}).get(item, [])}
-    own |= _transparency(found.data, items, own)
+def _items(found: Findings, items: Items) -> None:
+    own = own_items(found.data, items)
+    scan_shown(found, items, own)
     thumbnails, auxiliary = (items.references.get(name, {}) for name in (b"thmb", b"auxl"))
     for number, item in items.listed.items():
         if not item.parts:
@@ -344,10 +309,10 @@ def _items(found: Findings, items: _Items) -> None:
         found.add("HEIF", "no items; this is a sequence or not whole", 0, len(found.data), "unknown", NOTE)
 
 
-def _own(found: Findings, item: _Item) -> None:
+def _own(found: Findings, item: Item) -> None:
     """The picture itself, or what it is made of."""
-    if item.kind in _DERIVED:
-        room = _DERIVED[item.kind]
+    if item.kind in DERIVED:
+        room = DERIVED[item.kind]
         for start, stop in item.parts:
             found.hidden(f"HEIF/{_label(item.kind)}", "more than it takes to put a picture together",
                          min(start + room, stop), stop)  # fmt: skip
@@ -356,18 +321,7 @@ def _own(found: Findings, item: _Item) -> None:
         scan_coded(found, item.kind, item.parts)
 
 
-def _transparency(data: bytes, items: _Items, own: set[int]) -> set[int]:
-    """The alpha channel of each part of the picture: one, of the same size, as of every other format."""
-    alpha: dict[int, int] = {}
-    for number, masters in items.references.get(b"auxl", {}).items():
-        named = [data[start + 4 : stop].partition(b"\0")[0] for start, stop in items.has(number, b"auxC")]
-        sizes = [[data[a:b] for a, b in items.has(item, b"ispe")] for item in (number, *masters)]
-        if len(masters) == 1 and masters[0] in own and named and named[0] in ALPHA_TYPES and sizes[0] == sizes[1]:
-            alpha.setdefault(masters[0], number)
-    return set(alpha.values())
-
-
-def _xmp(found: Findings, item: _Item, start: int, stop: int) -> None:
+def _xmp(found: Findings, item: Item, start: int, stop: int) -> None:
     if not item.packing:
         scan_xmp(found, "XMP", start, stop)
     elif item.packing == b"deflate" and (plain := inflated(found.content(start, stop))) is not None:

@@ -11,18 +11,16 @@ import numpy.typing as npt
 from blur_tools.picture import Picture
 from blur_tools.redaction._jpeg_blocks import Bools, patches, touched_units
 from blur_tools.redaction._jpeg_markers import Frame, JpegError, read_frame
+from blur_tools.redaction._scan_inside import bare_part
 from blur_tools.redaction.jpeg import scan_module
-from blur_tools.redaction.masks import Region
+from blur_tools.redaction.masks import PixelBox, Region
+from blur_tools.settings import BlurSettings
 
 __all__ = ["Comparison", "compare"]
 
 BAND_UNITS = 1 << 18
 """Data units that are held at once, of each file."""
 BAND_ROWS = 256
-
-FLAT, ALIKE = 8, 0.8
-"""Grey levels in which there is nothing to see; correlation of details above which the same is still seen: what was
-only coded anew lies above, what was blurred or covered far below."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,14 @@ class Comparison:
     largest : int
         Largest difference of a pixel outside the regions, 0 to 255, of 16 bits a channel 0 to 65535; 0 where blocks
         were compared.
-    bare : tuple of int
-        Regions, by their position, in which nothing was changed though they are not of one colour.
+    bare : tuple of (int, (left, top, right, bottom))
+        Regions, by their position, of which a part still shows the original, with where that is.
     """
 
     basis: str
     changed: int
     largest: int = 0
-    bare: tuple[int, ...] = ()
+    bare: tuple[tuple[int, PixelBox], ...] = ()
 
     @property
     def same(self) -> bool:
@@ -53,14 +51,15 @@ class Comparison:
         return self.changed == 0
 
 
-def compare(before: Picture, after: Picture, regions: Sequence[Region]) -> Comparison:
-    """Compare a redacted picture with its original; both have the same size.
+def compare(before: Picture, after: Picture, regions: Sequence[Region], settings: BlurSettings) -> Comparison:
+    """Compare a redacted picture with its original; both have the same size. `settings` say how strong to hide.
 
     JPEGs of the same coding are compared by their coefficients, block by block, all others by their pixels. Of a JPEG
     that cannot be followed here, pixels within one MCU around the touched ones are left out: decoders smooth colour
     over the border between blocks.
     """
-    bare = tuple(number for number, region in enumerate(regions) if _is_bare(before, after, region))
+    parts = ((number, bare_part(before, after, region, settings)) for number, region in enumerate(regions))
+    bare = tuple((number, part) for number, part in parts if part is not None)
     frame: Frame | None = None
     if before.format.name == after.format.name == "JPEG":
         try:
@@ -75,27 +74,6 @@ def compare(before: Picture, after: Picture, regions: Sequence[Region]) -> Compa
         outside = np.where(hidden, 0, difference)
         changed, largest = changed + int(np.count_nonzero(outside)), max(largest, int(outside.max()))
     return Comparison("pixels", changed, largest, bare)
-
-
-def _is_bare(before: Picture, after: Picture, region: Region) -> bool:
-    """Whether what a region had is still there: its detail, or what is left of it, follows the original's."""
-    hard = np.asarray(region.mask) == 255
-    if hard.sum() < 2:
-        return False
-    old, new = (np.asarray(p.image.crop(region.box).convert("L")).astype(np.float64) for p in (before, after))
-    spread = np.ptp(old[hard])
-    if (old[hard] == new[hard]).all():
-        return bool(spread > 2)
-    if spread <= FLAT:
-        return False
-    details = [_detail(pixels)[hard[1:, 1:]] for pixels in (old, new)]
-    lengths = [float(np.linalg.norm(detail)) for detail in details]
-    return float(details[0] @ details[1]) > ALIKE * max(lengths[0] * lengths[1], 1e-9)
-
-
-def _detail(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Differences to the neighbours above and left; what changes slowly cancels out."""
-    return 2 * pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]
 
 
 def _differing_mcus(before: bytes, after: bytes, frame: Frame, regions: Sequence[Region]) -> int:

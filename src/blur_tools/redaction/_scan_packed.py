@@ -66,10 +66,11 @@ def too_many_codes(size: int) -> bool:
 @lru_cache(maxsize=1)
 def _follow_compiled() -> Callable[..., tuple[int, int]]:
     try:
-        from blur_tools.redaction._jpeg_decoding import kernel
-    except ImportError:  # without numba
+        from blur_tools.redaction._compiling import kernel
+
+        return kernel(_follow)
+    except Exception:  # without numba, or with one that does not work
         return _follow
-    return kernel(_follow)
 
 
 def _follow(content: bytes, bits: int, wanted: int, tiff: bool, lengths: Any) -> tuple[int, int]:

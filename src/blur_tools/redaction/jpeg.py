@@ -79,7 +79,7 @@ def scan_module(frame: Frame, hiding: bool) -> ModuleType:
     Raises
     ------
     NotFollowed
-        It cannot follow these, or numba is missing.
+        It cannot follow these, or numba is missing or does not work.
     """
     sequential = frame.process in (0xC0, 0xC1)
     if not (sequential or (frame.process == PROGRESSIVE_HUFFMAN and not hiding)) or frame.precision != 8:
@@ -94,6 +94,8 @@ def scan_module(frame: Frame, hiding: bool) -> ModuleType:
         from blur_tools.redaction import _jpeg_scans
     except ImportError as error:
         raise NotFollowed("numba is not installed") from error
+    except Exception as error:  # whatever a numba that is broken, or does not go with this numpy, raises
+        raise NotFollowed(f"the loops that follow it cannot be compiled: {type(error).__name__}: {error}") from error
     return _jpeg_scans
 
 

@@ -8,7 +8,7 @@ comment, or bytes behind the end of the picture. What was written is scanned; `r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -33,6 +33,7 @@ __all__ = [
     "left_out",
     "refuse_leaks",
     "resolution",
+    "significant_bits",
 ]
 
 LARGEST_SEGMENT = 0xFFFD  # of a JPEG, without the two bytes of its length
@@ -201,22 +202,35 @@ def icc_profile(picture: Picture) -> bytes | None:
     return profile if profile_problem(profile) is None else None
 
 
-_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+_COLOUR_CHUNKS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
 
 
 def colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """A PNG's chunks without which its pixels would mean other colours, before the first pixels."""
     found: dict[bytes, bytes] = {}
+    for name, content in _chunks(data):
+        if _COLOUR_CHUNKS.get(name) == len(content):
+            found.setdefault(name, content)
+    return list(found.items())
+
+
+def significant_bits(data: bytes, written: bytes) -> list[tuple[bytes, bytes]]:
+    """A PNG's chunk of how many bits of a sample count, where that says the same of the PNG that was written."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}.get(written[25])
+    chunks = ((name, content) for name, content in _chunks(data) if name == b"sBIT" and len(content) == channels)
+    return list(chunks)[:1]
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """A PNG's chunks before the first pixels."""
     position = 8
     while position + 8 <= len(data):
         length = int.from_bytes(data[position : position + 4], "big")
         name = data[position + 4 : position + 8]
         if name == b"IDAT":
             break
-        if _COLOUR_CHUNKS.get(name) == length:
-            found.setdefault(name, data[position + 8 : position + 8 + length])
+        yield name, data[position + 8 : position + 8 + length]
         position += 12 + length
-    return list(found.items())
 
 
 DRI, DAC = 0xDD, 0xCC

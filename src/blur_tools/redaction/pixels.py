@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, PngImagePlugin, features
 
-from blur_tools._boxes import picture_properties
+from blur_tools._boxes import picture_properties, primary_properties
 from blur_tools._deep import Deep
+from blur_tools._tiff import tiff_losses_of
 from blur_tools.detections import Detection
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, Picture
@@ -32,12 +34,18 @@ from blur_tools.redaction.metadata import (
     left_out,
     refuse_leaks,
     resolution,
+    significant_bits,
 )
 from blur_tools.redaction.scan import scan_bytes
 from blur_tools.redaction.xmp import clean_xmp
 from blur_tools.settings import BlurSettings
 
 __all__ = ["Written", "redact_picture", "render"]
+
+STRETCHED = "that its pixels are not square is not copied"
+
+PNG_HEAD = 8 + 25
+"""Bytes of a PNG up to the end of its header."""
 
 PNG_LEVEL = 1
 """zlib level: level 6 takes four times as long and saves a fifth of the bytes."""
@@ -212,18 +220,30 @@ def _same_coding(picture: Picture, data: bytes) -> bool:
         return coding(before) == coding(after)
 
 
-def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str]:
+def _write_png(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
     chunks = PngImagePlugin.PngInfo()
-    for name, data in colour_chunks(picture.source.data):
-        chunks.add(name, data)
     if beside.xmp:
         chunks.add_itxt("XML:com.adobe.xmp", beside.xmp.decode())
+    said = (STRETCHED,) if _is_stretched(picture.info.get("aspect")) else ()
 
     def save(image: Image.Image) -> bytes:
         image.info = {}
         return _saved(picture, image, beside, compress_level=PNG_LEVEL, pnginfo=chunks)
 
-    return save(picture.image) if picture.deep is None else deep_png(picture.deep, PNG_LEVEL, save), "lossless"
+    data = save(picture.image) if picture.deep is None else deep_png(picture.deep, PNG_LEVEL, save)
+    original = picture.source.data
+    # Pillow writes only some of these
+    kept = [*colour_chunks(original), *significant_bits(original, data)]
+    return data[:PNG_HEAD] + b"".join(_png_chunk(*chunk) for chunk in kept) + data[PNG_HEAD:], "lossless", said
+
+
+def _png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def _is_stretched(aspect: Any) -> bool:
+    """Whether pixels are not square, by a pair of numbers."""
+    return isinstance(aspect, tuple) and len(aspect) == 2 and aspect[0] != aspect[1]
 
 
 def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -234,7 +254,8 @@ def _write_webp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
     return _saved(picture, image, beside, quality=WEBP_QUALITY), "reencode"
 
 
-def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
+def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str, ...]]:
+    losses = tiff_losses_of(picture.source.data)
     compression = picture.info.get("compression", "raw")
     if compression not in _LOSSLESS_TIFF:
         compression = "tiff_adobe_deflate"
@@ -247,7 +268,8 @@ def _write_tiff(picture: Picture, beside: Beside) -> tuple[bytes, str]:
         return _saved(picture, image, beside, compression=compression)
 
     # a copy has lost the tags that Pillow would carry over: Photoshop's block, IPTC, XMP
-    return save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save), "lossless"
+    data = save(picture.image.copy()) if picture.deep is None else deep_tiff(picture.deep, save)
+    return data, "reencode" if losses else "lossless", losses
 
 
 def _write_bmp(picture: Picture, beside: Beside) -> tuple[bytes, str]:
@@ -300,12 +322,16 @@ def _write_avif(picture: Picture, beside: Beside) -> tuple[bytes, str, tuple[str
     if any(name == b"colr" and content[:4] == b"nclx" and content[7:8] not in SRGB for name, content in
            picture_properties(picture.source.data)):  # fmt: skip
         said.append("its colours are said to be sRGB; the original says a curve that viewers take for the same")
+    if any(
+        name == b"pasp" and content[:4] != content[4:8] for name, content in primary_properties(picture.source.data)
+    ):
+        said.append(STRETCHED)
     return data, "reencode", tuple(said)
 
 
 def _avif_sampling(data: bytes) -> str:
-    """Of the first picture of a file that has colours (AV1 in ISOBMFF, 2.3.3)."""
-    for name, content in picture_properties(data):
+    """Of the picture itself (AV1 in ISOBMFF, 2.3.3)."""
+    for name, content in primary_properties(data):
         if name == b"av1C" and len(content) > 2 and not content[2] & 0x10:
             return {0x0C: "4:2:0", 0x08: "4:2:2"}.get(content[2] & 0x0C, "4:4:4")
     return "4:0:0"
