@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from blur_tools import __version__
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
-from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames._edited import keep_edited
+from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames.compare_command import add_compare
 from blur_tools.frames.export_command import add_export
 from blur_tools.frames.receipt_command import add_receipt

@@ -146,11 +146,16 @@ def earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PureP
     for cell, blurred in zip(cells, cells_of(frame["blurred"]), strict=True):
         path = local_path(cell)
         parts = PurePath(blurred).parts if isinstance(blurred, str) and local_name(blurred) is not None else ()
-        # a table can come from anywhere: a name must stay below the folder, and be one
-        if path is not None and len(parts) > 1 and ".." not in parts and not PurePath(*parts).is_absolute():
-            if all(len(os.fsencode(part)) <= LONGEST_NAME for part in parts):
-                names[path] = PurePath(*parts[1:])
+        if path is not None and len(parts) > 1 and _stays_below(parts):
+            names[path] = PurePath(*parts[1:])
     return names
+
+
+def _stays_below(parts: tuple[str, ...]) -> bool:
+    """Whether a name, which can come from anywhere, is one below a folder, and one that a file can have."""
+    if ".." in parts or PurePath(*parts).is_absolute():
+        return False
+    return all(len(os.fsencode(part)) <= LONGEST_NAME for part in parts)
 
 
 def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from blur_tools.batch.manifest import NOTHING, Made, Manifest, short_hash
+from blur_tools.batch.names import (
+    HASH_DIGITS,
+    folded,
+    ignores_case,
+    node,
+    planned_names,
+    with_hash,
+    with_suffix,
+)
 from blur_tools.errors import OutputError
 from blur_tools.formats._writing import replacing, sweep
 from blur_tools.picture import FORMATS, Format
 from blur_tools.sources import Source, is_url, safe_name
 
 __all__ = ["HASH_DIGITS", "Outputs", "local_name", "local_path", "write_atomic"]
-
-HASH_DIGITS = 16
-"""Of a content hash in a name: with eight, two of 100,000 pictures would probably share one."""
 
 
 def local_path(source: Any) -> Path | None:
@@ -94,11 +100,11 @@ class Outputs:
         self._refuse_folder(paths)
         named = {str(path): str(name) for path, name in (known or {}).items()}
         self._named: dict[str, str] = {}
-        for path, name in named.items():
-            self._named.setdefault(_folded(PurePath(name)), path)
-        self._names = _planned(paths, root, named, distinct=alone or _ignores_case(whole), outside=not alone)
+        for text, name in named.items():
+            self._named.setdefault(folded(PurePath(name)), text)
+        self._names = planned_names(paths, root, named, distinct=alone or ignores_case(whole), outside=not alone)
         self._alone = alone
-        self._taken = {_folded(PurePath(name)) for name in self._names.values()}
+        self._taken = {folded(PurePath(name)) for name in self._names.values()}
         self._written: dict[str, bytes] = {}
         for text, name in self._names.items():
             self._refuse_input(os.path.realpath(os.path.join(self.folder, name)), text)
@@ -144,7 +150,7 @@ class Outputs:
             As of `write`; None when there is no such file any more.
         """
         made, planned = _made_of(source, loaded, how), self._name(source, loaded, kind)
-        for name in (planned, _with_hash(planned, _distinction(source, loaded))):
+        for name in (planned, with_hash(planned, _distinction(source, loaded))):
             before = self._manifest.of(name)
             if before is not None and not before.same_original(made):
                 continue
@@ -178,7 +184,7 @@ class Outputs:
         """One name, one result: two rows of the same picture may not hide different things in one file."""
         digest = bytes.fromhex(sha256)
         with self._lock:
-            if self._written.setdefault(_folded(name), digest) != digest:
+            if self._written.setdefault(folded(name), digest) != digest:
                 raise OutputError(f"{origin}: another row has written another result to {name}")
 
     def discard(self, source: Any, loaded: Source | None = None, how: str | None = None) -> None:
@@ -211,11 +217,11 @@ class Outputs:
         else:
             return
         made = _made_of(source, loaded, how)
-        names = [planned, *(_with_suffix(planned, kind) for kind in FORMATS.values())]
-        hashed = [_with_hash(name, _distinction(source, loaded)) for name in names]
-        by_content = [] if loaded is None else [_with_hash(name, loaded.digest) for name in names[1:]]
+        names = [planned, *(with_suffix(planned, kind) for kind in FORMATS.values())]
+        hashed = [with_hash(name, _distinction(source, loaded)) for name in names]
+        by_content = [] if loaded is None else [with_hash(name, loaded.digest) for name in names[1:]]
         for name in dict.fromkeys([*names, *hashed, *by_content]):
-            others = (name != planned and _folded(name) in self._taken) or _folded(name) in self._written
+            others = (name != planned and folded(name) in self._taken) or folded(name) in self._written
             if others or not os.path.lexists(self.folder / name):
                 continue
             before, standing = self._manifest.of(name), self._standing(name, made, source)
@@ -235,7 +241,7 @@ class Outputs:
 
     def _own_name(self, name: PurePath, made: Made, source: Any, loaded: Source) -> PurePath:
         """The name, with a hash where a file stands that is the result of another original."""
-        hashed = _with_hash(name, _distinction(source, loaded))
+        hashed = with_hash(name, _distinction(source, loaded))
         standing = {candidate: self._standing(candidate, made, source) for candidate in (name, hashed)}
         for candidate in standing:
             if standing[candidate] == "own":
@@ -258,7 +264,7 @@ class Outputs:
         if before is not None:
             return "own" if before.same_original(made) else "other"
         # what a table says is asked last: it can be of another folder
-        said = self._named.get(_folded(name))
+        said = self._named.get(folded(name))
         return "own" if said is not None and said == str(local_path(source)) else "unknown"
 
     def _planned_name(self, source: Any) -> PurePath | None:
@@ -270,26 +276,26 @@ class Outputs:
         planned = self._planned_name(source)
         if planned is None:
             name = self._named_by_content(loaded)
-            return name if name.suffix.lower() in kind.suffixes else _with_suffix(name, kind)
+            return name if name.suffix.lower() in kind.suffixes else with_suffix(name, kind)
         if planned.suffix.lower() in kind.suffixes:
             return planned
-        honest = _with_suffix(planned, kind)
-        taken = not self._alone or _folded(honest) in self._taken
-        return _with_hash(honest, loaded.digest) if taken else honest
+        honest = with_suffix(planned, kind)
+        taken = not self._alone or folded(honest) in self._taken
+        return with_hash(honest, loaded.digest) if taken else honest
 
     @staticmethod
     def _named_by_content(loaded: Source) -> PurePath:
         # a caller's own `Source` can have any name
-        return _with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
+        return with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
 
     def _refuse_folder(self, paths: Iterable[str]) -> None:
         """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
         if not self.folder.is_dir():
             return
-        own = _node(self.folder)
+        own = node(self.folder)
         parents = set(map(Path, {os.path.dirname(os.path.realpath(path)) for path in paths if os.path.isfile(path)}))
         for folder in {folder for parent in parents for folder in (parent, *parent.parents)}:
-            if _node(folder) == own:
+            if node(folder) == own:
                 raise OutputError(
                     f"{self.folder} holds originals, which a result would replace or stand among; "
                     "choose another output folder"
@@ -339,78 +345,6 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _planned(
-    paths: Iterable[str], root: Path | None, known: Mapping[str, str], *, distinct: bool, outside: bool
-) -> dict[str, str]:
-    """A name for each input, no two alike even where case does not count; clashes get a short hash.
-
-    Parameters
-    ----------
-    known : mapping of path to name
-        What earlier runs gave.
-    distinct : bool
-        Whether names that differ in case alone count as alike.
-    outside : bool
-        A file that is not below `root` always gets a hash: others may have planned the same name for theirs.
-    """
-    whole = {path: os.path.abspath(path) for path in paths}
-    if root is not None:
-        base: str | None = os.path.abspath(root)
-    else:
-        # a row that names no file must not move the others' places
-        base = _common_folder({os.path.dirname(absolute) for path, absolute in whole.items() if os.path.isfile(path)})
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-
-    def compared(name: PurePath) -> str:
-        return _folded(name) if distinct else name.as_posix()
-
-    # what is known first: nobody else may be given its name
-    for path in sorted(whole, key=lambda path: path not in known):
-        absolute = whole[path]
-        place = PurePath(absolute)
-        name = PurePath(known[path]) if path in known else _writable(_below(place, base))
-        if not name.name:  # the base itself, or the root: no picture, but its row needs a name
-            name = PurePath(_writable(PurePath(place.name)).name or "picture")
-        strange = outside and base is not None and not place.is_relative_to(base)
-        # alone among those of this run is not enough where others make names at the same time
-        folds = outside and distinct and compared(name) != name.as_posix()
-        if compared(name) in taken or (path not in known and (strange or folds)):
-            name = _with_hash(name, hashlib.sha256(os.fsencode(absolute)).hexdigest())
-        taken.add(compared(name))
-        names[path] = str(name)
-    return names
-
-
-def _writable(name: PurePath) -> PurePath:
-    """With parts that are no UTF-8 written as a table can say them: the table names the file that there is."""
-    return PurePath(*(part if _is_text(part) else _escaped(part) for part in name.parts))
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _escaped(name: str) -> str:
-    # a backslash is a folder's end elsewhere
-    return name.encode(errors="backslashreplace").decode().replace("\\", "_")
-
-
-def _ignores_case(folder: str) -> bool:
-    """Whether the file system that a folder is or will be on takes names of another case for the same."""
-    while not os.path.isdir(folder) or os.path.basename(folder).swapcase() == os.path.basename(folder):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return os.name == "nt"
-        folder = parent
-    other = os.path.join(os.path.dirname(folder), os.path.basename(folder).swapcase())
-    return _node(Path(other)) == _node(Path(folder))
-
-
 def _content(path: Path, sha256: str) -> bytes | None:
     """What a file holds, if that is what is expected; what is no plain file could keep us waiting."""
     try:
@@ -418,38 +352,3 @@ def _content(path: Path, sha256: str) -> bytes | None:
     except (OSError, ValueError):
         return None
     return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
-
-
-def _node(folder: Path) -> tuple[int, int] | None:
-    """What a folder is, however it is spelt: file systems differ in what they take for the same name."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _common_folder(folders: Collection[str]) -> str | None:
-    try:
-        return os.path.commonpath(folders) if folders else None
-    except ValueError:
-        return None  # different drives
-
-
-def _below(path: PurePath, base: str | None) -> PurePath:
-    """Where a path stands below `base`; one that does not keeps its whole way from the root of the file system."""
-    if base is not None and path.is_relative_to(base):
-        return path.relative_to(base)
-    return PurePath(*path.parts[1:])
-
-
-def _folded(name: PurePath) -> str:
-    return name.as_posix().casefold()
-
-
-def _with_hash(name: PurePath, digest: str) -> PurePath:
-    return name.with_name(f"{name.stem}-{digest[:HASH_DIGITS]}{name.suffix}")
-
-
-def _with_suffix(name: PurePath, kind: Format) -> PurePath:
-    return name.with_name(name.name + kind.suffixes[0])

@@ -17,7 +17,7 @@ __all__ = ["keep_edited"]
 
 
 def keep_edited(new: pd.DataFrame, path: Path, read: Callable[[Path], pd.DataFrame]) -> None:
-    """Keep the table that a new one is to replace, if it holds what the new one does not, and say so.
+    """Keep the table that a new one is to replace, if it holds what the new one does not, and say so on the terminal.
 
     That is a column, or the detections of a picture: edited ones, or those of another run. It is kept beside itself
     with ``.bak`` behind its name, and no older one is replaced.
@@ -52,7 +52,7 @@ def keep_edited(new: pd.DataFrame, path: Path, read: Callable[[Path], pd.DataFra
         number += 1
         kept = path.with_name(f"{path.name}.bak{number}")
     write_atomic(kept, path.read_bytes())
-    print(f"{path} held columns or detections that the new one does not; it is kept as {kept}", file=sys.stderr)
+    sys.stderr.write(f"{path} held columns or detections that the new one does not; it is kept as {kept}\n")
 
 
 def _said_in(frame: pd.DataFrame) -> set[tuple[str, str]]:
