@@ -21,6 +21,7 @@ from blur_tools import Detection, Detections, DetectionsError, OutputError, Pict
 from blur_tools.batch import rows
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
+from blur_tools.engines.fake import FakeBlur
 
 ADDED = ["blurred", "detections", "n_plates", "n_faces", "method", "status", "error"]
 
@@ -260,6 +261,25 @@ def test_a_host_is_asked_at_a_rate(folder, engine, monkeypatch):
         assert rows._loaded(source) is source
     hosts = ["a.example", "a.example", "b.example", ""]
     assert asked == [(f"fetch from {host}", rows.FETCH_RATE) for host in hosts]
+
+
+def test_redact_asks_a_host_at_the_same_rate(folder, monkeypatch, encode, noise):
+    asked: list[str] = []
+
+    class Pacer:
+        def __init__(self, address: str, rate: float) -> None:
+            self.address = address
+
+        def wait(self) -> None:
+            asked.append(self.address)
+
+    monkeypatch.setattr("blur_tools.batch.rows.pacer_for", Pacer)
+    with FakeBlur() as host:
+        host.then(body=encode(noise(48, 64)))
+        table = pd.DataFrame({"image": [f"{host.url}/a.png"], "detections": [Detections().to_json()]})
+        result = table.blur.redact("image", out=folder / "out", progress=False)
+    assert result["status"].tolist() == ["ok"]
+    assert asked == ["fetch from 127.0.0.1"]
 
 
 def test_an_empty_frame_has_the_columns(folder, engine):
