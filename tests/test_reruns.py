@@ -176,7 +176,22 @@ def test_a_file_of_a_persons_own_is_neither_replaced_nor_removed(frame, tmp_path
     result = apply(frame, tmp_path)
     assert result["status"].tolist() == ["ok", "failed", "ok"]
     assert "is there, and is not known to be an earlier result of this picture" in result["error"].iloc[1]
-    assert (tmp_path / "out/south/p.png").read_bytes() == b"mine"
+    assert result["error"].iloc[1].count("p.png is") == 1
+    result = apply(frame, tmp_path, Finder(EngineError("cannot find")), resume=False)
+    assert result["error"].iloc[1].startswith("cannot find; and ")
+    assert "was left: it is not known whether it is an earlier result" in result["error"].iloc[1]
+    assert below(tmp_path / "out") == {"south/p.png": b"mine"}
+
+
+@pytest.mark.parametrize("out", ["https://example.org/out", "a\ud800", "a\0b", ""])
+def test_what_is_no_folder_is_refused(frame, tmp_path, out):
+    with pytest.raises(OutputError, match="is no folder of this machine"):
+        apply(frame, tmp_path, out=out)
+
+
+def test_a_folder_that_cannot_be_made_fails_the_rows(frame, tmp_path):
+    result = apply(frame, tmp_path, out=tmp_path / ("x" * 300))
+    assert result["error"].str.contains("cannot be written").all()
 
 
 def test_a_moved_folder_is_known_by_what_is_in_it_or_by_the_table(frame, tmp_path):

@@ -88,6 +88,8 @@ class Outputs:
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise OutputError(f"a folder for the results is needed, not {type(folder).__name__}")
+        if local_name(folder) is None:
+            raise OutputError(f"{os.fspath(folder)!r} is no folder of this machine; the results need one")
         self.folder = Path(folder)
         whole = os.path.abspath(folder)
         self._parent, self._title = Path(whole).parent, os.path.basename(whole)
@@ -108,7 +110,7 @@ class Outputs:
         self._written: dict[str, bytes] = {}
         for text, name in self._names.items():
             self._refuse_input(os.path.realpath(os.path.join(self.folder, name)), text)
-        if self.folder.is_dir():
+        if os.path.isdir(self.folder):
             for below in {"", *map(os.path.dirname, self._names.values())}:
                 sweep(self.folder / below)
         self._manifest = Manifest(whole, alone)
@@ -290,7 +292,7 @@ class Outputs:
 
     def _refuse_folder(self, paths: Iterable[str]) -> None:
         """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):
             return
         own = node(self.folder)
         parents = set(map(Path, {os.path.dirname(os.path.realpath(path)) for path in paths if os.path.isfile(path)}))

@@ -249,6 +249,8 @@ def _clearing(outputs: Outputs, source: Any, how: str | None = None) -> Iterator
         try:
             outputs.discard(source, attempt.loaded, how if isinstance(error, _AWAY) else None)
         except Exception as left:
+            if isinstance(error, OutputError):  # it says what is wrong with what stands there
+                raise error from None
             raise OutputError(f"{message(error)}; and {message(left)}") from error
         raise
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blur_tools.errors import SettingsError
+from blur_tools.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,10 @@ def keep_edited(new: pd.DataFrame, path: Path, read: Callable[[Path], pd.DataFra
     while os.path.lexists(kept):
         number += 1
         kept = path.with_name(f"{path.name}.bak{number}")
-    write_atomic(kept, path.read_bytes())
+    try:
+        write_atomic(kept, path.read_bytes())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be kept as {kept}: {error.strerror or error}") from error
     sys.stderr.write(f"{path} held columns or detections that the new one does not; it is kept as {kept}\n")
 
 
