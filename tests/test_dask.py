@@ -310,6 +310,10 @@ def test_originals_in_and_beside_the_root_have_a_result_each(tmp_path, fake, enc
     assert result["blurred"].nunique() == 2
     assert result["blurred"].iloc[1] == "out/" + outside.relative_to("/").as_posix()
     assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 2
+    # whoever is first, and whoever else there is
+    alone = ddf.partitions[0].blur.apply("image", out=tmp_path / "one", root=tmp_path / "root", engine=engine(fake.url))
+    name = alone.compute(scheduler="sync")["blurred"].iloc[0]
+    assert name == result["blurred"].iloc[0].replace("out/", "one/")
 
 
 def test_bytes_are_pictures_where_dask_leaves_them_bytes(frame, fake, tmp_path):

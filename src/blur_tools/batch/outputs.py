@@ -92,7 +92,7 @@ class Outputs:
             raise OutputError(f"{os.fspath(folder)!r} is no folder of this machine; the results need one")
         self.folder = Path(folder)
         whole = os.path.abspath(folder)
-        self._parent, self._title = Path(whole).parent, os.path.basename(whole)
+        self._title = os.path.basename(whole)
         if os.path.exists(self.folder) and not os.path.isdir(self.folder):
             raise OutputError(f"{self.folder} is a file; the results need a folder")
         # as text: there can be many, and paths take several times as much
