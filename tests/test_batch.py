@@ -141,7 +141,8 @@ def test_the_same_command_goes_on(tmp_path, photographs, monkeypatch, capsys, na
 @pytest.mark.parametrize("arguments", [["prune", "--older-than", "-1"], ["prune", "--older-than", "nan"]])
 def test_a_time_that_is_none_is_refused(arguments, capsys):
     assert main(["store", *arguments]) == 2
-    assert "is not a number of days" in capsys.readouterr().err
+    assert "--older-than: " in (shown := capsys.readouterr().err)
+    assert "is not a number of days" in shown
 
 
 def test_a_store_that_is_none_is_refused(tmp_path, capsys):

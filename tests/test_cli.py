@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from blur_tools import BlurSettings, Detection, Detections
+from blur_tools import BlurError, BlurSettings, Detection, Detections
+from blur_tools.batch.rows import Row
 from blur_tools.cli import main
 from blur_tools.detections import box_polygon
 
@@ -215,6 +217,47 @@ def test_columns_of_the_users_own_come_back_as_they_were(folder, capsys):
     frame.to_csv("found.csv", index=False)
     assert run("redact", "found.csv", "-o", "out", "-q") == 0
     assert pd.read_csv("out.csv", dtype=str)["id"].tolist() == ["007", "1e3"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_going_on_keeps_a_table_that_was_edited(folder, capsys, suffix):
+    table = f"t.{suffix}"
+    command = ["blur", "photos", "--table", table, "-q"]
+    for _ in range(2):  # as it was written: nothing is lost
+        assert run(*command) == 0
+    assert not Path(f"{table}.bak").exists()
+    assert capsys.readouterr().err == ""
+    read, write = (pd.read_csv, "to_csv") if suffix == "csv" else (pd.read_parquet, "to_parquet")
+    drawn = Detections([Detection("plate", box_polygon(8, 8, 40, 20), source="person")]).to_json()
+    for kept, change in ((f"{table}.bak", {"detections": drawn}), (f"{table}.bak2", {"note": "mine"})):
+        getattr(read(table).assign(**change), write)(table, index=False)
+        edited = Path(table).read_bytes()
+        assert run(*command) == 0
+        assert f"it is kept as {kept}" in capsys.readouterr().err
+        assert Path(kept).read_bytes() == edited
+        assert Path(table).read_bytes() != edited
+    Path(table).write_text('"nothing of ours')
+    assert run(*command) == 0
+    assert Path(f"{table}.bak3").read_text() == '"nothing of ours'
+    assert run("detect", "photos", "--table", table, "-q") == 0
+    assert Path(f"{table}.bak4").exists()  # `blurred`
+
+
+def test_detect_keeps_no_row_that_it_has_printed(folder, capsys, monkeypatch):
+    alive: weakref.WeakSet = weakref.WeakSet()
+    most = []
+
+    def rows(sources, *_):
+        for _ in sources:
+            row = Row("failed", error=BlurError("no"))
+            alive.add(row)
+            most.append(len(alive))
+            yield row
+
+    monkeypatch.setattr("blur_tools.batch.rows.detect_rows", rows)
+    assert run("detect", *(f"{number}.jpg" for number in range(50))) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 50
+    assert max(most) <= 3
 
 
 def test_a_misspelt_option_names_the_right_one(folder, capsys):

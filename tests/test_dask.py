@@ -275,6 +275,63 @@ def test_the_scheduler_gives_turns_in_order_and_none_to_who_is_gone():
     asyncio.run(scene())
 
 
+def test_a_worker_that_is_paused_keeps_to_the_rate(monkeypatch):
+    from distributed.core import Status
+
+    from blur_tools.frames import _dask_rate
+
+    asked: list[str] = []
+    monkeypatch.setattr(_dask_rate, "sync", lambda loop, ask, **facts: asked.append(facts["place"]))
+    scheduler = SimpleNamespace(blur_tools_turn=None, blur_tools_pause=None)
+    worker = SimpleNamespace(status=Status.running, loop=None, scheduler=scheduler, address="a")
+    turns = _dask_rate._ClusterTurns(worker, "here")
+    for status in (Status.running, Status.paused, Status.closing_gracefully):
+        worker.status = status
+        turns.wait(1.0)
+    assert asked == ["here"] * 3
+    for status in (Status.closing, Status.closed, Status.failed):
+        worker.status = status
+        turns.wait(1.0)
+        turns.pause(1.0)
+    assert asked == ["here"] * 3
+
+
+def test_originals_in_and_beside_the_root_have_a_result_each(tmp_path, fake, encode, noise):
+    """Whole ways from the root of the file system and places below `root` can be alike."""
+    outside = tmp_path / "other/a.jpg"
+    inside = tmp_path / "root" / outside.relative_to("/")
+    for number, path in enumerate((outside, inside)):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(encode(noise(48, 64) ^ np.uint8(number), "JPEG"))
+    ddf = dd.from_pandas(pd.DataFrame({"image": [str(outside), str(inside)]}), npartitions=2)
+    lazy = ddf.blur.apply("image", out=tmp_path / "out", root=tmp_path / "root", engine=engine(fake.url))
+    result = lazy.compute(scheduler="sync")
+    assert result["status"].tolist() == ["ok", "ok"]
+    assert result["blurred"].nunique() == 2
+    assert result["blurred"].iloc[1] == "out/" + outside.relative_to("/").as_posix()
+    assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 2
+    # whoever is first, and whoever else there is
+    alone = ddf.partitions[0].blur.apply("image", out=tmp_path / "one", root=tmp_path / "root", engine=engine(fake.url))
+    name = alone.compute(scheduler="sync")["blurred"].iloc[0]
+    assert name == result["blurred"].iloc[0].replace("out/", "one/")
+
+
+def test_bytes_are_pictures_where_dask_leaves_them_bytes(frame, fake, tmp_path):
+    import dask
+
+    table = pd.DataFrame({"image": [Path(path).read_bytes() for path in frame["image"].head(4)]})
+    with dask.config.set({"dataframe.convert-string": False}):
+        lazy = dd.from_pandas(table, npartitions=2).blur.apply("image", out=tmp_path / "out", engine=engine(fake.url))
+        result = lazy.compute(scheduler="threads")
+    assert result["status"].tolist() == ["ok"] * 4
+    with dask.config.set({"dataframe.convert-string": True}):
+        text = pd.DataFrame({"image": [{"bytes": data, "path": None} for data in table["image"]]})
+        lazy = dd.from_pandas(text, npartitions=2).blur.apply("image", out=tmp_path / "out", engine=engine(fake.url))
+        result = lazy.compute(scheduler="threads")
+    assert result["status"].tolist() == ["failed"] * 4
+    assert result["error"].str.contains("something has turned the cell into text").all()
+
+
 def test_several_processes_without_a_cluster_have_no_common_rate(frame, fake, tmp_path):
     lazy = few(frame).blur.apply("image", out=tmp_path / "out", engine=engine(fake.url, rate=RATE))
     with pytest.raises(SettingsError, match="rate: holds over several processes only on a distributed cluster"):

@@ -21,6 +21,7 @@ from blur_tools import Detection, Detections, DetectionsError, OutputError, Pict
 from blur_tools.batch import rows
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
+from blur_tools.engines.fake import FakeBlur
 
 ADDED = ["blurred", "detections", "n_plates", "n_faces", "method", "status", "error"]
 
@@ -262,6 +263,25 @@ def test_a_host_is_asked_at_a_rate(folder, engine, monkeypatch):
     assert asked == [(f"fetch from {host}", rows.FETCH_RATE) for host in hosts]
 
 
+def test_redact_asks_a_host_at_the_same_rate(folder, monkeypatch, encode, noise):
+    asked: list[str] = []
+
+    class Pacer:
+        def __init__(self, address: str, rate: float) -> None:
+            self.address = address
+
+        def wait(self) -> None:
+            asked.append(self.address)
+
+    monkeypatch.setattr("blur_tools.batch.rows.pacer_for", Pacer)
+    with FakeBlur() as host:
+        host.then(body=encode(noise(48, 64)))
+        table = pd.DataFrame({"image": [f"{host.url}/a.png"], "detections": [Detections().to_json()]})
+        result = table.blur.redact("image", out=folder / "out", progress=False)
+    assert result["status"].tolist() == ["ok"]
+    assert asked == ["fetch from 127.0.0.1"]
+
+
 def test_an_empty_frame_has_the_columns(folder, engine):
     result = apply(pd.DataFrame({"image": pd.Series([], dtype=str)}), folder, engine, column="image")
     assert list(result.columns) == ["image", *ADDED]
@@ -497,4 +517,10 @@ def test_a_name_that_is_not_utf_8_is_done_and_shown(folder, engine, encode, nois
     cells = pd.Series([os.fsdecode(raw), os.fsdecode(raw) + ".missing"], dtype=object)
     result = apply(pd.DataFrame({"image": cells}), folder, engine, column="image")
     assert result["status"].tolist() == ["ok", "failed"]
-    assert result["blurred"].iloc[0].endswith("\\udce9.png")
+    # the table says what the file is called, so that redacting hides more in it and not in another
+    assert result["blurred"].iloc[0] == "out/caf_udce9.png"
+    before = (folder / "out/caf_udce9.png").read_bytes()
+    again = result.head(1).blur.redact("image", out=folder / "out", effect="fill", progress=False)
+    assert again["blurred"].tolist() == ["out/caf_udce9.png"]
+    assert os.listdir(folder / "out") == ["caf_udce9.png"]
+    assert (folder / "out/caf_udce9.png").read_bytes() != before

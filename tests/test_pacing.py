@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from weakref import WeakValueDictionary
 
 import pytest
 
 from blur_tools._stop import proceed, stoppable
+from blur_tools.service import pacing
 from blur_tools.service.pacing import (
     FIRST_PAUSE,
     LONGEST_OBEYED,
     LONGEST_PAUSE,
+    MOST_REMEMBERED,
     MOST_RETRIES,
     Pacer,
     Turns,
@@ -120,6 +124,17 @@ def test_a_slow_engine_gets_its_turn_beside_a_fast_one():
 def test_turns_belong_to_an_address():
     assert pacer_for("http://a", 1)._turns is pacer_for("http://a", 2)._turns
     assert pacer_for("http://a", 1)._turns is not pacer_for("http://b", 1)._turns
+
+
+def test_of_many_addresses_only_some_are_remembered(monkeypatch):
+    monkeypatch.setattr(pacing, "_recent", OrderedDict())
+    monkeypatch.setattr(pacing, "_turns", WeakValueDictionary())
+    held = pacer_for("http://held", 1)
+    for number in range(3 * MOST_REMEMBERED):
+        pacer_for(f"http://{number}", 1)
+    assert len(pacing._turns) == MOST_REMEMBERED + 1
+    assert pacer_for("http://held", 2)._turns is held._turns  # it is in use
+    assert pacer_for(f"http://{number}", 2)._turns is pacing._recent[f"http://{number}"]
 
 
 def test_waiting_ends_when_the_answer_is_not_wanted_any_more():

@@ -596,11 +596,15 @@ def test_a_column_of_pictures_over_a_failing_service(fake, jpeg, tmp_path):
         paths.append(tmp_path / "in" / f"{index}.jpg")
         paths[-1].parent.mkdir(exist_ok=True)
         paths[-1].write_bytes(jpeg + bytes([index]))
-    fake.then(status=403, body={"detail": "No credits left."})
+    fake.then(status=400, body={"detail": "Not a picture."})
     frame = pd.DataFrame({"image": [*map(str, paths), None]})
     result = frame.blur.apply(out=tmp_path / "out", engine=fake.url, workers=1, progress=False)
     assert list(result["status"]) == ["failed", "ok", "ok", "ok", "skipped"]
-    assert "No credits left" in result["error"][0]
+    assert "Not a picture" in result["error"][0]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.jpg", "2.jpg", "3.jpg"]
+    fake.then(status=403, body={"detail": "No credits left."})
+    with pytest.raises(errors.ForbiddenError, match="No credits left"):
+        frame.blur.apply(out=tmp_path / "out", engine=fake.url, workers=1, progress=False)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.jpg", "2.jpg", "3.jpg"]
 
 

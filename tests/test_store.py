@@ -54,6 +54,18 @@ def test_a_folder_that_is_shared_keeps_its_permissions(tmp_path):
         assert (tmp_path / "store").stat().st_mode & 0o777 == 0o775
 
 
+def test_a_folder_that_is_removed_meanwhile_is_made_as_the_first(store):
+    import shutil
+
+    store.put(KEY, {"number": 1})
+    shutil.rmtree(store.folder)
+    store.put(KEY, {"number": 2})
+    assert store.get(KEY) == {"version": 1, "number": 2}
+    assert (store.folder / "CACHEDIR.TAG").exists()
+    if os.name == "posix":
+        assert store.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_keys_are_of_all_parts():
     keys = [key_of("a"), key_of("b"), key_of("a", "b"), key_of("ab"), key_of("a", {"x": 1}), key_of("a", {"x": 2})]
     assert len(set(keys)) == len(keys)

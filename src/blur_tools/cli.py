@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from blur_tools import __version__
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
+from blur_tools.frames._edited import keep_edited
 from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames.compare_command import add_compare
 from blur_tools.frames.export_command import add_export
@@ -107,6 +108,7 @@ def _add_blur(verbs: Any) -> None:
     )
     _add_inputs(blur)
     _add_output(blur)
+    _add_root(blur, "the folder that is given, or that all files share")
     _add_engine(blur)
     add_resume(blur)
     _add_run(blur)
@@ -139,6 +141,7 @@ def _add_redact(verbs: Any) -> None:
     )
     redact.add_argument("input", type=Path, metavar="TABLE", help="CSV or Parquet with image and detections")
     _add_output(redact)
+    _add_root(redact, "results keep the names that they have in the table")
     _add_run(redact)
     _add_settings(redact, lambda parameter: not parameter.api or parameter.name in _RENDERING)
     redact.set_defaults(run=_redact)
@@ -169,6 +172,12 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", type=Path, default=Path("blurred"), help="folder of the results (default %(default)s)"
     )
     parser.add_argument("--table", type=Path, help="CSV or Parquet of what was done (default OUT.csv)")
+
+
+def _add_root(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--root", type=Path, help=f"folder that paths are relative to in the results (default: {default})"
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -216,7 +225,8 @@ def _settings(options: argparse.Namespace) -> BlurSettings:
 def _blur(options: argparse.Namespace) -> int:
     from blur_tools.frames.tables import Job, apply_frame
 
-    frame, root = _gather(options.inputs, options.out)
+    frame, given = _gather(options.inputs, options.out)
+    root = options.root or given
     table = _table_path(options)
     job = Job(options.workers, not options.quiet)
     result = apply_frame(
@@ -234,7 +244,7 @@ def _redact(options: argparse.Namespace) -> int:
     if os.path.realpath(table) == os.path.realpath(options.input):
         raise SettingsError("table", f"{table} is the table that is read; give another with --table")
     job = Job(options.workers, not options.quiet)
-    result = redact_frame(frame, "image", out=options.out, settings=_settings(options), job=job)
+    result = redact_frame(frame, "image", out=options.out, root=options.root, settings=_settings(options), job=job)
     return _finish(result, options, table)
 
 
@@ -248,12 +258,13 @@ def _detect(options: argparse.Namespace) -> int:
         _check_table_name(options.table)
     sources = list(frame["image"])
     job = Job(options.workers, bool(options.table) and not options.quiet)
-    done = []
+    done, failed = [], False
     rows = detect_rows(sources, _settings(options), _engine(options), job, open_store(options.resume))
     with closing(telling(rows)) as told:
         for source, row in zip(sources, told, strict=True):
-            done.append(row)
+            failed |= row.status == "failed"
             if options.table:
+                done.append(row)
                 continue
             found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
             line = {
@@ -262,11 +273,12 @@ def _detect(options: argparse.Namespace) -> int:
             print(json.dumps(line, ensure_ascii=False), flush=True)
     if options.table:
         result = with_rows(frame, done).drop(columns=["blurred", "method"])
+        keep_edited(result, options.table, _read_table)
         _write_table(result, options.table)
         if not options.quiet:
             print(f"{_found(result)}\nTable:   {options.table}")
         _list_failures(result)
-    return FAILED if any(row.status == "failed" for row in done) else 0
+    return FAILED if failed else 0
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -285,16 +297,16 @@ def _gather(inputs: Sequence[str], out: Path | None) -> tuple[pd.DataFrame, Path
     """A table of all pictures, and the folder they are relative to when there is one."""
     found: list[str] = []
     for text in inputs:
-        path = Path(text)
         if not text:
             raise SettingsError("PICTURE", "an empty name; is a variable of the shell unset?")
-        if is_url(text) or not path.is_dir():
+        # not Path.is_dir: a name can be none that the file system takes
+        if is_url(text) or not os.path.isdir(text):
             found.append(text)
         else:
-            found += _pictures_below(path, out)
+            found += _pictures_below(Path(text), out)
     if not found:
         raise SettingsError("PICTURE", f"no pictures in {', '.join(inputs)}")
-    folders = [Path(text) for text in inputs if not is_url(text) and Path(text).is_dir()]
+    folders = [Path(text) for text in inputs if not is_url(text) and os.path.isdir(text)]
     return _frame(list(dict.fromkeys(found))), folders[0] if len(folders) == len(inputs) == 1 else None
 
 
@@ -364,6 +376,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _finish(result: pd.DataFrame, options: argparse.Namespace, table: Path) -> int:
+    keep_edited(result, table, _read_table)
     _write_table(result, table)
     if not options.quiet:
         shown = result[["image", "n_plates", "n_faces", "method", "status"]].head(SHOWN_ROWS)

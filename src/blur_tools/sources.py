@@ -66,6 +66,7 @@ LONGEST_SHOWN = 300
 """Characters of a path or URL that a message repeats: a picture's data pasted as a path is longer."""
 
 _DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
+_WRITTEN_OUT = re.compile(r"""b['"]|\[\[|array\(|<PIL\.|\{['"](bytes|path)['"]:""")
 USER_AGENT = "blur_tools (https://pypi.org/project/blur-tools/)"
 
 ORIENTATION_TAG = 0x0112  # of EXIF
@@ -197,13 +198,24 @@ def _from_text(text: str, max_bytes: int, public_only: bool) -> Source:
     try:
         data = _read_file(text, shown, max_bytes)
     except FileNotFoundError as error:
-        raise PictureError(shown, "is a link to nothing" if os.path.islink(text) else "no such file") from error
+        reason = "is a link to nothing" if os.path.islink(text) else "no such file"
+        raise PictureError(shown, f"{reason}{_instead_of_path(text)}") from error
+    except UnicodeEncodeError as error:  # half a character
+        raise PictureError(shown, "is not a path") from error
     except OSError as error:
         reason = "is a folder, not a picture" if os.path.isdir(text) else f"cannot be read: {error.strerror or error}"
+        reason += _instead_of_path(text)
         raise PictureError(shown, reason) from error
     if not data:
         raise PictureError(shown, "is empty")
     return Source(data, safe_name(os.path.basename(text)), shown, Path(text))
+
+
+def _instead_of_path(text: str) -> str:
+    """What a text is that can hardly be meant as a path; ``""`` where it can."""
+    if not _WRITTEN_OUT.match(text):
+        return ""
+    return "; it is how Python writes bytes, an array or an image as text: something has turned the cell into text"
 
 
 def _read_file(path: str, shown: str, max_bytes: int) -> bytes:

@@ -26,7 +26,7 @@ from blur_tools.picture import FORMATS, Picture
 from blur_tools.settings import BlurSettings
 from blur_tools.sources import Source
 
-__all__ = ["Answers", "Done", "Written"]
+__all__ = ["Answers", "Done", "Written", "settings_key"]
 
 logger = logging.getLogger("blur_tools")
 
@@ -160,6 +160,17 @@ class Answers:
         if callable(learn):
             learn()
         return self._engine.versions
+
+
+def settings_key(settings: BlurSettings) -> str:
+    """A key of everything that is asked for, whoever finds it: two results of a picture with one key hide the same.
+
+    Raises
+    ------
+    SettingsError
+        The logo cannot be read.
+    """
+    return key_of("settings", _said(settings), __version__)
 
 
 def _identity(engine: Engine) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from blur_tools.batch.outputs import local_path
+from blur_tools.batch.outputs import local_name, local_path
 from blur_tools.batch.rows import COLUMNS, Row
 from blur_tools.errors import SettingsError
 from blur_tools.sources import SUFFIXES, Source, is_url
@@ -27,6 +27,9 @@ __all__ = [
     "with_values",
 ]
 
+LONGEST_NAME = 255
+"""Bytes of a file's name that file systems take."""
+
 SEEN = 200
 """Cells of a column that are looked at to tell whether it holds pictures."""
 
@@ -42,8 +45,13 @@ def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
     if column is not None:
         return known_column(frame, column, "column")
     ours = {_label(frame, name) for name in COLUMNS}
-    candidates = [name for name in frame.columns if name not in ours and _holds_pictures(frame[name])]
-    if len(candidates) == 1:
+    # by place: a label can stand twice
+    candidates = [
+        name for place, name in enumerate(frame.columns)
+        if name not in ours and _holds_pictures(frame.iloc[:, place])
+    ]  # fmt: skip
+    if candidates and all(name == candidates[0] for name in candidates):
+        known_column(frame, candidates[0], "column")
         return candidates[0]
     if frame.empty and len(frame.columns) == 1:
         return frame.columns[0]
@@ -60,7 +68,7 @@ def known_column(frame: pd.DataFrame, column: Any, field: str) -> Hashable:
     if not isinstance(column, Hashable) or column not in frame.columns:
         raise SettingsError(field, f"the table has no column {column!r}; there are {_listed(frame)}")
     if sum(label == column for label in frame.columns) > 1:
-        raise SettingsError(field, f"the table has several columns {column!r}")
+        raise SettingsError(field, f"the table has several columns {column!r}; rename all but one")
     return column
 
 
@@ -137,11 +145,17 @@ def earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PureP
     names: dict[Path, PurePath] = {}
     for cell, blurred in zip(cells, cells_of(frame["blurred"]), strict=True):
         path = local_path(cell)
-        parts = PurePath(blurred).parts if isinstance(blurred, str) else ()
-        # a table can come from anywhere: a name must stay below the folder
-        if path is not None and len(parts) > 1 and ".." not in parts and not PurePath(*parts).is_absolute():
+        parts = PurePath(blurred).parts if isinstance(blurred, str) and local_name(blurred) is not None else ()
+        if path is not None and len(parts) > 1 and _stays_below(parts):
             names[path] = PurePath(*parts[1:])
     return names
+
+
+def _stays_below(parts: tuple[str, ...]) -> bool:
+    """Whether a name, which can come from anywhere, is one below a folder, and one that a file can have."""
+    if ".." in parts or PurePath(*parts).is_absolute():
+        return False
+    return all(len(os.fsencode(part)) <= LONGEST_NAME for part in parts)
 
 
 def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:

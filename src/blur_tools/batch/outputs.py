@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from blur_tools.batch.manifest import NOTHING, Made, Manifest, short_hash
+from blur_tools.batch.names import (
+    HASH_DIGITS,
+    folded,
+    ignores_case,
+    node,
+    planned_names,
+    with_hash,
+    with_suffix,
+)
 from blur_tools.errors import OutputError
 from blur_tools.formats._writing import replacing, sweep
 from blur_tools.picture import FORMATS, Format
 from blur_tools.sources import Source, is_url, safe_name
 
 __all__ = ["HASH_DIGITS", "Outputs", "local_name", "local_path", "write_atomic"]
-
-
-HASH_DIGITS = 16
-"""Of a content hash in a name: with eight, two of 100,000 pictures would probably share one."""
 
 
 def local_path(source: Any) -> Path | None:
@@ -31,8 +37,17 @@ def local_name(source: Any) -> str | None:
     """`local_path` as text, for many."""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not is_url(source) and "://" not in source):
         text = os.fsdecode(source)
-        return text if text and "\0" not in text else None
+        return text if text and "\0" not in text and _encodable(text) else None
     return None
+
+
+def _encodable(name: str) -> bool:
+    """Whether the file system's functions take a name at all."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Outputs:
@@ -40,7 +55,8 @@ class Outputs:
 
     A file keeps its place below the folder that all inputs share, or below `root`. A URL or bytes are named by
     their file name and a short hash of their content. A file whose ending lies about its format gets the right
-    one added: ``a.jpg`` that holds a PNG becomes ``a.jpg.png``.
+    one added: ``a.jpg`` that holds a PNG becomes ``a.jpg.png``. Where the result of another picture stands, the name
+    gets a short hash of the original's path; a file of which nobody knows what it is is neither replaced nor removed.
 
     Parameters
     ----------
@@ -53,7 +69,8 @@ class Outputs:
     known : mapping of path to name, optional
         Names that an earlier run gave, below the folder: a result replaces its older self.
     alone : bool
-        Nobody else writes into the folder meanwhile. Otherwise every name that was not planned carries a hash.
+        Nobody else writes into the folder meanwhile. Otherwise every name that was not planned carries a hash, and
+        so does each of a file that is not below `root`.
 
     Raises
     ------
@@ -71,28 +88,37 @@ class Outputs:
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
             raise OutputError(f"a folder for the results is needed, not {type(folder).__name__}")
+        if local_name(folder) is None:
+            raise OutputError(f"{os.fspath(folder)!r} is no folder of this machine; the results need one")
         self.folder = Path(folder)
-        self._title = os.path.basename(os.path.abspath(folder))
-        if self.folder.exists() and not self.folder.is_dir():
+        whole = os.path.abspath(folder)
+        self._title = os.path.basename(whole)
+        if os.path.exists(self.folder) and not os.path.isdir(self.folder):
             raise OutputError(f"{self.folder} is a file; the results need a folder")
         # as text: there can be many, and paths take several times as much
         paths = list(dict.fromkeys(str(path) for source in sources if (path := local_path(source)) is not None))
         self._inputs = {os.path.realpath(path): path for path in paths}
         self._lock = threading.Lock()
         self._refuse_folder(paths)
-        self._names = _planned(paths, root)
-        self._names |= {str(path): str(name) for path, name in (known or {}).items() if str(path) in self._names}
+        named = {str(path): str(name) for path, name in (known or {}).items()}
+        self._named: dict[str, str] = {}
+        for text, name in named.items():
+            self._named.setdefault(folded(PurePath(name)), text)
+        self._names = planned_names(paths, root, named, distinct=alone or ignores_case(whole), outside=not alone)
         self._alone = alone
-        self._taken = {_folded(PurePath(name)) for name in self._names.values()}
+        self._taken = {folded(PurePath(name)) for name in self._names.values()}
         self._written: dict[str, bytes] = {}
         for text, name in self._names.items():
-            self._refuse_input(os.path.join(self.folder, name), text)
-        if self.folder.is_dir():
+            self._refuse_input(os.path.realpath(os.path.join(self.folder, name)), text)
+        if os.path.isdir(self.folder):
             for below in {"", *map(os.path.dirname, self._names.values())}:
                 sweep(self.folder / below)
+        self._manifest = Manifest(whole, alone)
 
-    def write(self, source: Any, loaded: Source, kind: Format, data: bytes, sha256: str | None = None) -> str:
-        """Write one result; `sha256` is of its data, if that is known.
+    def write(
+        self, source: Any, loaded: Source, kind: Format, data: bytes, sha256: str | None = None, how: str | None = None
+    ) -> str:
+        """Write one result; `sha256` is of its data, if that is known, `how` a key of the settings.
 
         Returns
         -------
@@ -104,13 +130,20 @@ class Outputs:
         OutputError
             It cannot be written; nothing is left behind.
         """
-        name = self._name(source, loaded, kind)
-        self._refuse_input(self.folder / name, loaded.origin)
+        made = _made_of(source, loaded, how)
+        planned = self._name(source, loaded, kind)
+        self._refuse_target(planned, loaded.origin)
+        name = self._own_name(planned, made, source, loaded)
+        if name != planned:
+            self._refuse_target(name, loaded.origin)
         self._claim(name, loaded.origin, sha256 or hashlib.sha256(data).hexdigest())
+        # before and after: whenever the run is ended, the file is known to be of its original
+        self._manifest.note(name, made._replace(how=NOTHING))
         write_atomic(self.folder / name, data)
+        self._manifest.note(name, made)
         return self._shown(name)
 
-    def reuse(self, source: Any, loaded: Source, kind: Format, sha256: str) -> str | None:
+    def reuse(self, source: Any, loaded: Source, kind: Format, sha256: str, how: str | None = None) -> str | None:
         """Take what an earlier run has written for a source, if its file still has this SHA-256.
 
         Returns
@@ -118,13 +151,21 @@ class Outputs:
         str or None
             As of `write`; None when there is no such file any more.
         """
-        name = self._name(source, loaded, kind)
-        if _content(self.folder / name, sha256) is None:
-            return None
-        self._claim(name, loaded.origin, sha256)
-        return self._shown(name)
+        made, planned = _made_of(source, loaded, how), self._name(source, loaded, kind)
+        for name in (planned, with_hash(planned, _distinction(source, loaded))):
+            before = self._manifest.of(name)
+            if before is not None and not before.same_original(made):
+                continue
+            if self._content(name, sha256) is not None:
+                self._refuse_target(name, loaded.origin)
+                self._claim(name, loaded.origin, sha256)
+                self._manifest.note(name, made)
+                return self._shown(name)
+        return None
 
-    def copy(self, path: str, source: Any, loaded: Source, kind: Format, sha256: str) -> str | None:
+    def copy(
+        self, path: str, source: Any, loaded: Source, kind: Format, sha256: str, how: str | None = None
+    ) -> str | None:
         """Write for a source what `write` or `reuse` gave the path of, if its file still has this SHA-256.
 
         Returns
@@ -132,8 +173,11 @@ class Outputs:
         str or None
             As of `reuse`.
         """
-        data = _content(self.folder.parent / path, sha256)
-        return None if data is None else self.write(source, loaded, kind, data, sha256)
+        data = self._content(PurePath(*PurePath(path).parts[1:]), sha256)
+        return None if data is None else self.write(source, loaded, kind, data, sha256, how)
+
+    def _content(self, name: PurePath, sha256: str) -> bytes | None:
+        return _content(self.folder / name, sha256)
 
     def _shown(self, name: PurePath) -> str:
         return PurePath(self._title, name).as_posix()
@@ -142,30 +186,88 @@ class Outputs:
         """One name, one result: two rows of the same picture may not hide different things in one file."""
         digest = bytes.fromhex(sha256)
         with self._lock:
-            if self._written.setdefault(_folded(name), digest) != digest:
+            if self._written.setdefault(folded(name), digest) != digest:
                 raise OutputError(f"{origin}: another row has written another result to {name}")
 
-    def discard(self, source: Any) -> None:
+    def discard(self, source: Any, loaded: Source | None = None, how: str | None = None) -> None:
         """Remove what an earlier run left for a source that has failed now: it may hide less than was asked.
 
-        Where the original is gone the result is all that is left of it, and stays.
+        Where the original is gone the result is all that is left of it, and stays; so does what is not known to be
+        its result.
+
+        Parameters
+        ----------
+        source : object
+            As in the table.
+        loaded : Source, optional
+            Its bytes, where it could be read; without them only the results of files are known.
+        how : str, optional
+            Leave what was made of the same bytes with these settings: it is not the picture that has failed.
 
         Raises
         ------
         OutputError
-            It cannot be removed.
+            Something cannot be removed, or is left since nobody knows what it is.
         """
-        path, planned = local_path(source), self._planned_name(source)
-        if path is None or planned is None or not path.is_file():
+        planned = self._planned_name(source)
+        if planned is not None:
+            path = local_name(source)
+            if path is None or not os.path.isfile(path):
+                return
+        elif loaded is not None:
+            planned = self._named_by_content(loaded)
+        else:
             return
-        for name in (planned, *(_with_suffix(planned, kind) for kind in FORMATS.values())):
-            target = self.folder / name
-            others = (name != planned and _folded(name) in self._taken) or _folded(name) in self._written
-            if not others and os.path.realpath(target) not in self._inputs:
-                try:
-                    target.unlink(missing_ok=True)
-                except OSError as error:
-                    raise OutputError(f"{target}, of an earlier run, cannot be removed: {error.strerror}") from error
+        made = _made_of(source, loaded, how)
+        names = [planned, *(with_suffix(planned, kind) for kind in FORMATS.values())]
+        hashed = [with_hash(name, _distinction(source, loaded)) for name in names]
+        by_content = [] if loaded is None else [with_hash(name, loaded.digest) for name in names[1:]]
+        for name in dict.fromkeys([*names, *hashed, *by_content]):
+            others = (name != planned and folded(name) in self._taken) or folded(name) in self._written
+            if others or not os.path.lexists(self.folder / name):
+                continue
+            before, standing = self._manifest.of(name), self._standing(name, made, source)
+            kept = before is not None and how is not None and before[1:] == made[1:]
+            if standing == "own" and not kept:
+                self._remove(name)
+            elif standing == "unknown" and name == planned:
+                raise OutputError(f"{self.folder / name} was left: it is not known whether it is an earlier result")
+
+    def _remove(self, name: PurePath) -> None:
+        target = self.folder / name
+        self._refuse_target(name, "a picture that failed")
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{target}, of an earlier run, cannot be removed: {error.strerror}") from error
+
+    def _own_name(self, name: PurePath, made: Made, source: Any, loaded: Source) -> PurePath:
+        """The name, with a hash where a file stands that is the result of another original."""
+        hashed = with_hash(name, _distinction(source, loaded))
+        standing = {candidate: self._standing(candidate, made, source) for candidate in (name, hashed)}
+        for candidate in standing:
+            if standing[candidate] == "own":
+                return candidate
+        for candidate in standing:
+            if standing[candidate] == "free":
+                return candidate
+            if standing[candidate] == "unknown":
+                break
+        raise OutputError(
+            f"{loaded.origin}: {self.folder / candidate} is there, and is not known to be an earlier result of this "
+            "picture; it was left as it is. Remove it, or choose another output folder"
+        )
+
+    def _standing(self, name: PurePath, made: Made, source: Any) -> str:
+        """Whose the file of a name is: ``"free"`` where there is none, ``"own"``, ``"other"`` or ``"unknown"``."""
+        if not os.path.lexists(self.folder / name):
+            return "free"
+        before = self._manifest.of(name)
+        if before is not None:
+            return "own" if before.same_original(made) else "other"
+        # what a table says is asked last: it can be of another folder
+        said = self._named.get(folded(name))
+        return "own" if said is not None and said == str(local_path(source)) else "unknown"
 
     def _planned_name(self, source: Any) -> PurePath | None:
         path = local_path(source)
@@ -175,34 +277,62 @@ class Outputs:
     def _name(self, source: Any, loaded: Source, kind: Format) -> PurePath:
         planned = self._planned_name(source)
         if planned is None:
-            # a caller's own `Source` can have any name
-            name = _with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
-            return name if name.suffix.lower() in kind.suffixes else _with_suffix(name, kind)
+            name = self._named_by_content(loaded)
+            return name if name.suffix.lower() in kind.suffixes else with_suffix(name, kind)
         if planned.suffix.lower() in kind.suffixes:
             return planned
-        honest = _with_suffix(planned, kind)
-        taken = not self._alone or _folded(honest) in self._taken
-        return _with_hash(honest, loaded.digest) if taken else honest
+        honest = with_suffix(planned, kind)
+        taken = not self._alone or folded(honest) in self._taken
+        return with_hash(honest, loaded.digest) if taken else honest
+
+    @staticmethod
+    def _named_by_content(loaded: Source) -> PurePath:
+        # a caller's own `Source` can have any name
+        return with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
 
     def _refuse_folder(self, paths: Iterable[str]) -> None:
         """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):
             return
-        own = _node(self.folder)
+        own = node(self.folder)
         parents = set(map(Path, {os.path.dirname(os.path.realpath(path)) for path in paths if os.path.isfile(path)}))
         for folder in {folder for parent in parents for folder in (parent, *parent.parents)}:
-            if _node(folder) == own:
+            if node(folder) == own:
                 raise OutputError(
                     f"{self.folder} holds originals, which a result would replace or stand among; "
                     "choose another output folder"
                 )
 
-    def _refuse_input(self, target: str | Path, source: object) -> None:
-        taken = self._inputs.get(os.path.realpath(target))
+    def _refuse_target(self, name: PurePath, source: object) -> None:
+        """Refuse what is an original, or lies elsewhere: a link in the folder can lead to other people's files."""
+        real = os.path.realpath(self.folder / name)
+        self._refuse_input(real, source)
+        if not PurePath(real).is_relative_to(os.path.realpath(self.folder)):
+            raise OutputError(f"{self.folder / name} leads out of {self.folder} by a link, and was left as it is")
+
+    def _refuse_input(self, real: str, source: object) -> None:
+        taken = self._inputs.get(real)
         if taken is not None:
             raise OutputError(
                 f"the result of {source} would replace the original {taken}; choose another output folder"
             )
+
+
+def _made_of(source: Any, loaded: Source | None, how: str | None) -> Made:
+    path = local_name(source)
+    return Made(
+        NOTHING if path is None else short_hash(os.path.abspath(path)),
+        NOTHING if loaded is None else loaded.digest[: len(NOTHING)],
+        NOTHING if how is None else how[: len(NOTHING)],
+    )
+
+
+def _distinction(source: Any, loaded: Source | None) -> str:
+    """A hash that tells results of the same name apart: of a file by its path, so that it keeps its result's name."""
+    path = local_name(source)
+    if path is not None:
+        return hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()
+    return NOTHING if loaded is None else loaded.digest
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -217,27 +347,6 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _planned(paths: Iterable[str], root: Path | None) -> dict[str, str]:
-    """A name for each input, no two alike even where case does not count; clashes get a short hash."""
-    whole = {path: os.path.abspath(path) for path in paths}
-    if root is not None:
-        base: str | None = os.path.abspath(root)
-    else:
-        # a row that names no file must not move the others' places
-        base = _common_folder({os.path.dirname(absolute) for path, absolute in whole.items() if os.path.isfile(path)})
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for path, absolute in whole.items():
-        name = _below(PurePath(absolute), None if base is None else PurePath(base))
-        if not name.name:  # the base itself, or the root: no picture, but its row needs a name
-            name = PurePath(PurePath(absolute).name or "picture")
-        if _folded(name) in taken:
-            name = _with_hash(name, hashlib.sha256(os.fsencode(absolute)).hexdigest())
-        taken.add(_folded(name))
-        names[path] = str(name)
-    return names
-
-
 def _content(path: Path, sha256: str) -> bytes | None:
     """What a file holds, if that is what is expected; what is no plain file could keep us waiting."""
     try:
@@ -245,38 +354,3 @@ def _content(path: Path, sha256: str) -> bytes | None:
     except (OSError, ValueError):
         return None
     return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
-
-
-def _node(folder: Path) -> tuple[int, int] | None:
-    """What a folder is, however it is spelt: file systems differ in what they take for the same name."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _common_folder(folders: Collection[str]) -> str | None:
-    try:
-        return os.path.commonpath(folders) if folders else None
-    except ValueError:
-        return None  # different drives
-
-
-def _below(path: PurePath, base: PurePath | None) -> PurePath:
-    """Where a path stands below `base`; one that does not keeps its whole way from the root of the file system."""
-    if base is not None and path.is_relative_to(base):
-        return path.relative_to(base)
-    return PurePath(*path.parts[1:])
-
-
-def _folded(name: PurePath) -> str:
-    return name.as_posix().casefold()
-
-
-def _with_hash(name: PurePath, digest: str) -> PurePath:
-    return name.with_name(f"{name.stem}-{digest[:HASH_DIGITS]}{name.suffix}")
-
-
-def _with_suffix(name: PurePath, kind: Format) -> PurePath:
-    return name.with_name(name.name + kind.suffixes[0])

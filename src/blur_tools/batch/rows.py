@@ -8,13 +8,13 @@ import operator
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from blur_tools._cores import available_cores
-from blur_tools.batch.answers import Answers, Done, Written
+from blur_tools.batch.answers import Answers, Done, Written, settings_key
 from blur_tools.batch.outputs import Outputs
 from blur_tools.batch.runner import run_ordered, with_progress
 from blur_tools.batch.store import Store
@@ -24,9 +24,14 @@ from blur_tools.errors import (
     BlurError,
     DetectionsError,
     ExtraMissingError,
+    ForbiddenError,
     ModelError,
     OutputError,
+    ServiceTimeoutError,
     SettingsError,
+    ThrottledError,
+    UnavailableError,
+    UnreachableError,
 )
 from blur_tools.picture import FORMATS, load_picture, sniff
 from blur_tools.pipeline import blur_source, redact_loaded
@@ -60,7 +65,10 @@ FETCH_RATE = 20.0
 """URLs a second that are asked of one host: a data set's host serves others, too."""
 
 # wrong for every picture alike: said once, at once
-_FATAL = (SettingsError, ModelError, ExtraMissingError)
+_FATAL = (SettingsError, ModelError, ExtraMissingError, ForbiddenError)
+
+# says nothing of the picture that was asked for
+_AWAY = (UnreachableError, UnavailableError, ThrottledError, ServiceTimeoutError)
 
 
 @dataclass(frozen=True)
@@ -136,18 +144,8 @@ class Job:
             error.__traceback__ = error.__cause__ = error.__context__ = None
         return error
 
-    @staticmethod
-    def _cleared(failed: Callable[[Any], None], item: Any) -> OutputError | None:
-        try:
-            failed(item)
-        except OutputError as error:
-            return error
-        return None
-
-    def run(
-        self, work: Callable[[Any], Row], items: Iterable[Any], failed: Callable[[Any], None] = lambda item: None
-    ) -> Iterator[Row]:
-        """The rows of `items`, in order; None among them is a missing picture, `failed` clears up after another.
+    def run(self, work: Callable[[Any], Row], items: Iterable[Any]) -> Iterator[Row]:
+        """The rows of `items`, in order; None among them is a missing picture.
 
         After `stop` there are fewer rows than items.
         """
@@ -160,7 +158,7 @@ class Job:
             except _FATAL:
                 raise
             except Exception as error:
-                return Row("failed", error=self._kept(self._cleared(failed, item) or error))
+                return Row("failed", error=self._kept(error))
 
         workers = self.workers or available_cores()
         total = operator.length_hint(items, -1)
@@ -183,25 +181,25 @@ def blur_rows(
     """Find, hide and write each picture; None is a missing one. What the store knows is not done again."""
     if settings.render == "local":
         logo_of(settings)  # a bad logo is said before the first picture
-    answers = Answers(store, engine, settings)
+    answers, how = Answers(store, engine, settings), settings_key(settings)
     rendered: dict[str, str] = {}  # by a service: where, by content, for pictures that are the same
 
     def again(source: Any, loaded: Source, before: Done) -> Row | None:
         if before.written is None:
             return _row(before, None)
         kind, sha256 = FORMATS[before.written.format], before.written.sha256
-        path = outputs.reuse(source, loaded, kind, sha256)
+        path = outputs.reuse(source, loaded, kind, sha256, how)
         if path is None and sha256 in rendered:
-            path = outputs.copy(rendered[sha256], source, loaded, kind, sha256)
+            path = outputs.copy(rendered[sha256], source, loaded, kind, sha256, how)
         return None if path is None else _row(before, path)
 
-    def work(source: Any) -> Row:
-        if settings.render == "server" and getattr(engine, "send_urls", False) and is_url(source):
-            result = blur_source(source, settings, engine)
-            # what was handed over is not known here: its result is all there is to tell it from others
-            given = Source(result.data or b"", result.filename, result.filename)
-            return _row(*_written(source, given, result, outputs))
-        loaded = _loaded(source)
+    def handed_over(source: str) -> Row:
+        result = blur_source(source, settings, engine)
+        # what was handed over is not known here: its result is all there is to tell it from others
+        given = Source(result.data or b"", result.filename, result.filename)
+        return _row(*_written(source, given, result, outputs, how))
+
+    def hidden(source: Any, loaded: Source) -> Row:
         with answers.turn(loaded):
             before = answers.done(loaded)
             row = None if before is None else again(source, loaded, before)
@@ -212,14 +210,49 @@ def blur_rows(
                     picture = load_picture(loaded)
                     answer = answers.of(picture)
                     result = redact_loaded(picture, answer.detections, settings, engine, answer.warnings)
-                before, path = _written(source, loaded, result, outputs)
+                before, path = _written(source, loaded, result, outputs, how)
                 answers.keep_done(loaded, before)
                 row = _row(before, path)
             if settings.render == "server" and before is not None and before.written and row.blurred:
                 rendered.setdefault(before.written.sha256, row.blurred)
             return row
 
-    return job.run(work, sources, outputs.discard)
+    def work(source: Any) -> Row:
+        if settings.render == "server" and getattr(engine, "send_urls", False) and is_url(source):
+            return handed_over(source)
+        with _clearing(outputs, source, how) as attempt:
+            attempt.loaded = _loaded(source)
+            return hidden(source, attempt.loaded)
+
+    return job.run(work, sources)
+
+
+@dataclass
+class _Attempt:
+    """What was learnt of a picture until its work failed."""
+
+    loaded: Source | None = None
+
+
+@contextmanager
+def _clearing(outputs: Outputs, source: Any, how: str | None = None) -> Iterator[_Attempt]:
+    """Remove a picture's older result when its work fails for a reason that is the picture's own.
+
+    Where only the engine was not there, a result of the same bytes with the settings `how` stays.
+    """
+    attempt = _Attempt()
+    try:
+        yield attempt
+    except _FATAL:
+        raise
+    except Exception as error:
+        try:
+            outputs.discard(source, attempt.loaded, how if isinstance(error, _AWAY) else None)
+        except Exception as left:
+            if isinstance(error, OutputError):  # it says what is wrong with what stands there
+                raise error from None
+            raise OutputError(f"{message(error)}; and {message(left)}") from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -227,7 +260,7 @@ class Given:
     """A picture with the detections that a table has of it: lossless JSON text, or why there are none."""
 
     source: Any
-    detections: str | None
+    detections: Any
     reason: str | None = None
 
 
@@ -236,17 +269,25 @@ def redact_rows(items: Iterable[Given | None], outputs: Outputs, settings: BlurS
     logo_of(settings)
 
     def work(item: Given) -> Row:
-        picture = load_picture(item.source)
+        with _clearing(outputs, item.source) as attempt:
+            attempt.loaded = _loaded(item.source)
+            return hidden(item, attempt.loaded)
+
+    def hidden(item: Given, loaded: Source) -> Row:
+        picture = load_picture(loaded)
         name = picture.source.origin
         if item.detections is None:
             raise DetectionsError(item.reason or f"{name}: the table has no detections of it")
+        if not isinstance(item.detections, str):
+            kind = type(item.detections).__name__
+            raise DetectionsError(f"{name}: its detections must be JSON text, not {kind}")
         try:
             found = Detections.from_json(item.detections)
         except DetectionsError as error:
             raise DetectionsError(f"{name}: {error}") from error
         return _row(*_written(item.source, picture.source, redact_loaded(picture, found, settings), outputs))
 
-    return job.run(work, items, lambda item: outputs.discard(item.source))
+    return job.run(work, items)
 
 
 def detect_rows(
@@ -286,7 +327,9 @@ def _loaded(source: Any) -> Source:
     return load_source(source)
 
 
-def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) -> tuple[Done, str | None]:
+def _written(
+    source: Any, loaded: Source, result: BlurResult, outputs: Outputs, how: str | None = None
+) -> tuple[Done, str | None]:
     """Write a result, if there is one; what was done, and where it is."""
     answer = Answer(result.detections, result.warnings)
     if result.data is None:
@@ -295,7 +338,7 @@ def _written(source: Any, loaded: Source, result: BlurResult, outputs: Outputs) 
     if kind is None:
         raise OutputError(f"{loaded.origin}: its result is no picture, and was not written")
     sha256 = hashlib.sha256(result.data).hexdigest()
-    path = outputs.write(source, loaded, kind, result.data, sha256)
+    path = outputs.write(source, loaded, kind, result.data, sha256, how)
     return Done(answer, result.method, Written(kind.name, sha256)), path
 
 

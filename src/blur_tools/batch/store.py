@@ -196,10 +196,11 @@ class Store:
         return os.path.join(self.folder, key[:2], f"{key[2:]}.json")
 
     def _make(self) -> None:
-        if self._made:
+        there = self.folder.is_dir()
+        if self._made and there:  # somebody may have removed it meanwhile
             return
         try:
-            if not self.folder.is_dir():
+            if not there:
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
                 # what plates say is nobody else's; who shares a store makes its folder
                 self.folder.mkdir(mode=0o700, exist_ok=True)

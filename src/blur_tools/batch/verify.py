@@ -12,7 +12,7 @@ from blur_tools.batch.rows import message, storable
 from blur_tools.batch.runner import run_ordered, with_progress
 from blur_tools.detections import Box, Detection, Detections
 from blur_tools.engines import Engine
-from blur_tools.errors import ExtraMissingError, ModelError, SettingsError
+from blur_tools.errors import ExtraMissingError, ForbiddenError, ModelError, SettingsError
 from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction._meaning import lost_profile, other_meaning
 from blur_tools.redaction._scan_outside import Comparison, compare
@@ -29,7 +29,7 @@ COLUMNS = ("verdict", "outside", "leaks", "missed", "problems", "doubts")
 _EXACT = ("jpeg-lossless", "jpeg-transcode", "lossless")
 _LOSSY = ("reencode-keep", "reencode", "server")
 _NEVER_LOSSY = ("PNG", "BMP", "TIFF")
-_FATAL = (SettingsError, ModelError, ExtraMissingError)  # wrong for every file alike
+_FATAL = (SettingsError, ModelError, ExtraMissingError, ForbiddenError)  # wrong for every file alike
 LEAST_PIXELS = 9
 """A region with fewer hides nothing that could be seen."""
 

@@ -83,8 +83,9 @@ class _ClusterTurns:
         self._ask("blur_tools_pause", seconds=seconds)
 
     def _ask(self, what: str, **facts: Any) -> None:
-        # a cluster in this very process leaves its turns behind when it is closed
-        if self._worker.status == Status.running:
+        # a cluster in this very process leaves its turns behind when it is closed; a worker that is paused, or closes
+        # gracefully, still finishes what it does, at the common rate
+        if self._worker.status not in (Status.closed, Status.closing, Status.failed):
             sync(self._worker.loop, getattr(self._worker.scheduler, what), place=self._place, **facts)
 
 

@@ -41,6 +41,7 @@ class FrameAccessor(AuditingMethods):
         column: Any = None,
         *,
         out: str | os.PathLike[str] = "blurred",
+        root: str | os.PathLike[str] | None = None,
         settings: BlurSettings | None = None,
         engine: str | Engine | None = None,
         errors: str = "record",
@@ -57,8 +58,12 @@ class FrameAccessor(AuditingMethods):
             Holds paths, http(s) URLs, bytes, arrays, images or ``{"bytes", "path"}``; found by itself when only
             one can be meant.
         out : path
-            Folder of the results. They mirror the tree of the inputs: each file keeps its place below the folder
-            that all of them share.
+            Folder of the results. They mirror the tree of the inputs: each file keeps its place below `root`. What
+            stands there and is not known to be an earlier result of the same picture is neither replaced nor removed.
+        root : path, optional
+            Folder that paths are relative to; say it where several runs of parts of a data set write into one folder.
+            By default a row keeps the name that it has in the column ``blurred``, if the table has one; others are
+            relative to the folder that all files of this table share.
         settings : BlurSettings, optional
             What to do; ``plates`` and ``faces`` are 10 unless said.
         engine : str or Engine, optional
@@ -89,18 +94,21 @@ class FrameAccessor(AuditingMethods):
             A bad parameter, or no column or several that could be meant.
         OutputError
             A result would replace an original.
+        ForbiddenError
+            The service's token is wrong, or no credits are left. What is done stays done; the same call goes on.
         """
         from blur_tools.frames import tables
+        from blur_tools.settings import BlurSettings
 
         return tables.apply_frame(
             self._frame,
             column,
             out=out,
-            settings=settings,
+            root=root,
+            settings=BlurSettings.of(settings, **params),
             engine=engine,
             job=tables.Job(workers, progress, errors),
             resume=resume,
-            **params,
         )
 
     def detect(
@@ -128,15 +136,15 @@ class FrameAccessor(AuditingMethods):
             failed has one, with its error.
         """
         from blur_tools.frames import tables
+        from blur_tools.settings import BlurSettings
 
         return tables.detect_frame(
             self._frame,
             column,
-            settings=settings,
+            settings=BlurSettings.of(settings, **params),
             engine=engine,
             job=tables.Job(workers, progress, errors),
             resume=resume,
-            **params,
         )
 
     def redact(
@@ -144,6 +152,7 @@ class FrameAccessor(AuditingMethods):
         column: Any = None,
         *,
         out: str | os.PathLike[str] = "blurred",
+        root: str | os.PathLike[str] | None = None,
         detections: Any = "detections",
         settings: BlurSettings | None = None,
         errors: str = "record",
@@ -157,7 +166,7 @@ class FrameAccessor(AuditingMethods):
         ----------
         detections : label
             Column of lossless JSON text, as `apply` writes it.
-        column, out, settings, errors, workers, progress, **params
+        column, out, root, settings, errors, workers, progress, **params
             As for `apply`.
 
         Returns
@@ -166,15 +175,16 @@ class FrameAccessor(AuditingMethods):
             As for `apply`.
         """
         from blur_tools.frames import tables
+        from blur_tools.settings import BlurSettings
 
         return tables.redact_frame(
             self._frame,
             column,
             out=out,
+            root=root,
             detections=detections,
-            settings=settings,
+            settings=BlurSettings.of(settings, **params),
             job=tables.Job(workers, progress, errors),
-            **params,
         )
 
     def detections(self, column: Any = "detections") -> pd.Series[Any]:

@@ -67,7 +67,7 @@ def _info(options: argparse.Namespace) -> int:
 def _prune(options: argparse.Namespace) -> int:
     days = 0.0 if options.all else options.older_than
     if days is not None and not days >= 0:
-        raise SettingsError("older_than", f"{days!r} is not a number of days")
+        raise SettingsError("--older-than", f"{days!r} is not a number of days")
     store = _store(options)
     removed = store.prune(None if days is None else days * DAY)
     held = store.contents()

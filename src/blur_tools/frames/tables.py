@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from blur_tools.batch.rows import (
 from blur_tools.batch.store import Store, open_store
 from blur_tools.detections import Detection, Detections
 from blur_tools.engines import Engine, as_engine
-from blur_tools.errors import DetectionsError
+from blur_tools.errors import DetectionsError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = [
@@ -71,7 +71,7 @@ def apply_frame(
     column: Hashable | None = None,
     *,
     out: str | os.PathLike[str],
-    root: Path | None = None,
+    root: str | os.PathLike[str] | None = None,
     settings: BlurSettings | None = None,
     engine: str | Engine | None = None,
     job: Job | None = None,
@@ -82,13 +82,14 @@ def apply_frame(
 ) -> pd.DataFrame:
     """Blur the pictures of one column; see ``df.blur.apply``.
 
-    `root` is what inputs are relative to, `store` another than the usual one; `alone` as for `Outputs`.
+    `store` is another than the usual one; `alone` as for `Outputs`. With a `root` the names that the table's column
+    ``blurred`` has do not count.
     """
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
     finder = as_engine(engine)
     cells = cells_of(frame[picture_column(frame, column)])
     sources, places = once(cells)
-    outputs = Outputs(out, sources, root, alone=alone)
+    outputs = Outputs(out, sources, *_places_of(frame, cells, root), alone=alone)
     known = store or open_store(resume)
     rows = blur_rows(sources, outputs, wanted, finder, job or Job(), known)
     return _with_places(frame, rows, places)
@@ -99,7 +100,7 @@ def redact_frame(
     column: Hashable | None = None,
     *,
     out: str | os.PathLike[str],
-    root: Path | None = None,
+    root: str | os.PathLike[str] | None = None,
     detections: Hashable = "detections",
     settings: BlurSettings | None = None,
     job: Job | None = None,
@@ -120,10 +121,10 @@ def redact_frame(
     sources, places = once(cells)
     said: dict[int, tuple[Any, Any]] = {}
     for place, text, reason, label in zip(places, texts, reasons, frame.index, strict=True):
-        if said.setdefault(place, (text, reason))[0] != text:
+        if not _same(said.setdefault(place, (text, reason))[0], text):
             raise DetectionsError(f"row {label!r}: another row of this picture has different detections")
     items = [None if source is None else Given(source, *said[place]) for place, source in enumerate(sources)]
-    outputs = Outputs(out, sources, root, earlier_names(frame, cells))
+    outputs = Outputs(out, sources, *_places_of(frame, cells, root))
     return _with_places(frame, redact_rows(items, outputs, wanted, job or Job()), places)
 
 
@@ -170,6 +171,22 @@ def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd
     for position, value in enumerate(parsed):
         values[position] = value
     return pd.Series(values, index=frame.index, name=column)
+
+
+def _places_of(
+    frame: pd.DataFrame, cells: Sequence[Any], root: str | os.PathLike[str] | None
+) -> tuple[Path | None, Mapping[Path, PurePath]]:
+    """What tells where results go: the folder that paths are relative to, else the names that the table has."""
+    if root is None:
+        return None, earlier_names(frame, cells)
+    if not isinstance(root, str | os.PathLike):
+        raise SettingsError("root", f"a folder is needed, not {type(root).__name__}")
+    return Path(os.fsdecode(root)), {}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two cells say the same of a picture; what is no text fails its row anyway."""
+    return bool(one == other) if isinstance(one, str | None) and isinstance(other, str | None) else one is other
 
 
 def _with_places(frame: pd.DataFrame, rows: Iterable[Row], places: list[int]) -> pd.DataFrame:

@@ -38,7 +38,8 @@ def verify_frame(
         if needed not in frame.columns:
             raise SettingsError("column", f"the table has no column {needed!r}, which apply and redact write")
     finder = as_engine(engine) if detect else None
-    subjects = [_subject(row, frame[name].iloc[i], Path(out).parent) for i, row in enumerate(_rows(frame))]
+    base = Path(os.path.abspath(out)).parent
+    subjects = [_subject(row, frame[name].iloc[i], base) for i, row in enumerate(_rows(frame))]
     verdicts = verify_all(subjects, wanted, finder, strict=strict, workers=job.workers, progress=job.progress)
     return with_verdicts(frame, list(verdicts))
 

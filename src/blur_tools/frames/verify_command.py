@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,15 +131,14 @@ def _subjects(options: argparse.Namespace) -> tuple[list[str], list[Subject]]:
     rows = None if options.detections is None else _by_result(cli._read_table(options.detections))
     files: dict[str, Path] = {}
     for text in options.inputs:
-        path = Path(text)
         if not text:
             raise SettingsError("FILE", "an empty name; is a variable of the shell unset?")
         if is_url(text):
             files.setdefault(text, Path(url_name(text)))
-        elif path.is_dir():
-            files |= {name: Path(name).relative_to(path) for name in cli._pictures_below(path, None)}
+        elif os.path.isdir(text):  # not Path.is_dir: a name can be none that the file system takes
+            files |= {name: Path(name).relative_to(text) for name in cli._pictures_below(Path(text), None)}
         else:
-            files.setdefault(text, Path(path.name))
+            files.setdefault(text, Path(Path(text).name))
     if not files:
         raise SettingsError("FILE", f"no pictures in {', '.join(options.inputs)}")
     return list(files), [_subject(name, below, options, rows) for name, below in files.items()]
@@ -168,12 +168,12 @@ def _subject(
     if options.against is not None:
         # a result whose ending said another format has the right one added
         places = [options.against / below, options.against / below.with_suffix("")]
-        original = next((place for place in places if place.is_file()), None)
+        original = next((place for place in places if os.path.isfile(place)), None)
         if original is None:
             lacking = lacking or f"{options.against} has no original of it"
     elif row is not None:
         places = [Path(str(row["image"])), options.detections.parent / str(row["image"])]
-        original = row["image"] if is_url(row["image"]) else next((p for p in places if p.is_file()), None)
+        original = row["image"] if is_url(row["image"]) else next((p for p in places if os.path.isfile(p)), None)
         if original is None:
             lacking = f"its original {row['image']} is not there; say where with --against"
     told = row or {}

@@ -93,7 +93,8 @@ def _picture(blurred: Any, out: Path, originals: set[str]) -> str:
     """The cell with the redacted picture, or why there is none."""
     if blurred is None:
         return ""
-    base, path = Path(os.path.realpath(out)), os.path.realpath(out.parent / str(blurred))
+    parent = os.path.dirname(os.path.abspath(out))
+    base, path = Path(os.path.realpath(out)), os.path.realpath(os.path.join(parent, str(blurred)))
     if not Path(path).is_relative_to(base) or path in originals:
         return f'<span class="bt-failed">not in {escape(out.name)}</span>'
     try:

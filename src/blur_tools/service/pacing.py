@@ -7,11 +7,12 @@ import random
 import re
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from blur_tools._stop import LOOK, pause, proceed
 
@@ -28,6 +29,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 LONGEST_OBEYED = 60.0
 """Seconds that a service may make us wait; asked for more, we give up at once and say so."""
+
+MOST_REMEMBERED = 1000
+"""Addresses whose last call is remembered when nobody holds a pacer of them: URLs can be of any number of hosts."""
 
 # "Request was throttled. Expected available in 1 second."
 _SECONDS = re.compile(r"available in (\d+(?:\.\d+)?) second", re.IGNORECASE)
@@ -116,20 +120,30 @@ class Pacer:
             turns.elsewhere.pause(seconds)
 
 
-_turns: dict[str, Turns] = {}
+_turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+_recent: OrderedDict[str, Turns] = OrderedDict()
 _turns_lock = threading.Lock()
 
 
 def pacer_for(address: str, rate: float | None) -> Pacer:
     """A pacer of an address: whoever calls that from this process shares the turns, each at its own rate."""
     with _turns_lock:
-        return Pacer(rate, turns=_turns.setdefault(address, Turns()))
+        return Pacer(rate, turns=_turns_of(address))
+
+
+def _turns_of(address: str) -> Turns:
+    """The turns of an address, which last as long as a pacer of it, or until many others were asked for."""
+    _recent[address] = _turns.setdefault(address, Turns())
+    _recent.move_to_end(address)
+    if len(_recent) > MOST_REMEMBERED:
+        _recent.popitem(last=False)
+    return _recent[address]
 
 
 def share_turns(address: str, elsewhere: Elsewhere | None) -> None:
     """From now on calls of an address from this process also wait for those of others; None ends that."""
     with _turns_lock:
-        _turns.setdefault(address, Turns()).elsewhere = elsewhere
+        _turns_of(address).elsewhere = elsewhere
 
 
 def said_seconds(headers: Mapping[str, str], text: str) -> float | None:
