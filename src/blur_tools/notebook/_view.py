@@ -30,6 +30,8 @@ class View(anywidget.AnyWidget):
         What is drawn.
     title, status, problem : str
         The picture's name, the last sentence for the person, and why there is no picture; ``""`` for none.
+    turn : int
+        Raised with each picture: a page says which it has drawn when it asks for something.
     size : (width, height)
         Of the whole picture, upright, in pixels; (0, 0) while there is none.
     marks : list of dict
@@ -64,6 +66,7 @@ class View(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
+    turn = traitlets.Int(0).tag(sync=True)
     size = traitlets.Tuple((0, 0)).tag(sync=True)
     marks: Any = traitlets.List().tag(sync=True)
     still = traitlets.Bytes().tag(sync=True)

@@ -81,7 +81,7 @@ function initialize({ model }) {
     kept.picture = message;
   });
   // what is kept is of one picture, or of one page
-  model.on("change:title", () => { kept.pictures = {}; delete kept.picture; });
+  model.on("change:turn", () => { kept.pictures = {}; delete kept.picture; });
   model.on("change:cells", () => { kept.thumbs = {}; });
   return () => early.delete(model.get("number"));
 }
@@ -91,7 +91,8 @@ function initialize({ model }) {
 function picture({ model, el }) {
   const get = (name) => model.get(name);
   const listen = listening(model);
-  const send = (content) => model.send(content);
+  let drawn = -1; // the turn of the picture that a person sees: what is asked for is meant for that one
+  const send = (content) => model.send({ ...content, turn: drawn });
   let box = [0, 0, 1, 1]; // the part that is seen, in pixels of the upright picture
   let words = {};
   let act = null; // what the pointer is doing
@@ -168,7 +169,10 @@ function picture({ model, el }) {
     status.textContent = get("status");
     problem.textContent = get("problem");
     problem.hidden = !get("problem");
-    if (get("problem")) [before, after].forEach(drop);
+    if (get("problem")) {
+      [before, after].forEach(drop);
+      drawn = get("turn");
+    }
     root.classList.toggle("bt-broken", Boolean(get("problem")));
   }
 
@@ -336,7 +340,14 @@ function picture({ model, el }) {
     act = null;
   });
 
-  stage.addEventListener("pointercancel", () => { act = null; drawMarks(); });
+  // what was under way is of a picture that is gone
+  function letGo() {
+    act = null;
+    for (const part of [before, after, marks, labels]) part.style.translate = "";
+    drawMarks();
+  }
+
+  stage.addEventListener("pointercancel", letGo);
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return; // else the page scrolls
     event.preventDefault();
@@ -406,7 +417,8 @@ function picture({ model, el }) {
   listen.on("msg:custom", take);
   function take(message, buffers) {
     if (message.is === "words") { words = message.words; drawMarks(); }
-    if (message.is !== "picture") return;
+    if (message.is !== "picture" || message.turn !== get("turn")) return;
+    drawn = message.turn;
     box = message.box;
     live = live || message.sides.includes("before");
     nameSliders();
@@ -415,7 +427,7 @@ function picture({ model, el }) {
     showSplit();
     root.dataset.shown = message.number;
   }
-  listen.on("change:title", () => { live = false; [before, after].forEach(drop); showSplit(); });
+  listen.on("change:turn", () => { live = false; letGo(); [before, after].forEach(drop); showSplit(); });
   listen.on("change:size", showSize);
   listen.on("change:title change:status change:problem", showText);
   listen.on("change:marks change:selected change:clicks", drawMarks);
