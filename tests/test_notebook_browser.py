@@ -216,11 +216,63 @@ def test_three_pictures_are_accepted_by_keys(page):
         root.press("a")
         at(place + 1)
         sent_after(page, root, sent)
+    assert len(accepted(page)) == 3
+    with AuditSession.resume(page.folder / "copy.jsonl") as session:
+        assert {item.reviewer for item in session if item.decision == "accepted"} == {"Ada"}
+
+
+def test_keys_that_come_at_once_accept_one_picture(page):
+    root = stage_of(page, 2)
+    root.focus()
+    before = accepted(page)
+    root.evaluate(
+        "(root) => ['a', 'a', 'a'].forEach((key) => "
+        "root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })))"
+    )
+    page.wait_for_function("([root]) => root.innerText.includes('Not done')", arg=[root.element_handle()])
+    assert len(accepted(page)) == len(before) + 1
+
+
+def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
+    root = stage_of(page, 2)
+    root.focus()
+    title = root.locator(".bt-title").inner_text()
+    root.press("b")
+    arrives(page, root, title)
+    shapes = [mark.get_attribute("points") for mark in root.locator(".bt-mark").all()]
+    mark = root.locator(".bt-mark").first
+    mark.scroll_into_view_if_needed()
+    area = mark.bounding_box()
+    title = root.locator(".bt-title").inner_text()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 60, area["y"] + 40, steps=3)
+    page.keyboard.press("n")
+    arrives(page, root, title)
+    page.mouse.move(area["x"] + 90, area["y"] + 60)
+    page.mouse.up()
+    root.focus()
+    title = root.locator(".bt-title").inner_text()
+    root.press("b")
+    arrives(page, root, title)
+    assert [mark.get_attribute("points") for mark in root.locator(".bt-mark").all()] == shapes
+    assert "reshape" not in (page.folder / "review.jsonl").read_text()
+
+
+def accepted(page) -> list[str]:
     copy = page.folder / "copy.jsonl"
     copy.write_bytes((page.folder / "review.jsonl").read_bytes())
     with AuditSession.resume(copy) as session:
-        assert session.counts()["accepted"] == 3
-        assert {item.reviewer for item in session if item.decision == "accepted"} == {"Ada"}
+        return [item.key for item in session if item.decision == "accepted"]
+
+
+def arrives(page, root, before: str) -> None:
+    """Wait until another picture than the one of this title is drawn."""
+    page.wait_for_function(
+        "([root, before]) => root.querySelector('.bt-title').textContent !== before"
+        " && root.querySelector('img.bt-before[src]')?.complete",
+        arg=[root.element_handle(), before],
+    )
 
 
 def test_nothing_went_wrong_and_nobody_else_was_asked(page):

@@ -15,7 +15,7 @@ from blur_tools.notebook._edits import counted
 from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._showing import ALL_AFTER, ALL_BEFORE, Showing
 from blur_tools.notebook._still import Answered
-from blur_tools.notebook._view import View
+from blur_tools.notebook._view import View, close_all
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
@@ -97,7 +97,7 @@ class Desk(Showing):
             self._send()
 
     def ask_again(self) -> None:
-        """Search where that replaces nothing but what was found here, else only say so: an answer may have been paid."""
+        """Search where that replaces only what was found here, else say so: an answer may have been paid for."""
         item = self.item
         if item is None or self.shown is None:
             return
@@ -271,11 +271,12 @@ class Desk(Showing):
         self.view.split = ALL_AFTER if self.view.split >= ALL_BEFORE else ALL_BEFORE
 
     def close(self) -> None:
-        """Let go of the session, which stays open."""
+        """Let go of the session, which stays open, and of all pixels."""
         self._unsubscribe()
-        self._loading.forget()
+        self.leave()
         self._searching.forget()
-        self.view.close()
+        self.result = None
+        close_all(self.view)
 
 
 def tools(names: Collection[str]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice, shown_address
 from blur_tools.notebook._form import SettingsForm
 from blur_tools.notebook._still import Answered
+from blur_tools.notebook._view import close_all
 from blur_tools.picture import FORMATS
 from blur_tools.pipeline import redact
 from blur_tools.result import BlurResult
@@ -27,7 +28,7 @@ from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Preview", "preview"]
 
-ACTIONS = ("add_plate", "add_face", "delete", "undo", "redo", "toggle_marks", "toggle_labels")
+ACTIONS = ("add_plate", "add_face", "next_mark", "delete", "undo", "redo", "toggle_marks", "toggle_labels")
 QUEUE_ACTIONS = ("previous", "next", *ACTIONS)
 
 
@@ -191,8 +192,11 @@ class Preview(ipywidgets.VBox):
         self.desk.show(wait=wait)
 
     def close(self) -> None:
-        """Take the widgets away; the session stays open."""
-        self.desk.close()
+        """Take the widgets away, and let go of the picture; the session stays open."""
+        if hasattr(self, "desk"):  # else it was never made: something was wrong with what was asked for
+            self.desk.close()
+            for part in (*self.children, self.layout):
+                close_all(part)
         super().close()
 
     # -- what happens ------------------------------------------------------------------------------------------------

@@ -79,11 +79,19 @@ class Showing(Edits):
             self._put(item.key, self._ready[item.key], wait=wait)
         else:
             self._loading.start(
-                lambda: Upright.load(item.source),
+                # what is being prepared may be this one
+                lambda: self._ready.get(item.key) or Upright.load(item.source),
                 lambda shown, error: self._loaded(item, shown, error, wait),
                 wait=wait,
             )
         self._changed()
+
+    def leave(self) -> None:
+        """Forget the pixels, since nobody looks; `show` begins anew."""
+        self.shown, self._redaction, self._still, self._ready = None, None, None, {}
+        self._loading.forget()
+        if self._soon is not None:
+            self._soon.cancel()
 
     def _title(self, item: Item) -> str:
         place = f"{self.session.position + 1} of {len(self.session)} · " if len(self.session) > 1 else ""
@@ -117,11 +125,10 @@ class Showing(Edits):
         if after is None or after.error or not self.view.seen or self._loading.busy:
             return
 
-        def done(shown: Upright | None, error: Exception | None) -> None:
-            if shown is not None:
-                self._ready[after.key] = shown
+        def work() -> None:
+            self._ready[after.key] = Upright.load(after.source)
 
-        self._loading.start(lambda: Upright.load(after.source), done)
+        self._loading.start(work, lambda _, error: None)  # what is wrong is said when it is shown
 
     def _neighbour(self) -> Item | None:
         items = self.session.items

@@ -14,7 +14,7 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-__all__ = ["View"]
+__all__ = ["View", "close_all"]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -103,9 +103,23 @@ class View(anywidget.AnyWidget):
         if self.seen:
             self.send({"is": what, **facts}, buffers=list(pictures))
 
+    def close(self) -> None:
+        """Take it away, and let go of who hears it."""
+        self._heard = lambda do, content: None
+        super().close()
+
     def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
         # a message comes from a page: nothing in it is believed
         do = content.get("do") if isinstance(content, dict) else None
         if isinstance(do, str):
             self.seen = True
             self._heard(do, content)
+
+
+def close_all(widget: Any) -> None:
+    """Close a widget with those in it, their layouts and styles: ipywidgets keeps each that is open for ever."""
+    if widget is None:
+        return
+    for part in (*getattr(widget, "children", ()), getattr(widget, "layout", None), getattr(widget, "style", None)):
+        close_all(part)
+    widget.close()
