@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import io
 import json
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -34,7 +36,7 @@ pytest.importorskip("magicgui", reason="the extra [notebook] is not installed")
 
 from notebook_privacy import leaks_of  # noqa: E402
 
-from blur_tools.notebook import _desk, _screen, _still  # noqa: E402
+from blur_tools.notebook import _desk, _screen, _showing, _still  # noqa: E402
 from blur_tools.notebook._gallery import Gallery  # noqa: E402
 from blur_tools.notebook._lane import Lane  # noqa: E402
 from blur_tools.notebook._preview import Preview  # noqa: E402
@@ -554,6 +556,110 @@ def test_an_engine_can_be_chosen_and_no_token_of_it_is_kept(picture, networks, m
     assert "hunter2" not in state_of(asked) + asked.code + repr(asked)
 
 
+def test_a_secret_of_an_engine_s_address_reaches_the_engine_and_no_state(picture):
+    with FakeBlur() as fake:
+        made = blur_tools.preview(picture, engine=f"{fake.url}/?token=hunter2")
+        assert "hunter2" not in state_of(made) + made.code + repr(made)
+        assert made.engines.address.value == f"{fake.url}/"
+        assert made.engines._full_address() == f"{fake.url}/?token=hunter2"
+        made.engines.address.value = f"{fake.url}/b?token=hunter3"  # typed
+        assert made.engines._full_address() == f"{fake.url}/b?token=hunter3"
+        assert "hunter" not in state_of(made) + made.code + repr(made)
+        made.engines.address.value = fake.url
+        assert made.engines._full_address() == fake.url
+        assert made.view.status == "Found 0 plates and 0 faces."
+
+
+def test_the_code_has_what_was_marked_where_nobody_searched(picture):
+    made = blur_tools.preview(picture, engine=Down())
+    page = Page(made.view)
+    page.say("ready")
+    assert made.code.startswith("blur_tools.blur(")
+    page.say("add", kind="plate", polygon=[list(point) for point in PLATE])
+    names = {"blur_tools": blur_tools}
+    exec(made.code.replace("blur_tools.redact", "result = blur_tools.redact"), names)
+    assert names["result"].data == made.result.data
+
+
+def test_the_bytes_of_a_logo_stay_beside_the_form(picture, networks, encode, noise):
+    logo = encode(noise(20, 60))
+    made = blur_tools.preview(picture, logo=logo)
+    assert made.settings.logo == logo
+    made.form.fields["plates"].native.value = 9
+    assert (made.settings.logo, made.form.problem.value) == (logo, "")
+    assert "PNG" not in state_of(made)
+    made.form.fields["logo"].native.value = str(picture)
+    assert str(made.settings.logo) == str(picture)
+    made.form.reset.click()
+    assert made.settings.logo == logo
+
+
+def open_widgets() -> int:
+    gc.collect()
+    return len(ipywidgets.widgets.widget._instances)
+
+
+def test_a_closed_preview_keeps_nothing(picture, networks):
+    def made_and_closed() -> list[weakref.ref]:
+        made = blur_tools.preview(picture)
+        made._repr_mimebundle_()
+        parts = [weakref.ref(one) for one in (made, made.desk, made.desk.shown, made.desk.shown.picture)]
+        made.close()
+        assert made.desk.shown is None  # whoever still holds the preview holds no pixels
+        return parts
+
+    before = open_widgets()
+    parts = made_and_closed()
+    assert open_widgets() == before
+    assert [part() for part in parts] == [None] * 4
+
+
+def test_a_closed_gallery_and_a_closed_review_keep_nothing(table, networks):
+    before = open_widgets()
+    gallery = table.blur.preview()
+    first = gallery.open_picture(gallery.session[1].key)
+    shown = weakref.ref(first.desk.shown)
+    opened = open_widgets()
+    for item in gallery.session.items[1:4]:
+        gallery.show_all()
+        assert gallery.opened is None
+        assert gallery.open_picture(item.key) is first
+        assert first.view.title.endswith(item.key)
+    assert open_widgets() == opened
+    assert shown() is None
+    gallery.close()
+    review = Review(gallery.session)
+    review.close()
+    assert open_widgets() == before
+
+
+def test_a_widget_that_could_not_be_made_goes_quietly(picture, table, monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    for make in (
+        lambda: blur_tools.preview(picture, engine="nowhere"),
+        lambda: Review(AuditSession.open(table), engine="nowhere"),
+        lambda: table.blur.preview(engine="nowhere"),
+    ):
+        with pytest.raises(SettingsError):
+            make()
+    gc.collect()
+    assert said == []
+
+
+def test_a_gallery_says_at_once_that_its_engine_cannot_work(table, monkeypatch):
+    monkeypatch.delenv("PLATE_RECOGNIZER_TOKEN", raising=False)
+    with pytest.raises(SettingsError, match="PLATE_RECOGNIZER_TOKEN"):
+        table.blur.preview(engine="cloud")
+    # where nobody asked for it, the pages can be looked at all the same
+    monkeypatch.setenv("BLUR_TOOLS_ENGINE", "cloud")
+    gallery = table.blur.preview()
+    Page(gallery.view).say("open", key=gallery.session[1].key)
+    assert gallery.opened is None
+    assert gallery.view.status.startswith("Not opened: ")
+    assert "PLATE_RECOGNIZER_TOKEN" in gallery.view.status
+
+
 def test_a_secret_of_a_url_is_not_in_the_code():
     with FakeBlur() as fake:
         made = blur_tools.preview(f"{fake.url}/a.jpg?token=hunter2")
@@ -872,6 +978,38 @@ def test_a_lane_works_beside_the_loop_and_only_the_last_that_waits_is_done():
 
     asyncio.run(kernel())
     assert done == ["first", ZeroDivisionError]
+
+
+def test_what_is_prepared_is_not_decoded_again(table, monkeypatch):
+    loaded, gate = [], threading.Event()
+    load = _showing.Upright.load
+
+    def slow(source):
+        loaded.append(source)
+        if len(loaded) == 2:
+            gate.wait(30)
+        return load(source)
+
+    monkeypatch.setattr(_showing.Upright, "load", slow)
+
+    async def kernel() -> None:
+        made = Review(AuditSession.open(table.iloc[1:4]))
+        page = Page(made.view)
+        async with asyncio.timeout(30):
+            while made.desk.shown is None:
+                await asyncio.sleep(0.001)
+            page.say("ready")
+            while len(loaded) < 2:
+                await asyncio.sleep(0.001)
+            page.say("act", name="next")  # while it is being prepared
+            gate.set()
+            while made.desk.shown is None:
+                await asyncio.sleep(0.001)
+        made.close()
+
+    asyncio.run(kernel())
+    assert len({str(source) for source in loaded[:2]}) == 2
+    assert not any(str(source) == str(loaded[1]) for source in loaded[2:])
 
 
 def test_a_search_that_ends_after_the_person_has_gone_on_reaches_its_own_picture(table, noise):

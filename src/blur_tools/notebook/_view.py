@@ -58,8 +58,9 @@ class View(anywidget.AnyWidget):
         Which page it is, from 0, and how many there are.
     """
 
-    _esm = STATIC / "view.js"
-    _css = STATIC / "view.css"
+    # text and no paths: anywidget watches files, and keeps each widget that listens to them for ever
+    _esm = (STATIC / "view.js").read_text("utf-8")
+    _css = (STATIC / "view.css").read_text("utf-8")
 
     number = traitlets.Unicode().tag(sync=True)
     kind = traitlets.Enum(("picture", "gallery"), "picture").tag(sync=True)
