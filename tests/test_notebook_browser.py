@@ -174,6 +174,7 @@ def test_a_mark_is_made_and_moved_by_keys_alone_and_a_held_key_is_one_step(page)
     root.press("Enter")
     marks.nth(before).wait_for()
     made = marks.nth(before)
+    page.locator(".bt-chosen").first.wait_for()
     assert made.get_attribute("points") == "630,420 810,420 810,540 630,540"
     root.evaluate(
         "(root) => { for (let n = 0; n < 5; n += 1) "
