@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import io
 import json
 import subprocess
 import sys
 import threading
+import weakref
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +26,7 @@ from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.errors import EngineError
+from blur_tools.orientation import polygon_to_upright
 from blur_tools.picture import load_picture, load_thumbnail
 from blur_tools.samples import scenes, write_scenes
 
@@ -32,7 +36,7 @@ pytest.importorskip("magicgui", reason="the extra [notebook] is not installed")
 
 from notebook_privacy import leaks_of  # noqa: E402
 
-from blur_tools.notebook import _desk, _screen  # noqa: E402
+from blur_tools.notebook import _desk, _screen, _showing, _still  # noqa: E402
 from blur_tools.notebook._gallery import Gallery  # noqa: E402
 from blur_tools.notebook._lane import Lane  # noqa: E402
 from blur_tools.notebook._preview import Preview  # noqa: E402
@@ -50,9 +54,15 @@ class Page:
         self.got: list[SimpleNamespace] = []
         view.send = lambda content, buffers=(): self.got.append(SimpleNamespace(**content, buffers=list(buffers)))
 
+    @property
+    def drawn(self) -> int:
+        """Which picture the page has drawn last; it says so with all that it asks for."""
+        turns = [message.turn for message in self.got if getattr(message, "is") == "picture"]
+        return self.view.turn if self.view.problem else turns[-1] if turns else -1
+
     def say(self, do: str, **facts) -> None:
         """What `model.send` of the page does."""
-        self.view._handle_custom_msg({"do": do, **facts}, [])
+        self.view._handle_custom_msg({"do": do, "turn": self.drawn, **facts}, [])
 
     def pictures(self) -> dict[str, np.ndarray]:
         """What is seen now, by side."""
@@ -159,7 +169,9 @@ def test_the_settings_render_at_once_and_the_code_follows(picture, networks):
 
 def test_a_threshold_asks_again_and_keeps_what_a_person_did(picture, networks):
     made = blur_tools.preview(picture)
-    made.view._handle_custom_msg({"do": "toggle", "id": made.view.marks[1]["id"]}, [])
+    page = Page(made.view)
+    page.say("ready")
+    page.say("toggle", id=made.view.marks[1]["id"])
     asked = len(networks)
     made.form.fields["plate_threshold"].native.value = 0.5
     assert networks[asked][0] == "plate"
@@ -219,6 +231,7 @@ def test_an_added_plate_is_stored_upright_turned_back(networks):
     width, height = made.view.size
     assert width < height
     page = Page(made.view)
+    page.say("ready")
     page.say("act", name="add_plate")
     assert made.view.drawing == "plate"
     page.say("add", kind="plate", polygon=[[100, 200], [200, 200], [200, 240], [100, 240]])
@@ -259,6 +272,8 @@ def test_what_a_page_should_not_send_changes_nothing(picture, networks, content)
     page = Page(made.view)
     page.say("ready")
     before, marks = made.detections, list(made.view.marks)
+    if isinstance(content, dict):
+        content = {"turn": made.view.turn, **content}  # nothing but what is asked for is wrong
     made.view._handle_custom_msg(content, [])
     assert (made.detections, made.view.marks) == (before, marks)
 
@@ -305,52 +320,196 @@ def test_where_nothing_was_searched_no_picture_goes_into_the_notebook(picture):
         _ = made.result
 
 
+class Finds:
+    """An engine that finds these, but for what it is told not to look for."""
+
+    name, versions = "finds", {}
+
+    def __init__(self, found) -> None:
+        self.found = Detections(found)
+        self.down = False
+
+    def detect(self, picture, settings):
+        if self.down:
+            raise EngineError("the service is asleep")
+        return Answer(Detections([one for one in self.found if settings.intensity(one.kind) >= 0]))
+
+
 def test_what_stays_in_a_notebook_is_redacted_whatever_is_set():
     scene = scenes()[0]
-    found = Detections(scene.truth.map(lambda one: Detection(one.kind, one.polygon, keep=True)))
-    made = blur_tools.preview(BlurResult(found), original=scene.data, plates=1, faces=0)
+    found = scene.truth.map(lambda one: Detection(one.kind, one.polygon, 0.9, keep=True))
+    made = blur_tools.preview(scene.data, engine=Finds(found), plates=1, faces=0, margin=0)
     page = Page(made.view)
     bundle = made._repr_mimebundle_()
     assert page.pictures()["before"].shape == (683, 1024, 3)  # the page has seen the original
+    assert made.view.still.startswith(b"\xff\xd8\xff")
     assert leaks_of({"state": state_of(made), "bundle": bundle}) == []
-    assert {"image/jpeg", "application/vnd.jupyter.widget-view+json", "text/plain"} == set(bundle)
+    # an output stays as it was when a person marks more
+    assert {"application/vnd.jupyter.widget-view+json", "text/plain"} == set(bundle)
     # and the comparison would have told
     assert leaks_of(base64.b64encode(_screen.small_jpeg(scene.data, 720)).decode())
 
 
-@pytest.mark.parametrize("careless", [{"plates": -1}, {"face_threshold": 0.9}], ids=["a kind", "a threshold"])
+CARELESS = [
+    {"plates": -1},
+    {"faces": -1},
+    {"face_threshold": 0.9},
+    {"plate_threshold": 0.26},
+    {"et": 100},
+    {"el": 1},
+    {"eb": 1},
+    {"er": 60},
+    {"xmin": 0, "ymin": 0, "xmax": 300, "ymax": 200},
+    {"face_max_resolution": 32},
+    {"config": {"mode": "fast"}},
+    {"skip_regexp": "a"},
+]
+CAREFUL = [
+    {},
+    {"plates": 0, "faces": 1},
+    {"face_threshold": 0.2},
+    {"et": 0},
+    {"split": 2, "overlap": 10},
+    {"panorama": True},
+    {"effect": "fill", "margin": 0, "logo": "nowhere.png"},
+]
+
+
+@pytest.mark.parametrize("careless", CARELESS, ids=lambda said: "-".join(said))
 def test_a_careless_search_leaves_no_picture_in_the_notebook(picture, networks, careless):
     made = blur_tools.preview(picture, **careless)
     assert "image/jpeg" not in made._repr_mimebundle_()
     assert made.view.still == b""
-    assert "image/jpeg" in blur_tools.preview(picture)._repr_mimebundle_()
 
 
-def test_what_a_person_deleted_is_hidden_in_what_stays(networks):
+@pytest.mark.parametrize("careful", CAREFUL, ids=lambda said: "-".join(said) or "nothing said")
+def test_a_careful_search_leaves_the_redacted_one(picture, networks, careful):
+    made = blur_tools.preview(picture, **careful)
+    made._repr_mimebundle_()
+    assert made.view.still
+    still = np.asarray(Image.open(io.BytesIO(made.view.still)), dtype=int)
+    assert still[22:28, 15:45].std() < 40 < still[100:, 150:].std()
+    assert still[50:60, 105:115].std() < 40
+
+
+def test_every_parameter_of_a_search_is_judged():
+    """A new one is to be put where it belongs; until then it keeps a picture out of the notebook."""
+    asked = {parameter.name for parameter in BlurSettings.parameters() if not parameter.renders}
+    unjudged = asked - set(_still.LEAVES_OUT) - _still.HARMLESS
+    assert unjudged == set()
+    assert not set(_still.LEAVES_OUT) & _still.HARMLESS
+    assert (set(_still.LEAVES_OUT) | _still.HARMLESS) <= asked
+
+
+def test_the_search_counts_and_not_what_is_set_afterwards(picture):
     scene = scenes()[0]
-    found = [(one.kind, one.polygon, 0.9) for one in scene.truth]
+    engine = Finds(scene.truth)
+    made = blur_tools.preview(scene.data, engine=engine, faces=-1)
+    made._repr_mimebundle_()
+    engine.down = True
+    made.form.fields["faces"].native.value = 10
+    assert made.view.status == "Not searched: the service is asleep"
+    assert made._repr_mimebundle_()
+    assert made.view.still == b""
+    engine.down = False
+    made.search_button.click()
+    assert made.view.still
+    assert leaks_of(state_of(made)) == []
+    made.form.fields["plates"].native.value = -1  # and what was kept goes
+    assert made.view.still == b""
 
-    class Finds:
-        name, versions = "finds", {}
 
-        def detect(self, picture, settings):
-            return Answer(Detections([Detection(*facts) for facts in found]))
+def test_a_result_keeps_what_its_own_picture_shows():
+    """What became of it elsewhere is all that is known: the original has no part in it."""
+    scene = scenes()[0]
+    whole = blur_tools.redact(scene.data, scene.truth)
+    made = blur_tools.preview(whole, original=scene.data)
+    made._repr_mimebundle_()
+    assert made.view.still
+    assert leaks_of(state_of(made)) == []
+    # a person lets marks go: they were hidden in the file
+    for mark in made.view.marks:
+        made.view.selected = [mark["id"]]
+        made.desk.delete()
+    assert made.detections == Detections()
+    assert leaks_of(state_of(made)) == []
+    half = blur_tools.redact(scene.data, scene.truth.plates)
+    made = blur_tools.preview(half, original=scene.data)
+    made._repr_mimebundle_()
+    assert not any("a plate" in leak for leak in leaks_of(state_of(made)))
+    for none in (replace(whole, data=None), replace(whole, data=b"GIF89a")):
+        made = blur_tools.preview(none, original=scene.data)
+        made._repr_mimebundle_()
+        assert made.view.still == b""
 
-    made = blur_tools.preview(scene.data, engine=Finds())
+
+def test_a_table_s_detections_leave_no_picture_until_they_are_searched_here(tmp_path):
+    scene = scenes()[0]
+    (tmp_path / "street.jpg").write_bytes(scene.data)
+    plates = scene.truth.plates
+    frame = pd.DataFrame({"image": [str(tmp_path / "street.jpg")], "detections": [plates.to_json()]})
+    gallery = frame.blur.preview(engine=Finds(scene.truth))
+    opened = gallery.open_picture("street.jpg")
+    opened._repr_mimebundle_()
+    assert opened.view.still == b""
+    opened.search_button.click()
+    assert opened.view.still
+    assert leaks_of(state_of(opened)) == []
+    # somebody else's answer
+    gallery.session.set_detections("street.jpg", plates, engine="other")
+    assert opened.view.still == b""
+
+
+def test_what_a_person_deleted_is_hidden_in_what_stays():
+    scene = scenes()[0]
+    made = blur_tools.preview(scene.data, engine=Finds(scene.truth))
     for mark in made.view.marks:
         made.view.selected = [mark["id"]]
         made.desk.delete()
     assert made.detections == Detections()
     bundle = made._repr_mimebundle_()
-    assert "image/jpeg" in bundle
+    assert made.view.still
     assert leaks_of({"state": state_of(made), "bundle": bundle}) == []
+
+
+def marked_by_hand() -> Preview:
+    """A preview that is displayed, of which nothing was found, and then all is marked."""
+    scene = next(scene for scene in scenes() if scene.name == "bus-stop.jpg")  # stored on its side
+    upright = load_picture(scene.data)
+    made = blur_tools.preview(scene.data, engine=Finds([]))
+    page = Page(made.view)
+    bundle = made._repr_mimebundle_()
+    assert leaks_of(state_of(made))  # nobody has found them
+    assert leaks_of(bundle) == []
+    for one in scene.truth:
+        points = polygon_to_upright(one.polygon, upright.size, upright.orientation)
+        page.say("add", kind=one.kind, polygon=[list(point) for point in points])
+    assert len(made.detections) == len(scene.truth)
+    return made
+
+
+def test_what_a_person_adds_later_is_hidden_in_what_stays():
+    assert leaks_of(state_of(marked_by_hand())) == []
+
+
+def test_in_a_kernel_what_stays_follows_once_the_person_rests():
+    async def kernel() -> Preview:
+        made = marked_by_hand()
+        kept = made.view.still
+        async with asyncio.timeout(30):
+            while made.view.still == kept:
+                await asyncio.sleep(0.01)
+        return made
+
+    assert leaks_of(state_of(asyncio.run(kernel()))) == []
 
 
 def test_a_preview_sends_less_than_400_kilobytes(noise):
     """Noise is what takes most; the state, the page's code and the picture that stays count as well."""
-    made = blur_tools.preview(BlurResult(Detections([Detection("plate", PLATE)])), original=noise(1200, 1700))
+    made = blur_tools.preview(noise(1200, 1700), engine=Finds([Detection("plate", PLATE)]))
     page = Page(made.view)
     bundle = made._repr_mimebundle_()
+    assert made.view.still
     sent = sum(len(data) for message in page.got for data in message.buffers)
     assert {side for message in page.got for side in getattr(message, "sides", ())} == {"before", "after"}
     assert sent + len(state_of(made)) + len(json.dumps(bundle)) < 400_000
@@ -395,6 +554,110 @@ def test_an_engine_can_be_chosen_and_no_token_of_it_is_kept(picture, networks, m
         assert asked.code == f"blur_tools.blur({str(picture)!r}, engine={fake.url!r})"
         assert len(fake.posts) == 2
     assert "hunter2" not in state_of(asked) + asked.code + repr(asked)
+
+
+def test_a_secret_of_an_engine_s_address_reaches_the_engine_and_no_state(picture):
+    with FakeBlur() as fake:
+        made = blur_tools.preview(picture, engine=f"{fake.url}/?token=hunter2")
+        assert "hunter2" not in state_of(made) + made.code + repr(made)
+        assert made.engines.address.value == f"{fake.url}/"
+        assert made.engines._full_address() == f"{fake.url}/?token=hunter2"
+        made.engines.address.value = f"{fake.url}/b?token=hunter3"  # typed
+        assert made.engines._full_address() == f"{fake.url}/b?token=hunter3"
+        assert "hunter" not in state_of(made) + made.code + repr(made)
+        made.engines.address.value = fake.url
+        assert made.engines._full_address() == fake.url
+        assert made.view.status == "Found 0 plates and 0 faces."
+
+
+def test_the_code_has_what_was_marked_where_nobody_searched(picture):
+    made = blur_tools.preview(picture, engine=Down())
+    page = Page(made.view)
+    page.say("ready")
+    assert made.code.startswith("blur_tools.blur(")
+    page.say("add", kind="plate", polygon=[list(point) for point in PLATE])
+    names = {"blur_tools": blur_tools}
+    exec(made.code.replace("blur_tools.redact", "result = blur_tools.redact"), names)
+    assert names["result"].data == made.result.data
+
+
+def test_the_bytes_of_a_logo_stay_beside_the_form(picture, networks, encode, noise):
+    logo = encode(noise(20, 60))
+    made = blur_tools.preview(picture, logo=logo)
+    assert made.settings.logo == logo
+    made.form.fields["plates"].native.value = 9
+    assert (made.settings.logo, made.form.problem.value) == (logo, "")
+    assert "PNG" not in state_of(made)
+    made.form.fields["logo"].native.value = str(picture)
+    assert str(made.settings.logo) == str(picture)
+    made.form.reset.click()
+    assert made.settings.logo == logo
+
+
+def open_widgets() -> int:
+    gc.collect()
+    return len(ipywidgets.widgets.widget._instances)
+
+
+def test_a_closed_preview_keeps_nothing(picture, networks):
+    def made_and_closed() -> list[weakref.ref]:
+        made = blur_tools.preview(picture)
+        made._repr_mimebundle_()
+        parts = [weakref.ref(one) for one in (made, made.desk, made.desk.shown, made.desk.shown.picture)]
+        made.close()
+        assert made.desk.shown is None  # whoever still holds the preview holds no pixels
+        return parts
+
+    before = open_widgets()
+    parts = made_and_closed()
+    assert open_widgets() == before
+    assert [part() for part in parts] == [None] * 4
+
+
+def test_a_closed_gallery_and_a_closed_review_keep_nothing(table, networks):
+    before = open_widgets()
+    gallery = table.blur.preview()
+    first = gallery.open_picture(gallery.session[1].key)
+    shown = weakref.ref(first.desk.shown)
+    opened = open_widgets()
+    for item in gallery.session.items[1:4]:
+        gallery.show_all()
+        assert gallery.opened is None
+        assert gallery.open_picture(item.key) is first
+        assert first.view.title.endswith(item.key)
+    assert open_widgets() == opened
+    assert shown() is None
+    gallery.close()
+    review = Review(gallery.session)
+    review.close()
+    assert open_widgets() == before
+
+
+def test_a_widget_that_could_not_be_made_goes_quietly(picture, table, monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    for make in (
+        lambda: blur_tools.preview(picture, engine="nowhere"),
+        lambda: Review(AuditSession.open(table), engine="nowhere"),
+        lambda: table.blur.preview(engine="nowhere"),
+    ):
+        with pytest.raises(SettingsError):
+            make()
+    gc.collect()
+    assert said == []
+
+
+def test_a_gallery_says_at_once_that_its_engine_cannot_work(table, monkeypatch):
+    monkeypatch.delenv("PLATE_RECOGNIZER_TOKEN", raising=False)
+    with pytest.raises(SettingsError, match="PLATE_RECOGNIZER_TOKEN"):
+        table.blur.preview(engine="cloud")
+    # where nobody asked for it, the pages can be looked at all the same
+    monkeypatch.setenv("BLUR_TOOLS_ENGINE", "cloud")
+    gallery = table.blur.preview()
+    Page(gallery.view).say("open", key=gallery.session[1].key)
+    assert gallery.opened is None
+    assert gallery.view.status.startswith("Not opened: ")
+    assert "PLATE_RECOGNIZER_TOKEN" in gallery.view.status
 
 
 def test_a_secret_of_a_url_is_not_in_the_code():
@@ -492,6 +755,7 @@ def test_a_click_in_the_gallery_opens_the_preview_and_its_edits_are_in_the_table
     assert isinstance(gallery.opened, Preview)
     assert networks == []  # what the table says is not searched again
     opened = Page(gallery.opened.view)
+    opened.say("ready")
     opened.say("toggle", id=gallery.opened.view.marks[0]["id"])
     opened.say("act", name="next")
     assert gallery.opened.view.title == "6 of 8 · south/bus-stop.jpg"
@@ -502,6 +766,28 @@ def test_a_click_in_the_gallery_opens_the_preview_and_its_edits_are_in_the_table
     assert sum(item.keep for item in frame.blur.detections()[0]) == 1
     Page(gallery.view).say("open", key="nowhere.jpg")
     assert gallery.opened is None
+
+
+@pytest.mark.parametrize("change", ["threshold", "engine", "reset"])
+def test_a_table_s_own_detections_are_replaced_only_when_a_person_asks(table, networks, change):
+    paid = Detections([Detection("plate", PLATE, 0.9, source="cloud"), Detection("face", FACE, 0.8, source="cloud")])
+    frame = table.head(1).assign(detections=paid.to_json())
+    gallery = frame.blur.preview(engine=Finds([]))
+    opened = gallery.open_picture(gallery.session[0].key)
+    page = Page(opened.view)
+    page.say("ready")
+    if change == "engine":
+        opened.engines.name.value = "local"
+    else:
+        opened.form.fields["face_threshold"].native.value = 0.9
+        if change == "reset":
+            opened.form.reset.click()
+    assert (opened.detections, networks) == (paid, [])
+    assert opened.view.status == "These detections came with the table; Search replaces them."
+    opened.search_button.click()
+    assert not any(one.source == "cloud" for one in opened.detections)
+    opened.form.fields["plate_threshold"].native.value = 0.8  # they are this preview's now
+    assert opened.view.status.startswith("Found ")
 
 
 def test_the_gallery_keeps_no_picture_in_the_notebook(table):
@@ -600,8 +886,10 @@ def test_lists_orders_and_the_reviewer(review):
 
 def test_a_closed_session_says_so_and_nothing_breaks(review):
     review.desk.go("north/avenue.jpg")
+    page = Page(review.view)
+    page.say("ready")
     review.session.close()
-    Page(review.view).say("act", name="flag")
+    page.say("act", name="flag")
     assert "closed" in review.view.status
 
 
@@ -617,6 +905,36 @@ def test_audit_in_a_notebook_shows_the_session_and_returns_it(table, monkeypatch
         assert "base64" not in str(shown[0]._repr_mimebundle_())
     with pytest.raises(SettingsError, match="none of napari, notebook, none"):
         table.blur.audit(where="elsewhere")
+
+
+def test_what_is_meant_for_the_picture_before_is_dropped(review):
+    """A kernel that was busy gets several keys at once: only the first is of what the person saw."""
+    session, page = review.session, Page(review.view)
+    review.desk.go("north/avenue.jpg")
+    page.say("ready")
+    seen = page.drawn
+    for _ in range(3):
+        page.say("act", turn=seen, name="accept")
+    assert session.counts()["accepted"] == 1
+    assert review.view.status == "Not done: it was meant for the picture before."
+    after = session.current
+    number, polygon = after.marks[0].id, [[5, 5], [9, 5], [9, 9], [5, 9]]
+    for do, facts in (
+        ("toggle", {"id": number}),
+        ("select", {"ids": [number]}),
+        ("reshape", {"id": number, "polygon": polygon}),
+        ("add", {"kind": "face", "polygon": polygon}),
+        ("look", {"box": [0, 0, 50, 50]}),
+        ("act", {"name": "add_plate"}),
+    ):
+        page.say(do, turn=seen, **facts)
+        page.view._handle_custom_msg({"do": do, **facts}, [])  # and one that does not say what it saw
+    assert session.current.marks == after.marks
+    assert (review.view.selected, review.view.drawing, review.desk._box) == ([], "", None)
+    page.say("act", turn=seen, name="next")  # going on is never wrong
+    assert session.current.key != after.key
+    page.say("act", name="accept")
+    assert session.counts()["accepted"] == 2
 
 
 # ---- the table
@@ -660,6 +978,38 @@ def test_a_lane_works_beside_the_loop_and_only_the_last_that_waits_is_done():
 
     asyncio.run(kernel())
     assert done == ["first", ZeroDivisionError]
+
+
+def test_what_is_prepared_is_not_decoded_again(table, monkeypatch):
+    loaded, gate = [], threading.Event()
+    load = _showing.Upright.load
+
+    def slow(source):
+        loaded.append(source)
+        if len(loaded) == 2:
+            gate.wait(30)
+        return load(source)
+
+    monkeypatch.setattr(_showing.Upright, "load", slow)
+
+    async def kernel() -> None:
+        made = Review(AuditSession.open(table.iloc[1:4]))
+        page = Page(made.view)
+        async with asyncio.timeout(30):
+            while made.desk.shown is None:
+                await asyncio.sleep(0.001)
+            page.say("ready")
+            while len(loaded) < 2:
+                await asyncio.sleep(0.001)
+            page.say("act", name="next")  # while it is being prepared
+            gate.set()
+            while made.desk.shown is None:
+                await asyncio.sleep(0.001)
+        made.close()
+
+    asyncio.run(kernel())
+    assert len({str(source) for source in loaded[:2]}) == 2
+    assert not any(str(source) == str(loaded[1]) for source in loaded[2:])
 
 
 def test_a_search_that_ends_after_the_person_has_gone_on_reaches_its_own_picture(table, noise):

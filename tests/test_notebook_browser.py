@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is the
 CELLS = (
     "import blur_tools, pandas as pd\nfrom pathlib import Path\n"
     "found = blur_tools.Detections.from_json(Path('found.json').read_text())\n"
-    "preview = blur_tools.preview(blur_tools.BlurResult(found), original='pictures/north/two-cars.jpg')\npreview",
+    "picture = 'pictures/north/two-cars.jpg'\n"
+    "preview = blur_tools.preview(blur_tools.redact(picture, found), original=picture)\npreview",
     "names = [str(path) for path in sorted(Path('pictures').glob('*/**/*.jpg'))]\n"
     "df = pd.DataFrame({'image': [*names, 'pictures/broken.jpg'], 'detections': found.to_json()})\n"
     "gallery = df.blur.preview(per_page=4)\ngallery",
@@ -163,6 +164,46 @@ def test_a_drag_marks_a_plate_and_a_key_takes_it_back(page):
     marks.nth(before).wait_for(state="detached")
 
 
+def test_a_mark_is_made_and_moved_by_keys_alone_and_a_held_key_is_one_step(page):
+    root = stage_of(page, 0)
+    marks = root.locator(".bt-mark")
+    before = marks.count()
+    root.focus()
+    root.press("f")
+    page.wait_for_selector(".bt-drawing")
+    root.press("Enter")
+    marks.nth(before).wait_for()
+    made = marks.nth(before)
+    page.locator(".bt-chosen").first.wait_for()
+    assert made.get_attribute("points") == "630,420 810,420 810,540 630,540"
+    root.evaluate(
+        "(root) => { for (let n = 0; n < 5; n += 1) "
+        "root.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true, cancelable: true })); }"
+    )
+    moved = made.get_attribute("points")
+    assert moved != "630,420 810,420 810,540 630,540"  # before the kernel has heard of it
+    sent = number(root)
+    page.keyboard.press("ArrowRight")
+    sent_after(page, root, sent)
+    assert float(made.get_attribute("points").split(",")[0]) > float(moved.split(",")[0])
+    root.press("Control+z")  # all six at once
+    made.and_(page.locator('[points^="630,"]')).wait_for()
+    root.press("Control+z")
+    marks.nth(before).wait_for(state="detached")
+
+
+def test_keys_that_repeat_zoom_further_than_the_pictures_come(page):
+    root = stage_of(page, 0)
+    root.focus()
+    root.evaluate(
+        "(root) => { for (let n = 0; n < 2; n += 1) "
+        "root.dispatchEvent(new KeyboardEvent('keydown', { key: '+', bubbles: true, cancelable: true })); }"
+    )
+    root.locator('svg.bt-marks[viewBox="540 360 360 240"]').wait_for()
+    root.press("0")
+    root.locator('svg.bt-marks[viewBox="0 0 1440 960"]').wait_for()
+
+
 def test_zooming_asks_for_a_part(page):
     root = stage_of(page, 0)
     sent = number(root)
@@ -193,6 +234,21 @@ def test_the_gallery_pages_and_shows_a_broken_picture_s_reason(page):
     page.wait_for_function("([root]) => root.innerText.includes('page 1 of 2')", arg=[root.element_handle()])
 
 
+def test_the_focus_goes_to_the_picture_that_is_opened_and_back(page):
+    root = stage_of(page, 1)
+    cell = root.locator(".bt-cell").nth(1)
+    key = cell.get_attribute("data-key")
+    cell.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.activeElement.querySelector('.bt-title')")
+    assert page.evaluate("() => document.activeElement.querySelector('.bt-title').textContent").endswith(key)
+    page.wait_for_function("() => document.activeElement.querySelector('img.bt-before[src]')")
+    page.keyboard.press("m")  # and its keys work
+    page.locator(".bt-chosen").first.wait_for()
+    page.get_by_role("button", name="Back to all pictures").click()
+    page.wait_for_function("([key]) => document.activeElement.dataset.key === key", arg=[key])
+
+
 def test_three_pictures_are_accepted_by_keys(page):
     root = stage_of(page, 2)
 
@@ -216,11 +272,66 @@ def test_three_pictures_are_accepted_by_keys(page):
         root.press("a")
         at(place + 1)
         sent_after(page, root, sent)
+    assert len(accepted(page)) == 3
+    assert {item.reviewer for item in accepted(page)} == {"Ada"}
+
+
+def test_keys_that_come_at_once_accept_one_picture(page):
+    root = stage_of(page, 2)
+    root.focus()
+    before = len(accepted(page))
+    root.evaluate(
+        "(root) => ['a', 'a', 'a'].forEach((key) => "
+        "root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })))"
+    )
+    page.wait_for_function("([root]) => root.innerText.includes('Not done')", arg=[root.element_handle()])
+    assert len(accepted(page)) == before + 1
+
+
+def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
+    root = stage_of(page, 2)
+    root.focus()
+    title = root.locator(".bt-title").inner_text()
+    root.press("b")
+    arrives(page, root, title)
+    before = [item.marks for item in journalled(page)]
+    mark = root.locator(".bt-mark").first
+    mark.scroll_into_view_if_needed()
+    area = mark.bounding_box()
+    title = root.locator(".bt-title").inner_text()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 60, area["y"] + 40, steps=3)
+    page.keyboard.press("n")
+    arrives(page, root, title)
+    page.mouse.move(area["x"] + 90, area["y"] + 60)
+    page.mouse.up()
+    title = root.locator(".bt-title").inner_text()
+    root.focus()
+    root.press("b")
+    arrives(page, root, title)  # the kernel has answered all that was sent
+    assert [item.marks for item in journalled(page)] == before
+
+
+def journalled(page) -> list:
+    """The pictures of the review as they are on the disk."""
     copy = page.folder / "copy.jsonl"
     copy.write_bytes((page.folder / "review.jsonl").read_bytes())
     with AuditSession.resume(copy) as session:
-        assert session.counts()["accepted"] == 3
-        assert {item.reviewer for item in session if item.decision == "accepted"} == {"Ada"}
+        return list(session)
+
+
+def accepted(page) -> list:
+    return [item for item in journalled(page) if item.decision == "accepted"]
+
+
+def arrives(page, root, before: str) -> None:
+    """Wait until another picture than the one of this title is drawn."""
+    page.wait_for_function(
+        "([root, before]) => root.querySelector('.bt-title').textContent !== before"
+        " && root.querySelector('img.bt-before[src]')?.complete",
+        arg=[root.element_handle(), before],
+    )
 
 
 def test_nothing_went_wrong_and_nobody_else_was_asked(page):

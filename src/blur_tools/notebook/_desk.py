@@ -14,13 +14,18 @@ from blur_tools.errors import BlurError
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._showing import ALL_AFTER, ALL_BEFORE, Showing
-from blur_tools.notebook._view import View
+from blur_tools.notebook._still import Answered
+from blur_tools.notebook._view import View, close_all
+from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Desk", "tools"]
 
 HOW_TO_HIDE = ("effect", "shape", "margin", "feather", "logo", "copy_metadata", "copy_gps", "copy_serials", "render")
 """Settings that an engine is not asked again for."""
+
+ANY_PICTURE = frozenset(("previous", "next", "toggle_marks", "toggle_labels", "toggle_preview"))
+"""Actions that do nothing to a picture: they need not be meant for the one that is shown."""
 
 
 class Desk(Showing):
@@ -42,6 +47,8 @@ class Desk(Showing):
         See `View`.
     compares : bool
         Whether there is a side after; False where the picture itself is a redacted one.
+    result : BlurResult, optional
+        What became of the picture elsewhere.
     changed : callable
         Told after each change.
 
@@ -62,17 +69,20 @@ class Desk(Showing):
         clicks: str,
         split: float,
         compares: bool = True,
+        result: BlurResult | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.session = session
         self.engine = engine
         self.settings = settings
         self.auto = auto
+        self.result = result
         self.view = View(self._hear, clicks=clicks, split=split, tools=tools(actions), show_words=clicks == "select")
         self._changed = changed
         self._searching = Lane()
         self.begin_showing(compares)
         self._awaited: str | None = None
+        self._taking = False
         self.view.observe(self._on_split, "split")
         self._unsubscribe = session.subscribe(self._on_session)
 
@@ -81,11 +91,23 @@ class Desk(Showing):
     def redraw(self, settings: BlurSettings) -> None:
         """Take over settings: search again where they ask for something else, else only render."""
         before, self.settings = self.settings, settings
-        item = self.item
-        if item is not None and self.shown is not None and self.auto and question(before) != question(settings):
-            self.search()
+        if question(before) != question(settings):
+            self.ask_again()
         else:
             self._send()
+
+    def ask_again(self) -> None:
+        """Search where that replaces only what was found here, else say so: an answer may have been paid for."""
+        item = self.item
+        if item is None or self.shown is None:
+            return
+        if item.key in self.answers or (self.auto and not item.detected):
+            self.search()
+            return
+        self._send()
+        if item.detected:
+            origin = "table" if self.result is None else "result"
+            self.say(f"These detections came with the {origin}; Search replaces them.")
 
     def search(self, *, wait: bool = False) -> None:
         """Ask the engine what is in the picture that is shown; what a person did stays."""
@@ -102,11 +124,13 @@ class Desk(Showing):
         self._awaited = item.key
         self._searching.start(
             lambda: finder.detect(shown.picture, settings.or_default(DEFAULT_INTENSITY)),
-            lambda answer, error: self._found(item.key, finder.name, answer, error),
+            lambda answer, error: self._found(item.key, finder.name, settings, answer, error),
             wait=wait,
         )
 
-    def _found(self, key: str, engine: str, answer: Answer | None, error: Exception | None) -> None:
+    def _found(
+        self, key: str, engine: str, settings: BlurSettings, answer: Answer | None, error: Exception | None
+    ) -> None:
         if not self._searching.busy:
             self._awaited = None
         if answer is None:
@@ -114,8 +138,12 @@ class Desk(Showing):
                 self._failed(error)
             return
         found, said = answer.detections, answer.warnings
-        self.answers[key] = found
-        taken = self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))
+        self.answers[key] = Answered(found, settings)
+        self._taking = True
+        try:
+            taken = self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))
+        finally:
+            self._taking = False
         if taken is not None and self._is_current(key):
             plates, faces = counted(len(found.plates), "plate"), counted(len(found.faces), "face")
             self.say(" ".join([f"Found {plates} and {faces}.", *said]))
@@ -128,6 +156,8 @@ class Desk(Showing):
     # -- what happens ----------------------------------------------------------------------------------------------
 
     def _on_session(self, key: str, what: str) -> None:
+        if what == "detections" and not self._taking:
+            self.answers.pop(key, None)  # they are not what was found here any more
         if what in ("detections", "edit", "undo", "redo") and self._is_current(key):
             self.refresh()
         self._changed()
@@ -141,6 +171,10 @@ class Desk(Showing):
         if do == "ready":
             self.refresh(before=True)
             self._prepare()
+            return
+        if content.get("turn") != self.view.turn and not (do == "act" and content.get("name") in ANY_PICTURE):
+            if do != "look":
+                self.say("Not done: it was meant for the picture before.")
             return
         try:
             self._do(do, content)
@@ -237,11 +271,12 @@ class Desk(Showing):
         self.view.split = ALL_AFTER if self.view.split >= ALL_BEFORE else ALL_BEFORE
 
     def close(self) -> None:
-        """Let go of the session, which stays open."""
+        """Let go of the session, which stays open, and of all pixels."""
         self._unsubscribe()
-        self._loading.forget()
+        self.leave()
         self._searching.forget()
-        self.view.close()
+        self.result = None
+        close_all(self.view)
 
 
 def tools(names: Collection[str]) -> list[dict[str, Any]]:

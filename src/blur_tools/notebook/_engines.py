@@ -45,8 +45,14 @@ class EngineChoice(ipywidgets.VBox):
             style=style,
             layout=layout,
         )
+        self._secret: tuple[str, str] | None = None
+        self._hiding = False
         self.address = ipywidgets.Text(
-            value=address, description="address", continuous_update=False, style=style, layout=layout
+            value=self._without_secret(address),
+            description="address",
+            continuous_update=False,
+            style=style,
+            layout=layout,
         )
         super().__init__([self.name, self.address])
         self._show_address()
@@ -64,7 +70,7 @@ class EngineChoice(ipywidgets.VBox):
         """
         if self.name.value == GIVEN and self._given is not None:
             return self._given
-        chosen = (self.name.value, self.address.value if self.name.value == ADDRESS else "")
+        chosen = (self.name.value, self._full_address() if self.name.value == ADDRESS else "")
         if self._made is None or self._made[0] != chosen:
             self._made = (chosen, chosen_engine(*chosen))
         return self._made[1]
@@ -78,7 +84,25 @@ class EngineChoice(ipywidgets.VBox):
             return f"engine={shown_address(self.address.value)!r}"
         return "" if self.name.value == "local" else f"engine={self.name.value!r}"
 
-    def _on_address(self, _: Any) -> None:
+    def _without_secret(self, address: str) -> str:
+        """What a widget's state, which a notebook keeps, may hold of an address; the rest stays in this process."""
+        shown = shown_address(address)
+        self._secret = None if shown == address else (shown, address)
+        return shown
+
+    def _full_address(self) -> str:
+        shown = str(self.address.value)
+        return self._secret[1] if self._secret is not None and self._secret[0] == shown else shown
+
+    def _on_address(self, change: Any) -> None:
+        if self._hiding:
+            return
+        shown = self._without_secret(change["new"])
+        self._hiding = True
+        try:
+            self.address.value = shown
+        finally:
+            self._hiding = False
         if self.name.value == ADDRESS:
             self._changed()
 

@@ -20,10 +20,12 @@ __all__ = ["SettingsForm", "message_html", "toolkit"]
 ALSO_FIRST = ("plate_threshold", "face_threshold")
 """In a notebook these are played with, too."""
 
+LOGO_HINT = "a picture's path"
+
 STARTS = {"margin": DEFAULT_MARGIN["plate"], "plate_threshold": DEFAULT_THRESHOLD, "face_threshold": DEFAULT_THRESHOLD}
 """Where a slider stands whose parameter was not said."""
 
-WIDE = ipywidgets.Layout(width="auto", min_width="0")
+WIDE = {"width": "auto", "min_width": "0"}
 
 
 @contextmanager
@@ -45,7 +47,7 @@ class SettingsForm(ipywidgets.VBox):
     changed : callable
         Told after each change.
     settings : BlurSettings
-        What is shown first; excluded rectangles, which the form does not show, stay.
+        What is shown first; excluded rectangles and the bytes of a logo, which the form does not show, stay.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class SettingsForm(ipywidgets.VBox):
 
     def __init__(self, settings: BlurSettings, changed: Callable[[], None] = lambda: None) -> None:
         self._told = changed
-        self._areas = {name: getattr(settings, name) for name in DRAWN}
+        self._beside: dict[str, Any] = {}
         self.parameters = form_parameters()
         with toolkit():
             self.fields = {name: _widget_for(parameter) for name, parameter in self.parameters.items()}
@@ -81,7 +83,7 @@ class SettingsForm(ipywidgets.VBox):
         """
         values = {name: said(self.parameters[name], field.value) for name, field in self.fields.items()}
         told = {name: value for name, value in values.items() if value is not None and name not in self._unsaid}
-        return BlurSettings.of(**told, **self._areas)
+        return BlurSettings.of(**(self._beside | told))
 
     def set(self, settings: BlurSettings) -> None:
         """Show these settings, and the defaults where they say nothing."""
@@ -106,8 +108,12 @@ class SettingsForm(ipywidgets.VBox):
         return settings
 
     def _set(self, settings: BlurSettings) -> None:
+        logo = settings.logo
+        self._beside = {name: getattr(settings, name) for name in DRAWN}
+        self._beside |= {"logo": logo} if isinstance(logo, bytes) else {}
+        self.fields["logo"].native.placeholder = "as given" if "logo" in self._beside else LOGO_HINT
         for name, value in settings.to_dict().items():
-            if name in self.fields:
+            if name in self.fields and name not in self._beside:
                 self._unsaid.discard(name)
                 shown = as_shown(self.parameters[name], value)
                 native = self.fields[name].native
@@ -144,7 +150,7 @@ def _widget_for(parameter: Parameter) -> Any:
     native.layout.width = "auto"
     native.layout.min_width = "0"
     if kind == "LineEdit":
-        native.placeholder = {"json": '{"name": value}', "logo": "a picture's path"}.get(parameter.kind, "default")
+        native.placeholder = {"json": '{"name": value}', "logo": LOGO_HINT}.get(parameter.kind, "default")
         native.continuous_update = False
     if kind == "TextEdit":
         native.placeholder, native.rows, native.continuous_update = "one a line", 2, False

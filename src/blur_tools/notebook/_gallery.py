@@ -11,13 +11,14 @@ from blur_tools._cores import available_cores
 from blur_tools.audit.actions import FILTERS, SIGNS, UNSHOWN
 from blur_tools.audit.session import AuditSession, Item
 from blur_tools.batch.runner import run_ordered
-from blur_tools.engines import Engine
+from blur_tools.engines import Engine, as_engine
+from blur_tools.errors import BlurError
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._preview import Preview
 from blur_tools.notebook._screen import jpeg
 from blur_tools.notebook._showing import reason_of
-from blur_tools.notebook._view import View
+from blur_tools.notebook._view import View, close_all
 from blur_tools.orientation import polygon_to_upright, upright_size
 from blur_tools.picture import load_thumbnail
 from blur_tools.settings import BlurSettings
@@ -64,8 +65,6 @@ class Gallery(ipywidgets.VBox):
         The page in the browser.
     listing, order : ipywidgets.Dropdown
         What is listed and how.
-    opened : Preview or None
-        The picture that was clicked.
     """
 
     def __init__(
@@ -76,8 +75,10 @@ class Gallery(ipywidgets.VBox):
         settings: BlurSettings | None = None,
         per_page: int = 24,
     ) -> None:
+        if engine is not None:
+            as_engine(engine)  # what cannot work is said where it was asked for
         self.session = session
-        self.opened: Preview | None = None
+        self._preview: Preview | None = None
         self._per_page = per_page
         self._asked = (engine, settings)
         self._lane = Lane()
@@ -105,31 +106,49 @@ class Gallery(ipywidgets.VBox):
     def page(self, number: int) -> None:
         self._show(max(0, min(number, self.view.pages - 1)))
 
+    @property
+    def opened(self) -> Preview | None:
+        """The preview, while a picture is open in it."""
+        return self._preview if self._preview in self.children else None
+
     def open_picture(self, key: str) -> Preview:
-        """Open one picture in place of the page."""
-        self._close_opened()
+        """Open one picture in place of the page; the settings are those that the one before was left with.
+
+        Raises
+        ------
+        AuditError
+            There is no such picture.
+        SettingsError
+            The engine cannot be made.
+        """
         self.session.go(key)
-        engine, settings = self._asked
-        self.opened = Preview(self.session, engine=engine, settings=settings)
-        self.children = (self.back, self.opened)
-        return self.opened
+        if self._preview is None:
+            engine, settings = self._asked
+            self._preview = Preview(self.session, engine=engine, settings=settings)
+        else:
+            self._preview.show(wait=True)
+        self.children = (self.back, self._preview)
+        self._preview.view.seen = self.view.seen
+        self._preview.view.show("focus", {})
+        return self._preview
 
     def show_all(self) -> None:
         """Go back to the page."""
-        self._close_opened()
+        if self._preview is not None:
+            self._preview.desk.leave()
         self.children = (self._bar, self.view)
         self._list(self.view.page)
+        current = self.session.current
+        if current is not None:
+            self.view.show("focus", {"key": current.key})
 
     def close(self) -> None:
-        """Take the widgets away; the session stays open."""
-        self._lane.forget()
-        self._close_opened()
+        """Take the widgets away, and let go of the picture; the session stays open."""
+        if hasattr(self, "_bar"):  # else it was never made: something was wrong with what was asked for
+            self._lane.forget()
+            for part in (self._bar, self.back, self.view, self._preview, self.layout):
+                close_all(part)
         super().close()
-
-    def _close_opened(self) -> None:
-        if self.opened is not None:
-            self.opened.close()
-            self.opened = None
 
     # -- the page ----------------------------------------------------------------------------------------------------
 
@@ -187,8 +206,11 @@ class Gallery(ipywidgets.VBox):
             self._send_thumbs()
         elif do == "page" and isinstance(content.get("page"), int):
             self.page = content["page"]
-        elif do == "open" and content.get("key") in self.session:
-            self.open_picture(content["key"])
+        elif do == "open" and isinstance(content.get("key"), str) and content["key"] in self.session:
+            try:
+                self.open_picture(content["key"])
+            except BlurError as error:
+                self.view.status = f"Not opened: {error}"
 
     def __repr__(self) -> str:
         return f"<Gallery: {self._summary()}>"

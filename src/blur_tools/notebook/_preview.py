@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import os
 from dataclasses import replace
 from html import escape
@@ -21,6 +19,8 @@ from blur_tools.notebook._desk import Desk
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice, shown_address
 from blur_tools.notebook._form import SettingsForm
+from blur_tools.notebook._still import Answered
+from blur_tools.notebook._view import close_all
 from blur_tools.picture import FORMATS
 from blur_tools.pipeline import redact
 from blur_tools.result import BlurResult
@@ -28,7 +28,7 @@ from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Preview", "preview"]
 
-ACTIONS = ("add_plate", "add_face", "delete", "undo", "redo", "toggle_marks", "toggle_labels")
+ACTIONS = ("add_plate", "add_face", "next_mark", "delete", "undo", "redo", "toggle_marks", "toggle_labels")
 QUEUE_ACTIONS = ("previous", "next", *ACTIONS)
 
 
@@ -36,8 +36,7 @@ class Preview(ipywidgets.VBox):
     """One picture before and after.
 
     What goes to the browser of the original is small, and only while the kernel runs: a notebook that is saved has
-    none of it. Where widgets cannot run, as on GitHub, the redacted picture is shown, with everything hidden that was
-    found.
+    none of it. Where no kernel runs, the redacted picture is shown, with everything hidden that was found or marked.
 
     Parameters
     ----------
@@ -50,7 +49,9 @@ class Preview(ipywidgets.VBox):
     search : bool
         Whether the picture is searched, at the start and where the settings ask for something else.
     made : BlurResult, optional
-        What the picture is of, where it is a redacted one: it is shown alone, and there is nothing to set.
+        What became of the picture elsewhere.
+    alone : bool
+        The picture is that of `made`, a redacted one: it is shown alone, and there is nothing to set.
 
     Attributes
     ----------
@@ -69,9 +70,10 @@ class Preview(ipywidgets.VBox):
         settings: BlurSettings | None = None,
         search: bool = True,
         made: BlurResult | None = None,
+        alone: bool = False,
     ) -> None:
         self.session = session
-        self._source, self._made = source, made
+        self._source, self._made = source, made if alone else None
         self._named: str | None = None
         self._written: set[str] = set()
         self.form = SettingsForm((settings or BlurSettings()).or_default(DEFAULT_INTENSITY), self._on_settings)
@@ -81,11 +83,12 @@ class Preview(ipywidgets.VBox):
             session,
             self.engines.engine,
             self.form.settings(),
-            actions=("toggle_marks", "toggle_labels") if made else QUEUE_ACTIONS if many else ACTIONS,
+            actions=("toggle_marks", "toggle_labels") if alone else QUEUE_ACTIONS if many else ACTIONS,
             auto=search,
             clicks="toggle",
             split=50.0,
-            compares=made is None,
+            compares=not alone,
+            result=made,
             changed=self._show_state,
         )
         self.view = self.desk.view
@@ -95,11 +98,19 @@ class Preview(ipywidgets.VBox):
             description="Save", tooltip="Write the redacted picture; no file is replaced", layout={"width": "auto"}
         )
         self.save_button.on_click(lambda _: self._on_save())
+        self.search_button = ipywidgets.Button(
+            description="Search",
+            tooltip="Ask the engine; its answer replaces what engines found before, and what you changed stays",
+            layout={"width": "auto"},
+        )
+        self.search_button.on_click(lambda _: self.desk.search())
         self.line = ipywidgets.HTML()
         saving = ipywidgets.HBox([self.path, self.save_button], layout={"flex_flow": "row wrap"})
-        form = ipywidgets.VBox([self.engines, self.form], layout={"flex": "1 1 270px", "max_width": "380px"})
+        form = ipywidgets.VBox(
+            [self.engines, self.search_button, self.form], layout={"flex": "1 1 270px", "max_width": "380px"}
+        )
         left = ipywidgets.VBox([self.view, saving, self.line], layout={"flex": "3 1 420px", "min_width": "0"})
-        parts = [left] if made else [left, form]
+        parts = [left] if alone else [left, form]
         super().__init__(
             [ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})]
         )
@@ -143,7 +154,8 @@ class Preview(ipywidgets.VBox):
         told = {name: value for name, value in settings.to_dict().items() if usual.get(name) != value}
         params = [f"{name}={_literal(name, value)}" for name, value in told.items()]
         source = _source_code(self._source if item is None or self._source is not None else item.source)
-        if item is not None and item.detected and not _same(item.detections, self.desk.answers.get(item.key)):
+        seen = item is not None and (item.detected or bool(item.marks))
+        if item is not None and seen and not _same(item.detections, self.desk.answers.get(item.key)):
             marks = "".join(f"    {_mark_code(one)},\n" for one in self.detections)
             return f"found = [\n{marks}]\n{_call('redact', [source, 'found', *params])}"
         return _call("blur", [source, *params, *filter(None, [self.engines.code])])
@@ -180,8 +192,11 @@ class Preview(ipywidgets.VBox):
         self.desk.show(wait=wait)
 
     def close(self) -> None:
-        """Take the widgets away; the session stays open."""
-        self.desk.close()
+        """Take the widgets away, and let go of the picture; the session stays open."""
+        if hasattr(self, "desk"):  # else it was never made: something was wrong with what was asked for
+            self.desk.close()
+            for part in (*self.children, self.layout):
+                close_all(part)
         super().close()
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -193,8 +208,7 @@ class Preview(ipywidgets.VBox):
             self._show_state()
 
     def _on_engine(self) -> None:
-        if self.desk.auto:
-            self.desk.search()
+        self.desk.ask_again()
         self._show_state()
 
     def _on_save(self) -> None:
@@ -227,12 +241,9 @@ class Preview(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
         self.desk.display()
+        # no picture here: an output stays as it was, whatever a person marks later; the widget's state follows
+        self.desk.keep_still()
         bundle["text/plain"] = repr(self)
-        with contextlib.suppress(BlurError):
-            still = self.desk.still()
-            if still is not None:
-                self.view.still = still
-                bundle["image/jpeg"] = base64.b64encode(still).decode("ascii")
         return bundle
 
 
@@ -259,14 +270,14 @@ def preview(
     else:
         raise SettingsError("original", "this result holds no picture; say which it is of: preview(result, original=…)")
     session.set_detections(session[0].key, source_or_result.detections, engine=made_by)
-    made = source_or_result if original is None else None
-    return Preview(session, source, engine=engine, settings=wanted, search=False, made=made)
+    alone = original is None
+    return Preview(session, source, engine=engine, settings=wanted, search=False, made=source_or_result, alone=alone)
 
 
-def _same(marks: Detections, answer: Detections | None) -> bool:
+def _same(marks: Detections, answer: Answered | None) -> bool:
     """Whether what is marked is what an engine said here."""
     return answer is not None and {(m.kind, m.polygon, m.keep) for m in marks} == {
-        (m.kind, m.polygon, m.keep) for m in answer
+        (m.kind, m.polygon, m.keep) for m in answer.found
     }
 
 

@@ -17,6 +17,7 @@ from blur_tools.notebook._desk import Desk
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice
 from blur_tools.notebook._showing import ALL_BEFORE
+from blur_tools.notebook._view import close_all
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]
@@ -85,7 +86,10 @@ class Review(ipywidgets.VBox):
 
     def close(self) -> None:
         """Take the widgets away; the session stays open."""
-        self.desk.close()
+        if hasattr(self, "desk"):  # else it was never made: something was wrong with what was asked for
+            self.desk.close()
+            for part in (*self.children, self.layout):
+                close_all(part)
         super().close()
 
     def _on_order(self, change: Any) -> None:

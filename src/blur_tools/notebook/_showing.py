@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from blur_tools.audit._items import FINISHED
 from blur_tools.audit.session import Decision, Item
 from blur_tools.batch.rows import message
-from blur_tools.detections import Box, Detections
+from blur_tools.detections import Box
 from blur_tools.errors import BlurError, PictureError
 from blur_tools.notebook._edits import Edits
 from blur_tools.notebook._lane import Lane
-from blur_tools.notebook._screen import STILL_LIMIT, STILL_SIDE, jpeg, part
+from blur_tools.notebook._screen import jpeg, part
+from blur_tools.notebook._still import Answered, Still, is_careful
 from blur_tools.orientation import polygon_to_upright
 from blur_tools.redaction.live import Redaction, Upright
-from blur_tools.settings import DEFAULT_THRESHOLD, BlurSettings
+from blur_tools.result import BlurResult
+from blur_tools.settings import BlurSettings
 
 __all__ = ["ALL_AFTER", "ALL_BEFORE", "Showing", "reason_of"]
 
 ALL_BEFORE, ALL_AFTER = 100.0, 0.0
 """Where the divider stands when only one side is seen."""
 
-STRONGEST = 10
-"""The intensity at which everything is hidden in what a notebook keeps."""
+SETTLES = 0.25
+"""Seconds after the last change until the picture that a notebook keeps is made anew."""
 
 
 class Showing(Edits):
@@ -34,24 +36,30 @@ class Showing(Edits):
     ----------
     only : collection of decisions or None
         Next and Back skip all others.
-    answers : dict of str to Detections
-        What engines said here, by the picture's key.
+    answers : dict of str to Answered
+        What engines said here, and to which settings, by the picture's key; gone once the detections are others'.
+    result : BlurResult or None
+        What became of the picture elsewhere.
     """
 
     settings: BlurSettings
     auto: bool
     search: Callable[..., None]
+    result: BlurResult | None
     _changed: Callable[[], None]
 
     def begin_showing(self, compares: bool) -> None:
         """Nothing is shown yet; `compares` is whether there is a side after."""
         self.only: Collection[Decision] | None = None
-        self.answers: dict[str, Detections] = {}
+        self.answers: dict[str, Answered] = {}
         self.shown: Upright | None = None
         self._compares = compares
         self._loading = Lane()
         self._ready: dict[str, Upright] = {}
         self._redaction: Redaction | None = None
+        self._still: Still | None = None
+        self._keeps_still = False
+        self._soon: asyncio.TimerHandle | None = None
         self._box: Box | None = None
         self._number = 0
         self._step = 1
@@ -59,8 +67,9 @@ class Showing(Edits):
     def show(self, *, wait: bool = False) -> None:
         """Show the picture under the cursor; `wait` until it is there, and searched."""
         item = self.item
-        self.shown, self._redaction, self._box = None, None, None
+        self.shown, self._redaction, self._still, self._box = None, None, None, None
         with self.view.hold_sync():
+            self.view.turn += 1
             self.view.drawing, self.view.selected, self.view.marks, self.view.sides = "", [], [], []
             self.view.problem, self.view.still = "", b""
             self.view.title = "" if item is None else self._title(item)
@@ -70,11 +79,19 @@ class Showing(Edits):
             self._put(item.key, self._ready[item.key], wait=wait)
         else:
             self._loading.start(
-                lambda: Upright.load(item.source),
+                # what is being prepared may be this one
+                lambda: self._ready.get(item.key) or Upright.load(item.source),
                 lambda shown, error: self._loaded(item, shown, error, wait),
                 wait=wait,
             )
         self._changed()
+
+    def leave(self) -> None:
+        """Forget the pixels, since nobody looks; `show` begins anew."""
+        self.shown, self._redaction, self._still, self._ready = None, None, None, {}
+        self._loading.forget()
+        if self._soon is not None:
+            self._soon.cancel()
 
     def _title(self, item: Item) -> str:
         place = f"{self.session.position + 1} of {len(self.session)} · " if len(self.session) > 1 else ""
@@ -108,11 +125,10 @@ class Showing(Edits):
         if after is None or after.error or not self.view.seen or self._loading.busy:
             return
 
-        def done(shown: Upright | None, error: Exception | None) -> None:
-            if shown is not None:
-                self._ready[after.key] = shown
+        def work() -> None:
+            self._ready[after.key] = Upright.load(after.source)
 
-        self._loading.start(lambda: Upright.load(after.source), done)
+        self._loading.start(work, lambda _, error: None)  # what is wrong is said when it is shown
 
     def _neighbour(self) -> Item | None:
         items = self.session.items
@@ -136,35 +152,60 @@ class Showing(Edits):
         texts = {mark.id: mark.detection.text for mark in item.marks if mark.detection.text}
         self.view.show("words", {"words": texts})
         self._send(before=before)
+        self._renew_still()
 
     def display(self) -> None:
         """Send what is to be seen, now that it is displayed: a page asks only when no cell runs."""
         self.view.seen = True
         self.refresh(before=True)
 
+    def keep_still(self) -> None:
+        """From now on let the notebook keep the redacted picture, as it stands after each change."""
+        self._keeps_still = True
+        self._put_still()
+
     def still(self) -> bytes | None:
         """The picture as a notebook may keep it: a JPEG with everything hidden that was found, whatever a person says.
 
-        None where it was not searched for both kinds, or less carefully than by default.
+        None where nothing was searched here, or less carefully than by default. A result is made of its own picture.
 
         Raises
         ------
-        SettingsError
-            The logo cannot be used.
+        PictureError
+            The result's picture cannot be read.
         """
-        item, shown, settings = self.item, self.shown, self.settings
-        careless = any(
-            settings.intensity(kind) < 0 or settings.threshold_of(kind) > DEFAULT_THRESHOLD
-            for kind in ("plate", "face")
-        )
-        if item is None or shown is None or not item.detected or (careless and self.auto):
+        item, shown = self.item, self.shown
+        if item is None or shown is None:
             return None
-        found = Detections([*item.detections, *self.answers.get(item.key, ())])
-        redaction = Redaction(shown)
-        redaction.update(
-            found.map(lambda one: replace(one, keep=False)), replace(settings, plates=STRONGEST, faces=STRONGEST)
-        )
-        return jpeg(part(redaction.pixels, self._whole, STILL_SIDE), STILL_LIMIT)
+        answer = self.answers.get(item.key)
+        if answer is not None:
+            if not is_careful(answer.settings):
+                return None
+            self._still = self._still or Still(shown)
+            return self._still.jpeg([*item.detections, *answer.found], self.settings)
+        if self.result is None or self.result.data is None:
+            return None  # nobody knows how it was searched
+        if self._still is None:
+            self._still = Still(shown, Upright.load(self.result.data).pixels if self._compares else None)
+        return self._still.jpeg([*item.detections, *self.result.detections], self.settings)
+
+    def _renew_still(self) -> None:
+        if not self._keeps_still:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._put_still()
+            return
+        if self._soon is not None:
+            self._soon.cancel()
+        self._soon = loop.call_later(SETTLES, self._put_still)
+
+    def _put_still(self) -> None:
+        try:
+            self.view.still = self.still() or b""
+        except BlurError:
+            self.view.still = b""
 
     @property
     def _whole(self) -> Box:
@@ -186,7 +227,7 @@ class Showing(Edits):
                 self.say(f"no preview: {error}")
         if pictures:
             self._number += 1
-            facts = {"box": list(box), "sides": list(pictures), "number": self._number}
+            facts = {"box": list(box), "sides": list(pictures), "number": self._number, "turn": self.view.turn}
             self.view.show("picture", facts, list(pictures.values()))
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-__all__ = ["View"]
+__all__ = ["View", "close_all"]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -30,6 +30,8 @@ class View(anywidget.AnyWidget):
         What is drawn.
     title, status, problem : str
         The picture's name, the last sentence for the person, and why there is no picture; ``""`` for none.
+    turn : int
+        Raised with each picture: a page says which it has drawn when it asks for something.
     size : (width, height)
         Of the whole picture, upright, in pixels; (0, 0) while there is none.
     marks : list of dict
@@ -56,14 +58,16 @@ class View(anywidget.AnyWidget):
         Which page it is, from 0, and how many there are.
     """
 
-    _esm = STATIC / "view.js"
-    _css = STATIC / "view.css"
+    # text and no paths: anywidget watches files, and keeps each widget that listens to them for ever
+    _esm = (STATIC / "view.js").read_text("utf-8")
+    _css = (STATIC / "view.css").read_text("utf-8")
 
     number = traitlets.Unicode().tag(sync=True)
     kind = traitlets.Enum(("picture", "gallery"), "picture").tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
+    turn = traitlets.Int(0).tag(sync=True)
     size = traitlets.Tuple((0, 0)).tag(sync=True)
     marks: Any = traitlets.List().tag(sync=True)
     still = traitlets.Bytes().tag(sync=True)
@@ -100,9 +104,23 @@ class View(anywidget.AnyWidget):
         if self.seen:
             self.send({"is": what, **facts}, buffers=list(pictures))
 
+    def close(self) -> None:
+        """Take it away, and let go of who hears it."""
+        self._heard = lambda do, content: None
+        super().close()
+
     def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
         # a message comes from a page: nothing in it is believed
         do = content.get("do") if isinstance(content, dict) else None
         if isinstance(do, str):
             self.seen = True
             self._heard(do, content)
+
+
+def close_all(widget: Any) -> None:
+    """Close a widget with those in it, their layouts and styles: ipywidgets keeps each that is open for ever."""
+    if widget is None:
+        return
+    for part in (*getattr(widget, "children", ()), getattr(widget, "layout", None), getattr(widget, "style", None)):
+        close_all(part)
+    widget.close()

@@ -75,15 +75,22 @@ function initialize({ model }) {
   early.set(model.get("number"), kept);
   model.on("msg:custom", (message, buffers) => {
     if (message.is === "words") kept.words = message;
+    if (message.is === "focus") kept.focus = message;
     if (message.is === "thumb") kept.thumbs[message.key] = [message, buffers];
     if (message.is !== "picture") return;
     message.sides.forEach((side, place) => { kept.pictures[side] = buffers[place]; });
     kept.picture = message;
   });
   // what is kept is of one picture, or of one page
-  model.on("change:title", () => { kept.pictures = {}; delete kept.picture; });
+  model.on("change:turn", () => { kept.pictures = {}; delete kept.picture; });
   model.on("change:cells", () => { kept.thumbs = {}; });
   return () => early.delete(model.get("number"));
+}
+
+// focus what was asked for; a view is drawn before it is part of the page
+function focusSoon(element, tries = 60) {
+  if (element.isConnected) element.focus({ preventScroll: true });
+  else if (tries) requestAnimationFrame(() => focusSoon(element, tries - 1));
 }
 
 // ---- a picture ------------------------------------------------------------------------------------------------------
@@ -91,7 +98,11 @@ function initialize({ model }) {
 function picture({ model, el }) {
   const get = (name) => model.get(name);
   const listen = listening(model);
-  const send = (content) => model.send(content);
+  let drawn = -1; // the turn of the picture that a person sees: what is asked for is meant for that one
+  let aim = null; // the part that was asked for and has not come yet
+  let asked = 0; // the frame in which it is asked for
+  let nudged = null; // the mark that is moved by keys: one step, told when the key is let go
+  const send = (content) => { settle(); model.send({ ...content, turn: drawn }); };
   let box = [0, 0, 1, 1]; // the part that is seen, in pixels of the upright picture
   let words = {};
   let act = null; // what the pointer is doing
@@ -168,7 +179,10 @@ function picture({ model, el }) {
     status.textContent = get("status");
     problem.textContent = get("problem");
     problem.hidden = !get("problem");
-    if (get("problem")) [before, after].forEach(drop);
+    if (get("problem")) {
+      [before, after].forEach(drop);
+      drawn = get("turn");
+    }
     root.classList.toggle("bt-broken", Boolean(get("problem")));
   }
 
@@ -179,17 +193,24 @@ function picture({ model, el }) {
     const high = (wide * height) / width;
     const x = Math.min(width - wide, Math.max(0, (part[0] + part[2] - wide) / 2));
     const y = Math.min(height - high, Math.max(0, (part[1] + part[3] - high) / 2));
-    send({ do: "look", box: [x, y, x + wide, y + high] });
+    aim = [x, y, x + wide, y + high];
+    // keys repeat faster than pictures come: only the last of a frame is asked for
+    asked = asked || requestAnimationFrame(() => {
+      asked = 0;
+      if (aim) send({ do: "look", box: aim });
+    });
   }
 
   function zoomBy(factor, at) {
-    const [x, y] = at || [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
-    look([x + (box[0] - x) / factor, y + (box[1] - y) / factor, x + (box[2] - x) / factor, y + (box[3] - y) / factor]);
+    const from = aim || box;
+    const [x, y] = at || [(from[0] + from[2]) / 2, (from[1] + from[3]) / 2];
+    look([x + (from[0] - x) / factor, y + (from[1] - y) / factor, x + (from[2] - x) / factor, y + (from[3] - y) / factor]);
   }
 
   function pan(dx, dy) {
-    const [x, y] = [dx * (box[2] - box[0]), dy * (box[3] - box[1])];
-    look([box[0] + x, box[1] + y, box[2] + x, box[3] + y]);
+    const from = aim || box;
+    const [x, y] = [dx * (from[2] - from[0]), dy * (from[3] - from[1])];
+    look([from[0] + x, from[1] + y, from[2] + x, from[3] + y]);
   }
 
   // -- the marks
@@ -202,7 +223,7 @@ function picture({ model, el }) {
     const chosen = get("selected");
     const selecting = get("clicks") === "select";
     for (const mark of get("marks")) {
-      const points = mark.polygon.map((point) => point.join(",")).join(" ");
+      const points = outline(mark).map((point) => point.join(",")).join(" ");
       const one = chosen.includes(mark.id);
       const facts = selecting ? { role: "button", "aria-pressed": String(one) } : { role: "checkbox", "aria-checked": String(!mark.keep) };
       const name = said(mark, words[mark.id]);
@@ -232,10 +253,10 @@ function picture({ model, el }) {
   }
 
   function drawCorners(mark) {
-    const [xs, ys] = [0, 1].map((axis) => mark.polygon.map((point) => point[axis]));
+    const [xs, ys] = [0, 1].map((axis) => outline(mark).map((point) => point[axis]));
     const least = Math.min(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
     const r = Math.max(2.5 * scale(), Math.min(CORNER * scale(), least / 5)); // a small mark stays visible
-    mark.polygon.forEach(([x, y], corner) => {
+    outline(mark).forEach(([x, y], corner) => {
       marks.append(make("svg:circle", { cx: x, cy: y, r, class: "bt-corner", "data-corner": corner, "data-of": mark.id }));
     });
   }
@@ -252,6 +273,7 @@ function picture({ model, el }) {
     hover(hovered);
   }
 
+  const outline = (mark) => (nudged?.id === mark.id ? nudged.polygon : mark.polygon);
   const byId = (id) => get("marks").find((mark) => mark.id === Number(id));
 
   function preview(id, polygon) {
@@ -336,7 +358,14 @@ function picture({ model, el }) {
     act = null;
   });
 
-  stage.addEventListener("pointercancel", () => { act = null; drawMarks(); });
+  // what was under way is of a picture that is gone
+  function letGo() {
+    act = nudged = aim = null;
+    for (const part of [before, after, marks, labels]) part.style.translate = "";
+    drawMarks();
+  }
+
+  stage.addEventListener("pointercancel", letGo);
   stage.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return; // else the page scrolls
     event.preventDefault();
@@ -346,8 +375,18 @@ function picture({ model, el }) {
 
   // -- the keyboard
 
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+  // tell of a mark that keys have moved
+  function settle() {
+    if (!nudged) return;
+    const { id, polygon } = nudged;
+    nudged = null;
+    model.send({ do: "reshape", id, polygon, turn: drawn });
+  }
+
   function nudge(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const step = ARROWS[event.key];
     if (!step || event.target === range) return false;
     const mark = get("selected").length === 1 ? byId(get("selected")[0]) : null;
     if (!mark) {
@@ -355,12 +394,15 @@ function picture({ model, el }) {
       return zoomed() > 1;
     }
     const by = step.map((one) => one * Math.max(1, 2 * scale()));
-    const xs = mark.polygon.map((point) => point[0]);
-    const ys = mark.polygon.map((point) => point[1]);
+    if (nudged && nudged.id !== mark.id) settle();
+    const stands = outline(mark);
+    const xs = stands.map((point) => point[0]);
+    const ys = stands.map((point) => point[1]);
     const [cx, cy] = [(Math.min(...xs) + Math.max(...xs)) / 2, (Math.min(...ys) + Math.max(...ys)) / 2];
     // with Shift the sides move apart, or together
-    const polygon = mark.polygon.map(([x, y]) => event.shiftKey ? [x + Math.sign(x - cx) * by[0], y - Math.sign(y - cy) * by[1]] : [x + by[0], y + by[1]]);
-    send({ do: "reshape", id: mark.id, polygon });
+    const polygon = stands.map(([x, y]) => event.shiftKey ? [x + Math.sign(x - cx) * by[0], y - Math.sign(y - cy) * by[1]] : [x + by[0], y + by[1]]);
+    nudged = { id: mark.id, polygon };
+    preview(mark.id, polygon);
     return true;
   }
 
@@ -368,7 +410,8 @@ function picture({ model, el }) {
     const key = pressed(event);
     const id = event.target.getAttribute?.("data-mark");
     let done = true;
-    if (id && (key === "Enter" || key === " ")) click(Number(id), false);
+    if (get("drawing") && key === "Enter" && event.target.tagName !== "BUTTON") drawInTheMiddle();
+    else if (id && (key === "Enter" || key === " ")) click(Number(id), false);
     else if (event.target.tagName === "BUTTON" && (key === "Enter" || key === " ")) return;
     else if (key === "Escape") { send({ do: "draw", kind: "" }); send({ do: "select", ids: [] }); }
     else if (key === "+" || key === "=" || event.key === "+") zoomBy(2);
@@ -384,8 +427,18 @@ function picture({ model, el }) {
     if (done) { event.preventDefault(); event.stopPropagation(); }
   }
 
+  // a mark that needs no pointer: arrow keys move it from there
+  function drawInTheMiddle() {
+    const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+    const [wide, high] = [(box[2] - box[0]) / 16, (box[3] - box[1]) / 16];
+    const polygon = [[x - wide, y - high], [x + wide, y - high], [x + wide, y + high], [x - wide, y + high]];
+    send({ do: "add", kind: get("drawing"), polygon });
+  }
+
   const hold = (on) => root.classList.toggle("bt-hold", on);
   root.addEventListener("keydown", down);
+  root.addEventListener("keyup", (event) => { if (ARROWS[event.key]) settle(); });
+  root.addEventListener("focusout", (event) => { if (!root.contains(event.relatedTarget)) settle(); });
   root.addEventListener("keyup", (event) => { if (get("tools").some((tool) => tool.hold && tool.key === pressed(event))) hold(false); });
   root.addEventListener("focusout", () => hold(false));
 
@@ -406,8 +459,11 @@ function picture({ model, el }) {
   listen.on("msg:custom", take);
   function take(message, buffers) {
     if (message.is === "words") { words = message.words; drawMarks(); }
-    if (message.is !== "picture") return;
+    if (message.is === "focus") takeFocus();
+    if (message.is !== "picture" || message.turn !== get("turn")) return;
+    drawn = message.turn;
     box = message.box;
+    if (aim && aim.every((side, place) => Math.abs(side - box[place]) < 1e-3)) aim = null;
     live = live || message.sides.includes("before");
     nameSliders();
     message.sides.forEach((side, place) => put(side === "before" ? before : after, buffers[place]));
@@ -415,7 +471,7 @@ function picture({ model, el }) {
     showSplit();
     root.dataset.shown = message.number;
   }
-  listen.on("change:title", () => { live = false; [before, after].forEach(drop); showSplit(); });
+  listen.on("change:turn", () => { live = false; letGo(); [before, after].forEach(drop); showSplit(); });
   listen.on("change:size", showSize);
   listen.on("change:title change:status change:problem", showText);
   listen.on("change:marks change:selected change:clicks", drawMarks);
@@ -426,13 +482,18 @@ function picture({ model, el }) {
   resized.observe(stage);
   showSize(); showText(); showSplit(); showTools(); showMarks();
   const kept = early.get(model.get("number"));
+  function takeFocus() {
+    delete kept?.focus;
+    focusSoon(root);
+  }
   const showStill = () => { if (!live && get("still")?.byteLength) { put(after, get("still")); showSplit(); } };
   listen.on("change:still", showStill);
   showStill();
   if (kept?.words) take(kept.words);
   if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
   else send({ do: "ready" });
-  return () => { listen.end(); resized.disconnect(); [before, after].forEach(drop); };
+  if (kept?.focus) takeFocus();
+  return () => { listen.end(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
 }
 
 // ---- a page of thumbnails -------------------------------------------------------------------------------------------
@@ -513,11 +574,22 @@ function gallery({ model, el }) {
     event.stopPropagation();
   });
 
-  listen.on("msg:custom", (message, buffers) => { if (message.is === "thumb") showThumb(message, buffers); });
+  function takeFocus(message) {
+    delete early.get(model.get("number"))?.focus;
+    const cell = find(message.key) || grid.querySelector("button");
+    if (cell) focusSoon(cell);
+  }
+
+  listen.on("msg:custom", (message, buffers) => {
+    if (message.is === "thumb") showThumb(message, buffers);
+    if (message.is === "focus") takeFocus(message);
+  });
   listen.on("change:cells", showCells);
   listen.on("change:page change:pages", showPages);
   listen.on("change:status", showStatus);
   showCells(); showPages(); showStatus();
+  const wanted = early.get(model.get("number"))?.focus;
+  if (wanted) takeFocus(wanted);
   return () => { listen.end(); grid.querySelectorAll("img").forEach(drop); };
 }
 
