@@ -183,8 +183,8 @@ With an engine that finds nothing and small PNGs that are all different, on one 
 same loading, rendering and writing in a loop; the overhead of runner, store and table is the difference, goal
 {GOAL:g} ms and as much for 100,000 rows as for 1,000. Again is the same call once more: nothing is decoded. Detect is
 `df.blur.detect` with other settings, so that all are asked anew. Bare and detect are measured over at most
-{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, and how many of them the resulting table holds. Larger
-pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
+{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, and how many of them the resulting table
+holds. Larger pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
 
 {table(["rows", "bare", "apply", "overhead", "again", "detect", "MB grown", "MB of table"], growing)}
 
