@@ -230,7 +230,7 @@ class _Check:
         if losses:
             # both were read with the same loss
             self.doubts.extend(losses)
-            self.outside = "recoded"
+            self.outside = "recoded" if compared.same else self.outside
         if lost_profile(before, after):
             self.doubts.append("the colour profile of its original, which holds more than colours, is not there")
             self.outside = "changed"
