@@ -90,7 +90,11 @@ class Edits:
         if self.shown is not None:
             self.view.drawing = "" if self.view.drawing == kind else kind
             self.view.show_marks = True
-            self.say(f"Drag a box around the {kind}, or press Enter for one in the middle; Escape ends it." if self.view.drawing else "")
+            self.say(
+                f"Drag a box around the {kind}, or press Enter for one in the middle; Escape ends it."
+                if self.view.drawing
+                else ""
+            )
 
     def toggle_keep(self) -> None:
         """Leave the chosen marks visible, or hide them again."""
