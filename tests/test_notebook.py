@@ -433,6 +433,14 @@ def test_a_result_keeps_what_its_own_picture_shows():
         made.desk.delete()
     assert made.detections == Detections()
     assert leaks_of(state_of(made)) == []
+    # searched here, and then somebody else's answer again
+    made = blur_tools.preview(whole, original=scene.data, engine=Finds(scene.truth))
+    made._repr_mimebundle_()
+    made.search_button.click()
+    assert leaks_of(state_of(made)) == []
+    made.session.set_detections(made.session[0].key, [], engine="other")
+    assert made.view.still
+    assert leaks_of(state_of(made)) == []
     half = blur_tools.redact(scene.data, scene.truth.plates)
     made = blur_tools.preview(half, original=scene.data)
     made._repr_mimebundle_()
@@ -441,6 +449,18 @@ def test_a_result_keeps_what_its_own_picture_shows():
         made = blur_tools.preview(none, original=scene.data)
         made._repr_mimebundle_()
         assert made.view.still == b""
+
+
+def test_what_another_engine_found_before_stays_hidden():
+    scene = scenes()[0]
+    engine = Finds(scene.truth)
+    made = blur_tools.preview(scene.data, engine=engine)
+    made._repr_mimebundle_()
+    for found in (scene.truth.plates, []):
+        engine.found = Detections(found)
+        made.search_button.click()
+        assert made.detections == engine.found
+        assert leaks_of(state_of(made)) == []
 
 
 def test_a_table_s_detections_leave_no_picture_until_they_are_searched_here(tmp_path):

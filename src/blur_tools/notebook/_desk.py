@@ -138,7 +138,9 @@ class Desk(Showing):
                 self._failed(error)
             return
         found, said = answer.detections, answer.warnings
-        self.answers[key] = Answered(found, settings)
+        last = self.answers.get(key)
+        before = (*self.session[key].detections, *(() if last is None else (*last.found, *last.before)))
+        self.answers[key] = Answered(found, settings, tuple(dict.fromkeys(before)))
         self._taking = True
         try:
             taken = self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))

@@ -58,6 +58,7 @@ class Showing(Edits):
         self._ready: dict[str, Upright] = {}
         self._redaction: Redaction | None = None
         self._still: Still | None = None
+        self._still_of: BlurResult | None = None
         self._keeps_still = False
         self._soon: asyncio.TimerHandle | None = None
         self._box: Box | None = None
@@ -181,12 +182,14 @@ class Showing(Edits):
         if answer is not None:
             if not is_careful(answer.settings):
                 return None
-            self._still = self._still or Still(shown)
-            return self._still.jpeg([*item.detections, *answer.found], self.settings)
+            if self._still is None or self._still_of is not None:
+                self._still, self._still_of = Still(shown), None
+            return self._still.jpeg([*item.detections, *answer.found, *answer.before], self.settings)
         if self.result is None or self.result.data is None:
             return None  # nobody knows how it was searched
-        if self._still is None:
-            self._still = Still(shown, Upright.load(self.result.data).pixels if self._compares else None)
+        if self._still is None or self._still_of is not self.result:
+            pixels = Upright.load(self.result.data).pixels if self._compares else None
+            self._still, self._still_of = Still(shown, pixels), self.result
         return self._still.jpeg([*item.detections, *self.result.detections], self.settings)
 
     def _renew_still(self) -> None:

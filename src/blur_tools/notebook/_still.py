@@ -19,10 +19,11 @@ __all__ = ["HARMLESS", "LEAVES_OUT", "Answered", "Still", "is_careful"]
 
 
 class Answered(NamedTuple):
-    """What an engine said here, and what it was asked."""
+    """What an engine said here, what it was asked, and what was marked or found before."""
 
     found: Detections
     settings: BlurSettings
+    before: tuple[Detection, ...] = ()
 
 
 def _negative(value: Any) -> bool:
