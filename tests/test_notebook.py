@@ -654,16 +654,16 @@ def test_a_closed_gallery_and_a_closed_review_keep_nothing(table, networks):
 
 
 def test_a_widget_that_could_not_be_made_goes_quietly(picture, table, monkeypatch):
-    said = []
+    said, session, before = [], AuditSession.open(table), open_widgets()
     monkeypatch.setattr(sys, "unraisablehook", said.append)
     for make in (
         lambda: blur_tools.preview(picture, engine="nowhere"),
-        lambda: Review(AuditSession.open(table), engine="nowhere"),
+        lambda: Review(session, engine="nowhere"),
         lambda: table.blur.preview(engine="nowhere"),
     ):
         with pytest.raises(SettingsError):
             make()
-    gc.collect()
+    assert open_widgets() == before
     assert said == []
 
 

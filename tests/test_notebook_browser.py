@@ -276,18 +276,6 @@ def test_three_pictures_are_accepted_by_keys(page):
     assert {item.reviewer for item in accepted(page)} == {"Ada"}
 
 
-def test_keys_that_come_at_once_accept_one_picture(page):
-    root = stage_of(page, 2)
-    root.focus()
-    before = len(accepted(page))
-    root.evaluate(
-        "(root) => ['a', 'a', 'a'].forEach((key) => "
-        "root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })))"
-    )
-    page.wait_for_function("([root]) => root.innerText.includes('Not done')", arg=[root.element_handle()])
-    assert len(accepted(page)) == before + 1
-
-
 def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
     root = stage_of(page, 2)
     root.focus()
@@ -301,7 +289,9 @@ def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
     title = root.locator(".bt-title").inner_text()
     page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
     page.mouse.down()
-    page.mouse.move(area["x"] + 60, area["y"] + 40, steps=3)
+    stood = mark.get_attribute("points")
+    page.mouse.move(area["x"] + area["width"] / 2 + 60, area["y"] + area["height"] / 2 + 40, steps=3)
+    assert mark.get_attribute("points") != stood  # it is under way
     page.keyboard.press("n")
     arrives(page, root, title)
     page.mouse.move(area["x"] + 90, area["y"] + 60)
@@ -311,6 +301,21 @@ def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
     root.press("b")
     arrives(page, root, title)  # the kernel has answered all that was sent
     assert [item.marks for item in journalled(page)] == before
+    title = root.locator(".bt-title").inner_text()
+    root.press("n")
+    arrives(page, root, title)
+
+
+def test_keys_that_come_at_once_accept_one_picture(page):
+    root = stage_of(page, 2)
+    root.focus()
+    before = len(accepted(page))
+    root.evaluate(
+        "(root) => ['a', 'a', 'a'].forEach((key) => "
+        "root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })))"
+    )
+    page.wait_for_function("([root]) => root.innerText.includes('Not done')", arg=[root.element_handle()])
+    assert len(accepted(page)) == before + 1
 
 
 def journalled(page) -> list:

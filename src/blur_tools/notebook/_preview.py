@@ -76,8 +76,9 @@ class Preview(ipywidgets.VBox):
         self._source, self._made = source, made if alone else None
         self._named: str | None = None
         self._written: set[str] = set()
-        self.form = SettingsForm((settings or BlurSettings()).or_default(DEFAULT_INTENSITY), self._on_settings)
+        # first, since it can fail, and then no widget is left behind
         self.engines = EngineChoice(engine, self._on_engine)
+        self.form = SettingsForm((settings or BlurSettings()).or_default(DEFAULT_INTENSITY), self._on_settings)
         many = len(session) > 1
         self.desk = Desk(
             session,

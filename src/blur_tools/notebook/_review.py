@@ -47,6 +47,8 @@ class Review(ipywidgets.VBox):
         self, session: AuditSession, *, engine: str | Engine | None = None, settings: BlurSettings | None = None
     ) -> None:
         self.session = session
+        # first, since it can fail, and then no widget is left behind
+        self.engines = EngineChoice(engine, lambda: None)
         if not session.reviewer:
             session.reviewer = _account()
         style, layout = {"description_width": "initial"}, {"width": "auto"}
@@ -59,7 +61,6 @@ class Review(ipywidgets.VBox):
         self.search = ipywidgets.Checkbox(
             value=True, description="find plates and faces on the way", indent=False, layout=layout
         )
-        self.engines = EngineChoice(engine, lambda: None)
         self.progress = ipywidgets.IntProgress(min=0, max=max(1, len(session)), layout={"width": "100%"})
         self.counts, self.about = ipywidgets.HTML(), ipywidgets.HTML()
         self.desk = Desk(
