@@ -1002,7 +1002,7 @@ def test_a_lane_works_beside_the_loop_and_only_the_last_that_waits_is_done():
 
 def test_what_is_prepared_is_not_decoded_again(table, monkeypatch):
     loaded, gate = [], threading.Event()
-    load = _showing.Upright.load
+    load = _showing.Seen.load
 
     def slow(source):
         loaded.append(source)
@@ -1010,7 +1010,7 @@ def test_what_is_prepared_is_not_decoded_again(table, monkeypatch):
             gate.wait(30)
         return load(source)
 
-    monkeypatch.setattr(_showing.Upright, "load", slow)
+    monkeypatch.setattr(_showing.Seen, "load", slow)
 
     async def kernel() -> None:
         made = Review(AuditSession.open(table.iloc[1:4]))
@@ -1113,3 +1113,50 @@ def test_what_needs_no_widgets_loads_none():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# ---- files that are replaced meanwhile
+
+
+@pytest.fixture
+def pair(tmp_path, encode, noise):
+    """Two pictures in a folder, and the review of it."""
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(encode(noise(200, 300)))
+    with AuditSession.open(tmp_path, reviewer="Ada") as session:
+        yield session
+
+
+def test_a_file_that_was_replaced_is_shown_and_searched_before_it_is_accepted(pair, tmp_path, networks, encode, noise):
+    made = Review(pair)
+    page = Page(made.view)
+    page.say("ready")
+    searched = len(networks)
+    assert pair["a.png"].detected
+    (tmp_path / "a.png").write_bytes(encode(noise(240, 300)))
+    page.say("act", name="accept")
+    assert pair["a.png"].decision == "unreviewed"
+    assert pair.position == 0
+    assert "has changed" in made.view.status
+    assert made.view.size == (300, 240)
+    assert len(networks) > searched
+    page.say("act", name="accept")
+    assert pair["a.png"].decision == "accepted"
+
+
+def test_an_answer_about_the_file_before_is_not_taken(pair, tmp_path, encode, noise):
+    class Slow:
+        """While it searches, somebody replaces the file."""
+
+        name, versions = "slow", {}
+
+        def detect(self, picture, settings):
+            (tmp_path / "a.png").write_bytes(encode(noise(240, 300)))
+            return Answer(Detections([Detection("plate", box_polygon(10, 20, 50, 30), 0.9)]))
+
+    made = Review(pair, engine=Slow())
+    page = Page(made.view)
+    page.say("ready")
+    assert pair["a.png"].marks == ()
+    page.say("act", name="accept")
+    assert pair["a.png"].decision == "unreviewed"

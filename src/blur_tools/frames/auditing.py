@@ -145,20 +145,17 @@ class AuditingMethods:
         column: Any = None,
         *,
         out: str | os.PathLike[str] | None = "blurred",
-        sample: pd.DataFrame | SampleBounds | None = None,
-        receipt: str | os.PathLike[str] | None = None,
-        key: str | os.PathLike[str] | None = None,
-        head: str | None = None,
-        title: str = "Anonymised pictures",
-        settings: BlurSettings | None = None,
-        names: bool = True,
-        crops: int = 24,
-        pseudonyms: dict[str, str] | None = None,
-        **params: Any,
+        **options: Any,
     ) -> Report:
         """Write the report of a run: an HTML file for a person, and the same as JSON beside it.
 
-        Parameters are those of `blur_tools.audit.report.make_report`.
+        Parameters
+        ----------
+        path : path
+            Of the HTML file.
+        column, out, **options
+            Those of `blur_tools.audit.report.make_report`: ``sample``, ``receipt``, ``key``, ``head``, ``title``,
+            ``names``, ``crops``, ``pseudonyms``, ``settings`` and its single parameters.
 
         Returns
         -------
@@ -172,21 +169,7 @@ class AuditingMethods:
         """
         from blur_tools.audit.report import make_report
 
-        report = make_report(
-            self._frame,
-            column,
-            out=out,
-            sample=sample,
-            receipt=receipt,
-            key=key,
-            head=head,
-            title=title,
-            settings=settings,
-            names=names,
-            crops=crops,
-            pseudonyms=pseudonyms,
-            **params,
-        )
+        report = make_report(self._frame, column, out=out, **options)
         report.write(path)
         return report
 

@@ -234,9 +234,10 @@ class Desk(OnTheWay):
         item = self.item
         if item is None or not self._may_decide() or not self._is_searched(item):
             return
-        seen = None if self.stage.shown is None else self.stage.shown.file
+        shown = self.stage.shown
+        seen = None if shown is None else shown.file
         if self.safely(lambda: self.session.decide(item.key, "accepted", seen=seen)) is None:
-            if seen is not None and seen.differs(item.source) is not None:
+            if shown is not None and shown.is_replaced(item.source):
                 self._look_again(item.key)
             return  # it could not be written down, so the person stays here
         unsearched = "" if item.detected else f"{item.key} was accepted, but nothing has searched it. "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from blur_tools.audit._files import CHANGED, FileMark
+from blur_tools.audit._files import FileMark
+from blur_tools.audit._seen import is_searched
 from blur_tools.audit.session import AuditSession, Item
 from blur_tools.batch.rows import message
 from blur_tools.engines import Answer
@@ -68,7 +69,7 @@ class OnTheWay(Edits):
 
     def pass_by(self, item: Item) -> None:
         """Remember a picture that a person sees: it is searched even if they go on before."""
-        if not _is_known(item):
+        if not is_searched(item):
             self._passed[item.key] = None
 
     def search_next(self, near: Sequence[Item], ready: Mapping[str, Shown]) -> None:
@@ -87,7 +88,7 @@ class OnTheWay(Edits):
     def _is_due(self, item: Item) -> bool:
         # an answer takes a decision back: who accepted a picture as it is has searched it with their eyes
         return not (
-            _is_known(item)
+            is_searched(item)
             or item.error
             or item.decision in ("accepted", "edited")
             or item.key in self._failed
@@ -136,11 +137,6 @@ class OnTheWay(Edits):
     def _take(self, change: Callable[[], Any]) -> None:
         if self.safely(change) is None:  # closed, or the disk is full: the next one would be lost as well
             self.auto = False
-
-
-def _is_known(item: Item) -> bool:
-    """Whether an engine has searched the file that is there now."""
-    return item.detected and CHANGED not in item.warnings
 
 
 def take_answer(session: AuditSession, key: str, answer: Answer, engine: str, seen: FileMark | None) -> Item:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blur_tools.audit._files import FileMark, mark_of
+from blur_tools.audit._files import mark_of
+from blur_tools.audit._seen import Seen
 from blur_tools.detections import Box, Polygon
 from blur_tools.errors import PictureError
 from blur_tools.orientation import box_to_stored, polygon_to_stored, polygon_to_upright
 from blur_tools.picture import load_picture
-from blur_tools.redaction.live import Pixels, Upright, colour
+from blur_tools.redaction.live import Pixels, colour
 
 __all__ = [
     "Pixels",
@@ -33,17 +33,8 @@ HALF = 0.5
 """napari puts the middle of the first pixel at 0; in `Detection` a picture covers ``[0, width] x [0, height]``."""
 
 
-@dataclass(frozen=True, eq=False)
-class Shown(Upright):
-    """A picture in napari: the way between the stored picture and a layer's ``(y, x)``.
-
-    Attributes
-    ----------
-    file : FileMark or None
-        Which file is seen; None where it is none.
-    """
-
-    file: FileMark | None = None
+class Shown(Seen):
+    """A picture in napari: the way between the stored picture and a layer's ``(y, x)``."""
 
     def to_canvas(self, polygon: Polygon) -> npt.NDArray[np.float64]:
         """Stored ``(x, y)`` corners as rows of ``(y, x)`` in the layer, clockwise as they are seen."""
@@ -63,8 +54,7 @@ class Shown(Upright):
 
 def load_shown(source: Any) -> Shown:
     """Read, check, decode and turn a picture; errors are those of `load_picture`."""
-    file = mark_of(source)  # before it is read: what comes behind it is another one
-    return replace(Shown.load(source), file=file)
+    return Shown.load(source)
 
 
 def frames_of(layer: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from blur_tools.audit._seen import Seen
 from blur_tools.audit.actions import ACTIONS, HOLD
 from blur_tools.audit.session import AuditSession
 from blur_tools.batch.rows import message
@@ -19,7 +20,7 @@ from blur_tools.notebook._view import View, close_all
 from blur_tools.result import BlurResult
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
-__all__ = ["Desk", "tools"]
+__all__ = ["Desk", "close_parts", "tools"]
 
 HOW_TO_HIDE = ("effect", "shape", "margin", "feather", "logo", "copy_metadata", "copy_gps", "copy_serials", "render")
 """Settings that an engine is not asked again for."""
@@ -124,12 +125,18 @@ class Desk(Showing):
         self._awaited = item.key
         self._searching.start(
             lambda: finder.detect(shown.picture, settings.or_default(DEFAULT_INTENSITY)),
-            lambda answer, error: self._found(item.key, finder.name, settings, answer, error),
+            lambda answer, error: self._found(item.key, shown, finder.name, settings, answer, error),
             wait=wait,
         )
 
     def _found(
-        self, key: str, engine: str, settings: BlurSettings, answer: Answer | None, error: Exception | None
+        self,
+        key: str,
+        shown: Seen,
+        engine: str,
+        settings: BlurSettings,
+        answer: Answer | None,
+        error: Exception | None,
     ) -> None:
         if not self._searching.busy:
             self._awaited = None
@@ -143,7 +150,9 @@ class Desk(Showing):
         self.answers[key] = Answered(found, settings, tuple(dict.fromkeys(before)))
         self._taking = True
         try:
-            taken = self.safely(lambda: self.session.set_detections(key, found, engine=engine, warnings=said))
+            taken = self.safely(
+                lambda: self.session.set_detections(key, found, engine=engine, warnings=said, seen=shown.file)
+            )
         finally:
             self._taking = False
         if taken is not None and self._is_current(key):
@@ -234,8 +243,15 @@ class Desk(Showing):
         if self._awaited == item.key:
             self.say("The picture is still being searched.")
             return
-        if self.safely(lambda: self.session.decide(item.key, "accepted")) is None:
-            return  # it could not be written down, so the person stays here
+        shown = self.shown
+        seen = None if shown is None else shown.file
+        if self.safely(lambda: self.session.decide(item.key, "accepted", seen=seen)) is None:
+            if shown is not None and shown.is_replaced(item.source):
+                why = self.view.status
+                self._ready.pop(item.key, None)
+                self.show()  # the file that is there now, which is searched anew
+                self.say(why)
+            return  # nothing is decided, so the person stays here
         unsearched = "" if item.detected else f"{item.key} was accepted, but nothing has searched it. "
         if not self._go(1):
             left = self.session.counts()["unreviewed"]
@@ -296,3 +312,11 @@ def question(settings: BlurSettings) -> BlurSettings:
     asked: dict[str, Any] = {name: -1 if getattr(settings, name) == -1 else 0 for name in ("plates", "faces")}
     asked |= {name: getattr(plain, name) for name in HOW_TO_HIDE}
     return replace(settings, **asked)
+
+
+def close_parts(box: Any) -> None:
+    """Close a box's desk and all widgets in it; the session stays open."""
+    if hasattr(box, "desk"):  # else it was never made: something was wrong with what was asked for
+        box.desk.close()
+        for part in (*box.children, box.layout):
+            close_all(part)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from blur_tools.audit._seen import Seen
 from blur_tools.audit.session import AuditSession, Item, Mark
 from blur_tools.detections import Kind, Polygon
 from blur_tools.errors import BlurError
 from blur_tools.notebook._view import View
 from blur_tools.orientation import polygon_to_stored
-from blur_tools.redaction.live import Upright
 
 __all__ = ["Edits", "counted"]
 
@@ -20,7 +20,7 @@ class Edits:
 
     session: AuditSession
     view: View
-    shown: Upright | None
+    shown: Seen | None
 
     @property
     def item(self) -> Item | None:

@@ -15,12 +15,11 @@ from blur_tools.batch.outputs import local_path, write_atomic
 from blur_tools.detections import Detection, Detections
 from blur_tools.engines import Engine
 from blur_tools.errors import BlurError, OutputError, SettingsError
-from blur_tools.notebook._desk import Desk
+from blur_tools.notebook._desk import Desk, close_parts
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice, shown_address
 from blur_tools.notebook._form import SettingsForm
 from blur_tools.notebook._still import Answered
-from blur_tools.notebook._view import close_all
 from blur_tools.picture import FORMATS
 from blur_tools.pipeline import redact
 from blur_tools.result import BlurResult
@@ -194,10 +193,7 @@ class Preview(ipywidgets.VBox):
 
     def close(self) -> None:
         """Take the widgets away, and let go of the picture; the session stays open."""
-        if hasattr(self, "desk"):  # else it was never made: something was wrong with what was asked for
-            self.desk.close()
-            for part in (*self.children, self.layout):
-                close_all(part)
+        close_parts(self)
         super().close()
 
     # -- what happens ------------------------------------------------------------------------------------------------

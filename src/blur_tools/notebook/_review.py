@@ -13,11 +13,10 @@ from blur_tools.audit.actions import ACTIONS, FILTERS, ORDER_NAMES, SIGNS, UNSHO
 from blur_tools.audit.session import AuditSession
 from blur_tools.engines import Engine
 from blur_tools.errors import BlurError
-from blur_tools.notebook._desk import Desk
+from blur_tools.notebook._desk import Desk, close_parts
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice
 from blur_tools.notebook._showing import ALL_BEFORE
-from blur_tools.notebook._view import close_all
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]
@@ -87,10 +86,7 @@ class Review(ipywidgets.VBox):
 
     def close(self) -> None:
         """Take the widgets away; the session stays open."""
-        if hasattr(self, "desk"):  # else it was never made: something was wrong with what was asked for
-            self.desk.close()
-            for part in (*self.children, self.layout):
-                close_all(part)
+        close_parts(self)
         super().close()
 
     def _on_order(self, change: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from blur_tools.audit._items import FINISHED
+from blur_tools.audit._seen import Seen, is_searched
 from blur_tools.audit.session import Decision, Item
 from blur_tools.batch.rows import message
 from blur_tools.detections import Box
@@ -52,10 +53,10 @@ class Showing(Edits):
         """Nothing is shown yet; `compares` is whether there is a side after."""
         self.only: Collection[Decision] | None = None
         self.answers: dict[str, Answered] = {}
-        self.shown: Upright | None = None
+        self.shown: Seen | None = None
         self._compares = compares
         self._loading = Lane()
-        self._ready: dict[str, Upright] = {}
+        self._ready: dict[str, Seen] = {}
         self._redaction: Redaction | None = None
         self._still: Still | None = None
         self._still_of: BlurResult | None = None
@@ -81,7 +82,7 @@ class Showing(Edits):
         else:
             self._loading.start(
                 # what is being prepared may be this one
-                lambda: self._ready.get(item.key) or Upright.load(item.source),
+                lambda: self._ready.get(item.key) or Seen.load(item.source),
                 lambda shown, error: self._loaded(item, shown, error, wait),
                 wait=wait,
             )
@@ -98,7 +99,7 @@ class Showing(Edits):
         place = f"{self.session.position + 1} of {len(self.session)} · " if len(self.session) > 1 else ""
         return f"{place}{item.key}"
 
-    def _loaded(self, item: Item, shown: Upright | None, error: Exception | None, wait: bool) -> None:
+    def _loaded(self, item: Item, shown: Seen | None, error: Exception | None, wait: bool) -> None:
         if shown is None:
             self.safely(lambda: self.session.set_error(item.key, reason_of(error)))
             if self._is_current(item.key):
@@ -108,15 +109,16 @@ class Showing(Edits):
         if self._is_current(item.key):
             self._put(item.key, shown, wait=wait)
 
-    def _put(self, key: str, shown: Upright, *, wait: bool) -> None:
+    def _put(self, key: str, shown: Seen, *, wait: bool) -> None:
         self.shown = shown
         self._ready = {key: shown}
+        self.safely(lambda: self.session.note_file(key, shown.file))
         self.view.size = (shown.pixels.shape[1], shown.pixels.shape[0])
         self.refresh(before=True)
         item = self.session[key]
         if item.error:
             self.say(item.error)
-        if self.auto and not item.detected and item.decision not in FINISHED:
+        if self.auto and not is_searched(item) and item.decision not in FINISHED:
             self.search(wait=wait)
         self._prepare()
 
@@ -127,7 +129,7 @@ class Showing(Edits):
             return
 
         def work() -> None:
-            self._ready[after.key] = Upright.load(after.source)
+            self._ready[after.key] = Seen.load(after.source)
 
         self._loading.start(work, lambda _, error: None)  # what is wrong is said when it is shown
 
