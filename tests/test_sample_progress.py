@@ -46,18 +46,18 @@ def test_before_during_and_at_the_end_it_says_how_many_more(run):
     session = AuditSession.open(draw_sample(run, 25))
     progress = watched(session)
     needed = running_needed(0.99, (), 40)
-    assert progress.text(PLAIN) == f"0 of 25 looked at · {needed} more without a miss for at most 1.0 %"
+    assert progress.text(PLAIN) == f"0 of 25 looked at · {needed} more without a miss for at most 1 %"
     for item in session.items[:20]:
         session.add(item.key, "plate", PLATE)
         session.decide(item.key, "accepted")
     bounds = measure(run, session.to_frame())
     assert progress.text(PLAIN) == (
         f"20 of 25 looked at · at most {percent(bounds.exposed_bound)} of the run's pictures exposed, at 95 % · "
-        f"{bounds.needed[0.99]} more without a miss for at most 1.0 %"
+        f"{bounds.needed[0.99]} more without a miss for at most 1 %"
     )
     session.add(session.items[20].key, "plate", MISSED)
     session.decide(session.items[20].key, "accepted")
-    assert progress.text(PLAIN).endswith(" · at most 1.0 % cannot be claimed any more")
+    assert progress.text(PLAIN).endswith(" · at most 1 % cannot be claimed any more")
 
 
 def test_of_all_pictures_it_is_known(run):

@@ -145,14 +145,16 @@ class SampleProgress:
             exposed.pop(at)
 
     def _look(self, settings: BlurSettings, seconds: float) -> None:
-        """Look at all pictures up to the first without a decision."""
+        """Look at all pictures up to the first without a decision; at one at least, so that it comes to an end."""
         end = time.monotonic() + seconds
-        while not self.is_whole and time.monotonic() <= end:
+        while not self.is_whole:
             place = self._rest[0]
             if self._shows(place, settings):
                 insort(self._exposed[self._strata[place]], self._local[place])
             self._states[place] = LOOKED
             heapq.heappop(self._rest)
+            if time.monotonic() > end:
+                return
 
     def _shows(self, place: int, settings: BlurSettings) -> bool:
         item = self._items[self._keys[place]]
@@ -183,7 +185,7 @@ class SampleProgress:
 
 
 def _more(more: int | None) -> str:
-    claim = f"at most {percent(1 - CLAIM)}"
+    claim = f"at most {100 * (1 - CLAIM):g} %"
     if more is None:
         return f"{claim} cannot be claimed any more"
     return f"{more:,} more without a miss for {claim}" if more else f"{claim} can be claimed"
