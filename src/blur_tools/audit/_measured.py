@@ -13,6 +13,7 @@ import pandas as pd
 
 from blur_tools.audit._sample_bounds import ALL, CLAIMS, RECALL, SampleBounds
 from blur_tools.audit._sizes import stored_size
+from blur_tools.audit._state import is_persons
 from blur_tools.audit.bounds import (
     default_largest,
     miss_bound,
@@ -58,6 +59,8 @@ class Looked:
         From which coverage on an object is hidden.
     left : int
         How many of the objects were left visible on purpose.
+    searched : bool
+        Whether some of what the reviewer left there was found by an engine.
     """
 
     stratum: str
@@ -67,6 +70,7 @@ class Looked:
     over_blur: float
     hidden_at: float
     left: int
+    searched: bool = False
 
     def counts(self, kind: str | None = None, low: float = 0, high: float = math.inf) -> tuple[int, int]:
         """Hidden and missed objects of a kind, None for both, with a height from `low` up to below `high`."""
@@ -110,8 +114,13 @@ def look_at(
         for kind in KINDS
     }
     on_purpose = sum(kept and hides[item.kind] for item, kept in zip(truth, left, strict=True))
-    flagged = decision == "flagged"
-    return Looked(stratum, flagged, score.objects, needless, score.over_blur["any"], hidden_at, on_purpose)
+    flagged, searched = decision == "flagged", any(_is_engines(item) for item in truth)
+    return Looked(stratum, flagged, score.objects, needless, score.over_blur["any"], hidden_at, on_purpose, searched)
+
+
+def _is_engines(item: Detection) -> bool:
+    """Whether an engine has found it; what nobody has signed, and labels, can be a person's."""
+    return not is_persons(item) and item.source not in ("", "label")
 
 
 def is_exposed(source: Any, truth: Detections, found: Detections, settings: BlurSettings, hidden_at: float) -> bool:
@@ -197,6 +206,8 @@ def summarize(
     bounds = [float((strata[name] * strata["population"]).sum()) / population for name in strata.columns[-2:]]
     all_seen = len(looked) == population
     most = largest or default_largest([*map(len, found), *(sum(picture.counts()) for picture in looked)])
+    searched = sum(picture.searched for picture in looked) if facts["blind"] else 0
+    facts["blind"] = facts["blind"] and not searched
     above = 0 if all_seen else sum(picture.counts()[1] > most for picture in looked)
     whole = _Whole(looked, sizes, each, most, stated=not above)
     buckets = [(ALL, 0.0, math.inf), *_buckets(heights)]
@@ -220,6 +231,7 @@ def summarize(
         over_blur=float(np.mean([picture.over_blur for picture in judged])) if judged else math.nan,
         level=level,
         more_for_recall=_more_for_recall(whole, population, level),
+        searched=searched,
         **facts,
     )
 
