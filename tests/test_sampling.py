@@ -218,7 +218,7 @@ def test_a_blind_sample_that_an_engine_has_searched_is_not_blind(run):
         sample = session.to_frame()
     bounds = measure(run, sample)
     assert (bounds.blind, bounds.searched) == (False, 4)
-    assert "drawn blind, but in 4 reviewed pictures an engine was asked" in bounds.text()
+    assert "drawn blind, but in 4 reviewed pictures marks are an engine's" in bounds.text()
     labels = sample.assign(detections=Detections([replace(PLATE, source="label")]).to_json())
     assert measure(run, labels).blind  # what is known of them from elsewhere
     shown = measure(run, review(draw_sample(run, 6, blind=False)))

@@ -197,9 +197,10 @@ class SampleBounds:
         if self.seed.startswith(BY_HAND):
             said.append("The seed of the sample was chosen by hand.")
         if self.searched:
+            many = "picture" if self.searched == 1 else "pictures"
             said.append(
-                f"The sample was drawn blind, but in {self.searched} reviewed pictures an engine was asked what is in "
-                "them: the reviewer saw what it finds, and may have looked only there."
+                f"The sample was drawn blind, but in {self.searched} reviewed {many} marks are an engine's: the "
+                "reviewer saw what it finds, and may have looked only there."
             )
         elif not self.blind:
             said.append("The reviewer saw what had been found, and may have looked only there.")
