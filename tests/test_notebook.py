@@ -852,6 +852,32 @@ def test_the_keys_are_those_of_napari(review):
         assert callable(getattr(review.desk, action.name))
 
 
+def test_how_many_more_are_needed_is_seen_while_a_sample_is_reviewed(pair):
+    run = pd.DataFrame({"image": [item.source for item in pair.items]})
+    run["detections"] = Detections([Detection("plate", PLATE, 0.9, "test")]).to_json()
+    made = Review(AuditSession.open(run.blur.sample(2)))
+    page = Page(made.view)
+    page.say("ready")
+    assert made.sample in made.children
+    assert made.sample.value == "<div>0 of 2 looked at · 2 more without a miss for at most 1 %</div>"
+    page.say("add", kind="plate", polygon=[[10, 20], [50, 20], [50, 30], [10, 30]])
+    page.say("act", name="accept")
+    assert made.sample.value == (
+        "<div>1 of 2 looked at · at most 50.0 % of the run&#x27;s pictures exposed, at 95 % · "
+        "1 more without a miss for at most 1 %</div>"
+    )
+    page.say("add", kind="plate", polygon=[[110, 120], [150, 120], [150, 130], [110, 130]])  # not found by the run
+    page.say("act", name="accept")
+    assert made.sample.value == "<div>2 of 2 looked at · 1 of all 2 pictures exposed</div>"
+    page.say("act", name="undo")
+    assert made.sample.value.startswith("<div>1 of 2 looked at")
+    assert made.session.items[0].marks
+
+
+def test_of_a_review_that_is_no_sample_nothing_is_said_of_the_run(review):
+    assert review.sample not in review.children
+
+
 def test_a_person_goes_through_the_queue(review):
     session, page = review.session, Page(review.view)
     page.say("ready")

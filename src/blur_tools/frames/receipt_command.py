@@ -21,6 +21,8 @@ entry bound to the one before it. It prints one hash: keep it where who can chan
 
 finds any result, and any entry of the receipt, that was changed, is missing, was added or put elsewhere since.
 
+Write it right after the run: it is made from the finished table, and proves nothing of the time before.
+
 There is no plate's text and no pixel in a receipt. File names can hold plates: --hash-names."""
 
 

@@ -12,7 +12,9 @@ __all__ = ["add_report"]
 DESCRIPTION = """\
 Write the report of a finished run: one HTML file that needs no network, and the same as JSON beside it. It says what
 was run, what was found and where, what failed, what was missed at most (--sample), what verify said, and shows hidden
-regions: their hidden pixels, and nothing beside them. There is no plate's text and no pixel of an original in it."""
+regions: their hidden pixels, and nothing beside them. There is no plate's text and no pixel of an original in it.
+
+The exit status is 1 if a result fails --verify, or differs from --receipt; the report is written all the same."""
 
 
 def add_report(verbs: Any) -> None:
@@ -79,4 +81,6 @@ def _report(options: argparse.Namespace) -> int:
     for _, text in report.data["says"]:
         sys.stdout.write(f"{text}\n")
     sys.stdout.write(f"Report:  {options.out}\nAs JSON: {data}\n")
-    return 0
+    checked, receipt = report.data["verification"] if options.verify else None, report.data["receipt"]
+    bad = checked is not None and checked["verdicts"].get("failed", 0)
+    return cli.FAILED if bad or (receipt is not None and receipt["differences"]) else 0

@@ -57,6 +57,8 @@ class Desk(Showing):
     ----------
     only, answers
         See `Showing`.
+    sample : SampleProgress or None
+        What the review says so far, where it is one of a sample.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Desk(Showing):
         self.begin_showing(compares)
         self._awaited: str | None = None
         self._taking = False
+        self.sample = session.sample_progress()
         self.view.observe(self._on_split, "split")
         self._unsubscribe = session.subscribe(self._on_session)
 
@@ -167,6 +170,8 @@ class Desk(Showing):
     # -- what happens ----------------------------------------------------------------------------------------------
 
     def _on_session(self, key: str, what: str) -> None:
+        if self.sample is not None:
+            self.sample.note(key, what)
         if what == "detections" and not self._taking:
             self.answers.pop(key, None)  # they are not what was found here any more
         if what in ("detections", "edit", "undo", "redo") and self._is_current(key):
