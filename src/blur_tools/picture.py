@@ -22,6 +22,7 @@ from PIL import Image, TiffImagePlugin, features
 from blur_tools._boxes import is_cropped, is_sequence, picture_properties, primary_properties
 from blur_tools._deep import Deep, deep_layout, read_deep
 from blur_tools._formats import FORMATS, Format, not_a_picture, sniff
+from blur_tools._pixel_memory import use_quick_memory
 from blur_tools._tiff import refusal_of_tiff
 from blur_tools.detections import Box
 from blur_tools.errors import ExtraMissingError, PictureError
@@ -382,6 +383,7 @@ def _decoded(image: Image.Image) -> Image.Image:
         turned = _known(image.getexif().get(ORIENTATION_TAG, 1))
         image.load()
         return turn_stored(image, turned)
+    use_quick_memory(image)
     image.load()
     # a copy: the readers of these decode again, over what was rendered, when somebody seeks in them
     return image.copy() if image.format in ("HEIF", "AVIF") else image
