@@ -241,7 +241,7 @@ class TestInside:
                 assert not checked(result.data, scene.data, scene.truth, method=result.method, **params).problems
 
     @pytest.mark.parametrize("effect", ["gaussian", "pixelate"])
-    @pytest.mark.parametrize("intensity", [4, 7])
+    @pytest.mark.parametrize("intensity", [3, 5])
     def test_a_lower_intensity_than_is_said_is_told_by_its_look(self, effect, intensity):
         for scene in scenes()[:2]:
             params = {"plates": intensity, "faces": intensity, "effect": effect}
