@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when every picture is done; 1 when any failed; 2 for wrong use; 130 when stopped by Ctrl-C.
     """
+    # what Pillow thinks of damaged metadata, without a word of which picture's
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:
         print(f"blur-tools {options.verb}: {_unknown(unknown)}", file=sys.stderr)

@@ -31,8 +31,8 @@ result are doubts: a person should look. --strict makes them failures.
 
 With --receipt a folder is compared with the receipt that blur-tools receipt wrote, and nothing else is done."""
 
-_NO_MATTER = {"logo", "copy_metadata", "copy_gps", "copy_serials", "effect", "render", "read_plates"}
-"""Parameters that say nothing of where something was to be hidden or is to be looked for."""
+_NO_MATTER = {"copy_metadata", "copy_gps", "copy_serials", "render", "read_plates"}
+"""Parameters that say nothing of where or how something was to be hidden, or of what is to be looked for."""
 
 
 def add_verify(verbs: Any) -> None:
