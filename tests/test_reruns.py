@@ -341,7 +341,7 @@ def test_others_never_plan_the_same_name(tmp_path, monkeypatch):
     one, two = tmp_path / "root/other/a.jpg", Path("/other/a.jpg")
 
     def planned(path: Path, root: Path) -> str:
-        return names.planned_names([str(path)], root, {}, distinct=False, outside=True)[str(path)]
+        return names.Names([str(path)], root, distinct=False, outside=True).of(str(path))
 
     assert planned(one, tmp_path / "root") == "other/a.jpg"
     assert planned(two, tmp_path / "root").startswith("other/a-")
