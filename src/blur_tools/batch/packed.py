@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["HashSet", "PackedMap", "View", "hashes"]
+__all__ = ["HashSet", "Numbers", "PackedMap", "View", "hashes"]
 
 Numbers = npt.NDArray[np.int64]
 
