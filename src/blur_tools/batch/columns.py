@@ -64,8 +64,9 @@ def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
     if candidates and all(name == candidates[0] for name in candidates):
         known_column(frame, candidates[0], "column")
         return candidates[0]
-    if frame.empty and len(frame.columns) == 1:
-        return frame.columns[0]
+    others = [name for name in frame.columns if name not in ours]
+    if frame.empty and len(others) == 1:
+        return others[0]
     if frame.empty:
         raise SettingsError("column", f"the table has no rows to tell by; say which of {_listed(frame)}")
     if not candidates:
