@@ -183,8 +183,12 @@ def main(sizes: tuple[int, ...]) -> None:
         growing.append(
             [f"{count:,}", f"{median(rounds, 'bare'):.2f}", f"{median(rounds, 'run'):.2f}", f"**{over:.2f}**",
              f"{median(rounds, 'again'):.2f}", f"{median(rounds, 'detect'):.2f}",
-             f"{median(rounds, 'grown'):.0f}", f"{median(rounds, 'table'):.0f}"]
+             *(f"{figure:.1f}" for figure in (
+                 median(rounds, "grown"), median(rounds, "table"), median(rounds, "grown") - median(rounds, "table"),
+                 median(rounds, "grown_again") - median(rounds, "table")))]
         )  # fmt: skip
+    head = ["rows", "bare", "apply", "overhead", "again", "detect"]
+    head += ["MB grown", "MB of table", "MB beside it", "MB beside it, again"]
     text = f"""## Batches: `python benchmarks/batch.py`
 
 {int(threads[1][0]["pictures"])} photographs, each once; pictures a second. The local engine's networks use all cores
@@ -196,10 +200,12 @@ With an engine that finds nothing and small PNGs that are all different, on one 
 same loading, rendering and writing in a loop; the overhead of runner, store and table is the difference, goal
 {GOAL:g} ms and as much for 100,000 rows as for 1,000. Again is the same call once more: nothing is decoded. Detect is
 `df.blur.detect` with other settings, so that all are asked anew. Bare and detect are measured over at most
-{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, and how many of them the resulting table
-holds. Larger pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
+{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, how many of them the columns hold that the
+table got, and the rest, which is to stay within a few megabytes whatever the rows; also of the run again, which reads
+what earlier results were made of (32 bytes a row). It can be negative, where memory was free from before.
+Larger pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
 
-{table(["rows", "bare", "apply", "overhead", "again", "detect", "MB grown", "MB of table"], growing)}
+{table(head, growing)}
 
 Measured on {machine()}.
 """
