@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.table_files import read_table
 
 __all__ = ["add_receipt", "check"]
 
@@ -55,7 +56,7 @@ def _receipt(options: argparse.Namespace) -> int:
     from blur_tools import cli
     from blur_tools.audit.receipt import write_receipt
 
-    frame = cli._read_table(options.input)
+    frame = read_table(options.input)
     names = [text.partition("=") for text in options.pseudonym]
     for name, sign, other in names:
         if not (name and sign and other):

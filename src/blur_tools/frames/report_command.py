@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from blur_tools.frames.table_files import read_table
+
 __all__ = ["add_report"]
 
 DESCRIPTION = """\
@@ -55,7 +57,7 @@ def _report(options: argparse.Namespace) -> int:
     from blur_tools.frames.receipt_command import results_of
     from blur_tools.frames.verified import verify_frame
 
-    frame, settings = cli._read_table(options.input), cli._settings(options)
+    frame, settings = read_table(options.input), cli._settings(options)
     try:
         results: Path | None = options.results or results_of(frame, options.input)
     except SettingsError:
@@ -68,7 +70,7 @@ def _report(options: argparse.Namespace) -> int:
         frame,
         "image",
         out=results,
-        sample=None if options.sample is None else cli._read_table(options.sample),
+        sample=None if options.sample is None else read_table(options.sample),
         receipt=options.receipt,
         key=options.key,
         head=options.head,
