@@ -87,6 +87,19 @@ function initialize({ model }) {
   return () => early.delete(model.get("number"));
 }
 
+// Letters that a notebook would take for its own (to insert or delete a cell) stay here while the focus is here.
+function keepKeys(root) {
+  // Jupyter reads the attribute, in the document's capture phase: Ctrl+S saves, so it is decided before
+  const decide = (event) => {
+    if (event.composedPath().includes(root)) root.toggleAttribute("data-lm-suppress-shortcuts", pressed(event) !== "Control-S");
+  };
+  // VS Code hears what comes out of an output; what has Ctrl, and Tab, is left to it
+  const stop = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey && event.key !== "Tab") event.stopPropagation(); };
+  window.addEventListener("keydown", decide, true);
+  root.addEventListener("keydown", stop);
+  return () => window.removeEventListener("keydown", decide, true);
+}
+
 // focus what was asked for; a view is drawn before it is part of the page
 function focusSoon(element, tries = 60) {
   if (element.isConnected) element.focus({ preventScroll: true });
@@ -128,7 +141,7 @@ function picture({ model, el }) {
   const tools = make("div", { class: "bt-tools", role: "toolbar", "aria-label": "What can be done" });
   const title = make("div", { class: "bt-title" });
   const status = make("div", { class: "bt-status", role: "status", "aria-live": "polite" });
-  const root = make("div", { class: "bt-root", tabindex: 0, role: "group", "data-lm-suppress-shortcuts": "true" },
+  const root = make("div", { class: "bt-root", tabindex: 0, role: "group" },
     title, stage, make("div", { class: "bt-under" }, range, zoom), tools, status);
   el.append(root);
 
@@ -166,7 +179,8 @@ function picture({ model, el }) {
   function showSize() {
     const [width, height] = get("size");
     stage.style.aspectRatio = `${width || 3} / ${height || 2}`;
-    stage.style.maxWidth = width && height ? `calc(72vh * ${width / height})` : "";
+    // in VS Code the height of the view is that of the whole notebook
+    stage.style.maxWidth = `calc(min(72vh, 800px) * ${(width || 3) / (height || 2)})`;
     box = whole();
     drawMarks();
   }
@@ -437,6 +451,7 @@ function picture({ model, el }) {
 
   const hold = (on) => root.classList.toggle("bt-hold", on);
   root.addEventListener("keydown", down);
+  const freeKeys = keepKeys(root);
   root.addEventListener("keyup", (event) => { if (ARROWS[event.key]) settle(); });
   root.addEventListener("focusout", (event) => { if (!root.contains(event.relatedTarget)) settle(); });
   root.addEventListener("keyup", (event) => { if (get("tools").some((tool) => tool.hold && tool.key === pressed(event))) hold(false); });
@@ -493,7 +508,7 @@ function picture({ model, el }) {
   if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
   else send({ do: "ready" });
   if (kept?.focus) takeFocus();
-  return () => { listen.end(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
+  return () => { listen.end(); freeKeys(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
 }
 
 // ---- a page of thumbnails -------------------------------------------------------------------------------------------
@@ -511,7 +526,7 @@ function gallery({ model, el }) {
   const back = make("button", { type: "button", text: "‹ Back", title: "Page before (Page up)", "aria-keyshortcuts": "PageUp", class: "bt-page-back", onclick: () => turn(-1) });
   const next = make("button", { type: "button", text: "Next ›", title: "Next page (Page down)", "aria-keyshortcuts": "PageDown", class: "bt-page-next", onclick: () => turn(1) });
   const pages = make("nav", { class: "bt-pages", "aria-label": "Pages" }, back, number, next);
-  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures", "data-lm-suppress-shortcuts": "true" }, status, grid, pages);
+  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures" }, status, grid, pages);
   el.append(root);
 
   function cell(facts) {
@@ -574,6 +589,8 @@ function gallery({ model, el }) {
     event.stopPropagation();
   });
 
+  const freeKeys = keepKeys(root);
+
   function takeFocus(message) {
     delete early.get(model.get("number"))?.focus;
     const cell = find(message.key) || grid.querySelector("button");
@@ -590,7 +607,7 @@ function gallery({ model, el }) {
   showCells(); showPages(); showStatus();
   const wanted = early.get(model.get("number"))?.focus;
   if (wanted) takeFocus(wanted);
-  return () => { listen.end(); grid.querySelectorAll("img").forEach(drop); };
+  return () => { listen.end(); freeKeys(); grid.querySelectorAll("img").forEach(drop); };
 }
 
 function render(context) {
