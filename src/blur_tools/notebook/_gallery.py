@@ -18,7 +18,7 @@ from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._preview import Preview
 from blur_tools.notebook._screen import jpeg
 from blur_tools.notebook._showing import reason_of
-from blur_tools.notebook._view import View, close_all
+from blur_tools.notebook._view import BOX, View, close_all
 from blur_tools.orientation import polygon_to_upright, upright_size
 from blur_tools.picture import load_thumbnail
 from blur_tools.settings import BlurSettings
@@ -95,6 +95,7 @@ class Gallery(ipywidgets.VBox):
         self.order.observe(lambda _: self._list(), "value")
         self.back.on_click(lambda _: self.show_all())
         super().__init__([self._bar, self.view])
+        self.add_class(BOX)
         self._list()
 
     @property

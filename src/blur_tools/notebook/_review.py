@@ -17,6 +17,7 @@ from blur_tools.notebook._desk import Desk, close_parts
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice
 from blur_tools.notebook._showing import ALL_BEFORE
+from blur_tools.notebook._view import BOX
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]
@@ -82,6 +83,7 @@ class Review(ipywidgets.VBox):
         top = ipywidgets.HBox([self.reviewer, self.order, self.listing], layout=wrap)
         asked = ipywidgets.HBox([self.search, self.engines], layout=wrap)
         super().__init__([top, asked, self.progress, self.counts, self.view, self.about])
+        self.add_class(BOX)
         self.reviewer.observe(self._on_reviewer, "value")
         self.order.observe(self._on_order, "value")
         self.listing.observe(self._on_listing, "value")

@@ -87,16 +87,24 @@ function initialize({ model }) {
   return () => early.delete(model.get("number"));
 }
 
-// Letters that a notebook would take for its own (to insert or delete a cell) stay here while the focus is here.
-function keepKeys(root) {
-  // Jupyter reads the attribute, in the document's capture phase: Ctrl+S saves, so it is decided before
+// Letters that a notebook would take for its own (to insert or cut a cell) stay here while the focus is in what is ours,
+// the controls beside a view included.
+const OURS = ".bt-root, .bt-box";
+const SILENT = "data-lm-suppress-shortcuts"; // Jupyter reads it of what has the focus, in the document's capture phase
+
+function keepKeys() {
   const decide = (event) => {
-    if (event.composedPath().includes(root)) root.toggleAttribute("data-lm-suppress-shortcuts", pressed(event) !== "Control-S");
+    const place = event.target.closest?.(OURS);
+    if (!place) return;
+    // Ctrl+S saves the notebook
+    for (const element of [event.target, place]) element.toggleAttribute(SILENT, !((event.ctrlKey || event.metaKey) && event.key === "s"));
+    if (place.dataset.keys) return;
+    place.dataset.keys = "kept";
+    place.addEventListener("keydown", stop);
   };
   // VS Code hears what comes out of an output; what has Ctrl, and Tab, is left to it
   const stop = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey && event.key !== "Tab") event.stopPropagation(); };
   window.addEventListener("keydown", decide, true);
-  root.addEventListener("keydown", stop);
   return () => window.removeEventListener("keydown", decide, true);
 }
 
@@ -141,7 +149,7 @@ function picture({ model, el }) {
   const tools = make("div", { class: "bt-tools", role: "toolbar", "aria-label": "What can be done" });
   const title = make("div", { class: "bt-title" });
   const status = make("div", { class: "bt-status", role: "status", "aria-live": "polite" });
-  const root = make("div", { class: "bt-root", tabindex: 0, role: "group" },
+  const root = make("div", { class: "bt-root", tabindex: 0, role: "group", [SILENT]: "" },
     title, stage, make("div", { class: "bt-under" }, range, zoom), tools, status);
   el.append(root);
 
@@ -451,7 +459,7 @@ function picture({ model, el }) {
 
   const hold = (on) => root.classList.toggle("bt-hold", on);
   root.addEventListener("keydown", down);
-  const freeKeys = keepKeys(root);
+  const freeKeys = keepKeys();
   root.addEventListener("keyup", (event) => { if (ARROWS[event.key]) settle(); });
   root.addEventListener("focusout", (event) => { if (!root.contains(event.relatedTarget)) settle(); });
   root.addEventListener("keyup", (event) => { if (get("tools").some((tool) => tool.hold && tool.key === pressed(event))) hold(false); });
@@ -526,7 +534,7 @@ function gallery({ model, el }) {
   const back = make("button", { type: "button", text: "‹ Back", title: "Page before (Page up)", "aria-keyshortcuts": "PageUp", class: "bt-page-back", onclick: () => turn(-1) });
   const next = make("button", { type: "button", text: "Next ›", title: "Next page (Page down)", "aria-keyshortcuts": "PageDown", class: "bt-page-next", onclick: () => turn(1) });
   const pages = make("nav", { class: "bt-pages", "aria-label": "Pages" }, back, number, next);
-  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures" }, status, grid, pages);
+  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures", [SILENT]: "" }, status, grid, pages);
   el.append(root);
 
   function cell(facts) {
@@ -589,7 +597,7 @@ function gallery({ model, el }) {
     event.stopPropagation();
   });
 
-  const freeKeys = keepKeys(root);
+  const freeKeys = keepKeys();
 
   function takeFocus(message) {
     delete early.get(model.get("number"))?.focus;
