@@ -26,7 +26,7 @@ CELLS = (
 
 
 def write_demo(folder: Path, name: str) -> None:
-    """A notebook of this name with the three widgets, the pictures that it shows, and its review's journal beside it."""
+    """A notebook of this name with the three widgets, and its pictures; its review's journal has the name as well."""
     write_scenes(folder / "pictures")
     (folder / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     (folder / "found.json").write_text(two_cars())
