@@ -513,7 +513,7 @@ function picture({ model, el }) {
   listen.on("change:still", showStill);
   showStill();
   if (kept?.words) take(kept.words);
-  if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
+  if (kept?.pictures.before) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
   else send({ do: "ready" });
   if (kept?.focus) takeFocus();
   return () => { listen.end(); freeKeys(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
@@ -554,7 +554,8 @@ function gallery({ model, el }) {
     if (key !== null) (find(key) || grid.querySelector("button"))?.focus();
     const kept = Object.values(early.get(model.get("number"))?.thumbs ?? {});
     kept.forEach(([message, buffers]) => showThumb(message, buffers));
-    if (!kept.length) model.send({ do: "thumbs" });
+    // what came before our code was loaded is lost, and that can be some of them
+    if (kept.length < get("cells").length) model.send({ do: "thumbs" });
   }
 
   const find = (key) => [...grid.querySelectorAll("button")].find((button) => button.dataset.key === key);
