@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from unicodedata import decomposition
 
 import cv2
 import matplotlib
@@ -64,7 +65,9 @@ class Lettering:
     pitch: float = 0.0
 
 
-def pick(rng: np.random.Generator, faces: tuple[str, ...] = PLAIN, width: tuple[float, float] = (0.7, 1.05)) -> Lettering:
+def pick(
+    rng: np.random.Generator, faces: tuple[str, ...] = PLAIN, width: tuple[float, float] = (0.7, 1.05)
+) -> Lettering:
     """Draw a lettering.
 
     Parameters
@@ -99,6 +102,28 @@ def _trimmed(canvas: Mask) -> Mask:
     return canvas[:, x : x + max(1, width)].copy()
 
 
+@cache
+def _forms() -> dict[tuple[str, str], str]:
+    """Unicode's presentation form of each Arabic letter, by the letter and `<initial>`, `<medial>` and so on."""
+    forms = {}
+    for code in (*range(0xFB50, 0xFBFF + 1), *range(0xFE70, 0xFEFC + 1)):
+        kind, *letters = decomposition(chr(code)).split() or [""]
+        if kind and len(letters) == 1:
+            forms[chr(int(letters[0], 16)), kind] = chr(code)
+    return forms
+
+
+def _as_seen(word: str) -> str:
+    """Join the letters of an Arabic word and turn it round: OpenCV draws the characters of a file's font one by one."""
+    forms, seen, joined = _forms(), [], False
+    for letter, following in zip(word, [*word[1:], ""], strict=True):
+        joins = (letter, "<initial>") in forms and (following, "<final>") in forms
+        kind = ("<medial>" if joins else "<final>") if joined else ("<initial>" if joins else "<isolated>")
+        seen.append(forms.get((letter, kind), letter))
+        joined = joins
+    return "".join(reversed(seen))
+
+
 def _is_ideograph(char: str) -> bool:
     return "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af"
 
@@ -122,10 +147,16 @@ def glyph(text: str, face: str, weight: int) -> Mask:
         `uint8`, 128 rows, as wide as the ink.
     """
     canvas = np.zeros((_ROWS, 48 + 96 * len(text)), np.uint8)
-    if not text.isascii() and text != "·":
-        size = 84 if _is_ideograph(text[0]) else 100
-        cv2.putText(canvas, text, (24, _BASE), 255, _font("uni"), size, min(weight, 700))
-        return _to_capital(canvas) if _is_ideograph(text[0]) else _trimmed(canvas)
+    if len(text) > 1:
+        cv2.putText(canvas, _as_seen(text), (24, _BASE), 255, _font("narrow"), 90)
+        return _trimmed(canvas)
+    if _is_ideograph(text):
+        cv2.putText(canvas, text, (24, _BASE), 255, _font("uni"), 84, min(weight, 700))
+        # the font's own strokes are those of a book, whatever the weight
+        return _to_capital(cv2.dilate(canvas, np.ones((1 + weight // 160,) * 2, np.uint8)))
+    if text >= "\u0600":
+        cv2.putText(canvas, text, (24, _BASE), 255, _font("narrow" if weight > 700 else "uni"), 100, min(weight, 700))
+        return _trimmed(canvas)
     if face in _STROKES:
         shown = text.replace("·", ".")
         place = (24, _BASE - (CAP // 2 - 6) * ("·" in text))

@@ -14,6 +14,12 @@ def _clouds(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, 
     return np.clip(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
+def _patches(rng: np.random.Generator, shape: tuple[int, int], number: tuple[int, int]) -> Image:
+    """Smooth noise whose bumps are about as wide as high, `number` of them from top to bottom."""
+    high = int(rng.integers(*number))
+    return _clouds(rng, shape, (high, max(2, high * shape[1] // shape[0])))
+
+
 def emboss(rng: np.random.Generator, image: Image, relief: Image) -> None:
     """Light one side of raised strokes and shade the other."""
     depth = rng.uniform(15, 80)
@@ -99,12 +105,18 @@ def fade(rng: np.random.Generator, image: Image) -> Image:
 def dirt(rng: np.random.Generator, image: Image) -> Image:
     """Cover with dust, splashes or mud, thicker below."""
     height, width = image.shape[:2]
-    cells = (int(rng.integers(3, 14)), int(rng.integers(4, 28)))
+    fine = _clouds(rng, (height, width), (32, 32 * width // height))
     heavy = rng.random() < 0.3
-    cover = _clouds(rng, (height, width), cells) + np.linspace(-0.25, 0.25, height, dtype=np.float32)[:, None]
+    cover = (
+        0.65 * _patches(rng, (height, width), (2, 12))
+        + 0.35 * fine
+        + np.linspace(-0.25, 0.25, height, dtype=np.float32)[:, None]
+    )
     edge = rng.uniform(0.55, 0.8) if heavy else rng.uniform(0.35, 0.6)
-    cover = np.clip((cover - edge) * (rng.uniform(4, 12) if heavy else 1.5), 0, 0.95 if heavy else 0.6)[:, :, None]
-    mud = np.array(((55, 75, 95), (90, 110, 130), (120, 130, 140), (35, 40, 45)))[rng.integers(4)] + rng.normal(0, 10, 3)
+    cover = np.clip((cover - edge) * (rng.uniform(2, 7) if heavy else 1.5), 0, 0.95 if heavy else 0.6)[:, :, None]
+    mud = np.array(((55, 75, 95), (90, 110, 130), (120, 130, 140), (35, 40, 45)))[rng.integers(4)] + rng.normal(
+        0, 10, 3
+    )
     return np.clip(image * (1 - cover) + mud.astype(np.float32) * cover, 0, 255).astype(np.uint8)
 
 
@@ -114,7 +126,8 @@ def rust(rng: np.random.Generator, image: Image) -> Image:
     rows = np.abs(np.linspace(-1, 1, height, dtype=np.float32))[:, None]
     columns = np.abs(np.linspace(-1, 1, width, dtype=np.float32))[None]
     near = np.maximum(rows, columns) ** 6
-    cover = np.clip((_clouds(rng, (height, width), (12, 30)) + 0.45 * near - rng.uniform(0.75, 1)) * 5, 0, 0.9)
+    patches = _clouds(rng, (height, width), (5, 12)) * 0.6 + _clouds(rng, (height, width), (24, 70)) * 0.4
+    cover = np.clip((patches + 0.5 * near - rng.uniform(0.7, 0.95)) * 3, 0, 0.85)
     tint = np.array([30, 60, 120], np.float32) + np.float32(rng.normal(0, 12))
     return np.clip(image * (1 - cover[:, :, None]) + tint * cover[:, :, None], 0, 255).astype(np.uint8)
 
@@ -129,10 +142,10 @@ def light(rng: np.random.Generator, image: Image) -> Image:
         factor = 1 + across * rng.normal(0, 0.35) + down * rng.normal(0, 0.3)
     elif kind < 0.65:
         slope, at = rng.normal(0, 2), rng.uniform(-0.35, 0.35)
-        factor = 1 - rng.uniform(0.25, 0.65) / (1 + np.exp(-(down + slope * across - at) * rng.uniform(15, 80)))
-    elif kind < 0.85:
-        leaves = _clouds(rng, (height, width), (int(rng.integers(3, 8)), int(rng.integers(6, 18))))
-        factor = 1 - rng.uniform(0.25, 0.6) * np.clip((leaves - 0.5) * 8 + 0.5, 0, 1)
+        factor = 1 - rng.uniform(0.25, 0.65) * np.clip((down + slope * across - at) * rng.uniform(4, 25) + 0.5, 0, 1)
+    elif kind < 0.78:
+        leaves = _patches(rng, (height, width), (2, 7))
+        factor = 1 - rng.uniform(0.15, 0.5) * np.clip((leaves - 0.5) * rng.uniform(2, 6) + 0.5, 0, 1)
     else:
         far = ((across - rng.uniform(-0.5, 0.5)) * width / height) ** 2 + (down - rng.uniform(-0.5, 0.5)) ** 2
         glare = np.exp(-far / rng.uniform(0.02, 0.6)) * rng.uniform(80, 260)
@@ -174,7 +187,7 @@ def weather(rng: np.random.Generator, image: Image) -> Image:
     age = rng.random() ** 1.5
     if rng.random() < 0.35:
         screws(rng, image)
-    for mark, chance in ((fade, 0.5 * age), (rust, 0.15 * age), (dirt, 0.7 * age), (bend, 0.1 + 0.35 * age)):
+    for mark, chance in ((fade, 0.5 * age), (rust, 0.15 * age), (dirt, 0.55 * age), (bend, 0.1 + 0.35 * age)):
         if rng.random() < chance:
             image = mark(rng, image)
     if rng.random() < 0.3 * age:
@@ -184,7 +197,7 @@ def weather(rng: np.random.Generator, image: Image) -> Image:
         image = frame(rng, image)
     elif outline < 0.6:
         round_corners(rng, image)
-    for mark, chance in ((light, 0.55), (grain, 0.5)):
+    for mark, chance in ((light, 0.45), (grain, 0.5)):
         if rng.random() < chance:
             image = mark(rng, image)
     return image
