@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--full-precision", action="store_true", help="no bfloat16: slower without its instructions")
     options = parser.parse_args()
 
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork into workers
@@ -45,7 +46,13 @@ def main() -> None:
         data.pack(options.data, packed)
     pictures, textures = data.load(packed), bank(options.seed, DESIGNS)
 
-    common = {"batch": options.batch, "seed": options.seed, "workers": options.workers, "device": options.device}
+    common = {
+        "batch": options.batch,
+        "seed": options.seed,
+        "workers": options.workers,
+        "device": options.device,
+        "mixed": not options.full_precision,
+    }
     plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
     detector = train_detector(pictures, textures, plan, options.out, options.begin)
     export(detector, options.out / DETECTOR, (416, 416), ("score", "corners"), any_size=True)
