@@ -92,9 +92,7 @@ def _laid(pixels: Pixels, middle: npt.NDArray[np.float64], sides: npt.NDArray[np
             move[:2, 2] = -low
             pixels, back = small, shrink @ move @ back
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpPerspective(
-        pixels, between_middles(back), (columns, rows), flags=flags, borderValue=(114, 114, 114)
-    )
+    return cv2.warpPerspective(pixels, between_middles(back), (columns, rows), flags=flags, borderValue=(114, 114, 114))
 
 
 class Crops:
@@ -136,9 +134,7 @@ class Crops:
         what = rng.choice(list(SHARES), p=list(SHARES.values()))
         crop: Crop = getattr(self, f"_{what}")(rng)
         pixels = softened(crop.pixels, float(np.exp(rng.uniform(0, np.log(5)))) if rng.random() < 0.35 else 1)
-        return Crop(
-            photograph(pixels, rng), crop.is_plate, crop.corners, crop.trust, crop.to_picture, crop.boxed
-        )
+        return Crop(photograph(pixels, rng), crop.is_plate, crop.corners, crop.trust, crop.to_picture, crop.boxed)
 
     def _plate(self, rng: np.random.Generator) -> Crop:
         """A labelled plate, as the detector found it or might have."""
@@ -220,9 +216,7 @@ def _seen_askew(center: Floats, width: float, aspect: float, turn: float, rng: n
     return np.float32(center + (UNIT + rng.normal(0, 0.02, (4, 2))) @ sides)
 
 
-def _sample(
-    pixels: Pixels, find: Floats, truth: Floats, exact: bool, rng: np.random.Generator
-) -> Crop | None:
+def _sample(pixels: Pixels, find: Floats, truth: Floats, exact: bool, rng: np.random.Generator) -> Crop | None:
     """A find of a plate; None where it is too far from it to be one."""
     overlap = overlaps(bounds(find[None]), bounds(truth[None]))[0, 0]
     if overlap < MISSED * 1.5:

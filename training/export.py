@@ -30,7 +30,10 @@ def export(network: nn.Module, path: Path, size: tuple[int, int], names: tuple[s
     """
     network.eval()
     sides = {2: "height", 3: "width"} if any_size else {}
-    axes = {"x": {0: "n", **sides}, **{name: {0: "n", **({2: "rows", 3: "columns"} if any_size else {})} for name in names}}
+    axes = {
+        "x": {0: "n", **sides},
+        **{name: {0: "n", **({2: "rows", 3: "columns"} if any_size else {})} for name in names},
+    }
     torch.onnx.export(
         network,
         (torch.zeros(2, 3, *size),),

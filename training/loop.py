@@ -176,9 +176,7 @@ def _save(
     partial.replace(path)
 
 
-def _resume(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
-) -> int:
+def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)

@@ -30,9 +30,7 @@ def write_manifest(folder: Path, options: argparse.Namespace, packed: Path, netw
     begin = options.begin
     content = {
         "command": "python -m training",
-        "options": {
-            key: value for key, value in sorted(vars(options).items()) if not isinstance(value, Path)
-        },
+        "options": {key: value for key, value in sorted(vars(options).items()) if not isinstance(value, Path)},
         "begun_with": {"file": begin.name, "sha256": fingerprint(begin)} if begin else None,
         "pictures": {"sha256": fingerprint(packed), "sets": list(SETS)},
         "labels": {name: fingerprint(options.data / "train" / name / "labels.json") for name in SETS},

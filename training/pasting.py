@@ -18,7 +18,9 @@ def between_middles(warp: npt.NDArray[np.floating]) -> Floats:
     return np.float32(to_middle @ warp @ to_edge)
 
 
-def upright(center: Floats, width: float, aspect: float, turn: float, rng: np.random.Generator, wobble: float) -> Floats:
+def upright(
+    center: Floats, width: float, aspect: float, turn: float, rng: np.random.Generator, wobble: float
+) -> Floats:
     """Corners ``(4, 2)`` of a plate seen turned by `turn` radians, each corner off by up to `wobble` heights."""
     height = width / aspect
     half = np.float32([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2

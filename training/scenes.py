@@ -161,9 +161,7 @@ def _seen(pixels: Pixels, plates: Labelled, warp: Floats, around: Pixels) -> tup
         pixels, warp_here = small, warp @ back
     else:
         warp_here = warp
-    cv2.warpPerspective(
-        pixels, between_middles(warp_here), (SIDE, SIDE), dst=around, borderMode=cv2.BORDER_TRANSPARENT
-    )
+    cv2.warpPerspective(pixels, between_middles(warp_here), (SIDE, SIDE), dst=around, borderMode=cv2.BORDER_TRANSPARENT)
     return around, [(cv2.perspectiveTransform(corners[None], warp)[0], trust) for corners, trust in plates]
 
 

@@ -1,4 +1,4 @@
-"""Plates by our own network, which gives the four corners of each."""
+"""Plates by our own networks: one finds them, a second looks at each find again and gives its four corners."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ import numpy as np
 
 from blur_tools.detections import Box, Polygon
 from blur_tools.detectors._network import Floats, Network, planes
-from blur_tools.detectors.tiles import Candidate, merge
+from blur_tools.detectors.check import checked
+from blur_tools.detectors.tiles import Candidate, distinct, merge
 from blur_tools.picture import Picture
 
 __all__ = ["NETWORK", "PADDING", "decode", "find_plates"]
 
 NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
 
-SMALL_SIDES, LARGE_SIDES = (640,), (480, 960)
+SMALL_SIDE, LARGE_SIDES, THOROUGH_SIDES = 640, (480, 960), (480, 800, 1280)
 """Longest sides in pixels at which the network sees a picture: those of `LARGE_SIDES` where it has that many."""
+
+MOST_ENLARGED = 2
+"""How much larger than it is a thorough search looks at a small picture."""
 
 STRIDE = 8
 MULTIPLE = 32
 PADDING = 114  # the grey that the network was trained with
 SAME_PLATE_IOU = 0.4
 
+SAME_FIND_IOU = 0.6
+"""Boxes of finds that overlap more (intersection over union) are checked as one, the surest of them."""
 
-def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate]:
+WORTH_A_LOOK = 0.05
+"""Score from which a find is checked: of what the check would confirm, next to nothing scores less."""
+
+MOST_LOOKED_AT = 40
+"""Finds of one search that are checked, the best ones."""
+
+
+def find_plates(picture: Picture, part: Box, threshold: float, *, thorough: bool = False) -> list[Candidate]:
     """Plates in one part of a picture.
 
     Parameters
@@ -36,6 +49,8 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
         Which part of it, in pixels of the upright picture.
     threshold : float
         Lowest score that counts.
+    thorough : bool
+        Look at more sizes of it, larger than it is among them.
 
     Returns
     -------
@@ -43,18 +58,28 @@ def find_plates(picture: Picture, part: Box, threshold: float) -> list[Candidate
         Quadrilaterals clockwise from the plate's top left, in pixels of the upright picture.
     """
     width, height = part[2] - part[0], part[3] - part[1]
-    sides = LARGE_SIDES if max(width, height) >= max(LARGE_SIDES) else SMALL_SIDES
-    return merge([found for side in sides for found in _search(picture, part, side, threshold)], SAME_PLATE_IOU)
+    longest = max(width, height)
+    if thorough:
+        sides = tuple(side for side in THOROUGH_SIDES if side <= MOST_ENLARGED * longest) or (longest,)
+    else:
+        sides = LARGE_SIDES if longest >= max(LARGE_SIDES) else (min(SMALL_SIDE, longest),)
+    found = distinct([find for side in sides for find in _search(picture, part, side)], SAME_FIND_IOU)
+    return merge(confirmed(picture, found[:MOST_LOOKED_AT], threshold), SAME_PLATE_IOU, hold=True)
 
 
-def _search(picture: Picture, part: Box, side: int, threshold: float) -> list[Candidate]:
+def confirmed(picture: Picture, finds: list[Candidate], threshold: float) -> list[Candidate]:
+    """Those finds that the check gives at least this score, with its corners."""
+    return [find for find in checked(picture, finds) if find.rank >= threshold]
+
+
+def _search(picture: Picture, part: Box, side: float) -> list[Candidate]:
     left, top, right, bottom = part
     width, height = right - left, bottom - top
-    scale = min(side / max(width, height), 1)
+    scale = side / max(width, height)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     view = picture.view((columns, rows), part)
     pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
-    corners, scores = decode(NETWORK.run(pixels), threshold)
+    corners, scores = decode(NETWORK.run(pixels), WORTH_A_LOOK)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
