@@ -16,7 +16,7 @@ from training.export import export
 from training.finds import find_all
 from training.loop import Plan
 from training.manifest import read_ignored, write_manifest
-from training.networks import CROP
+from training.sizes import CROP
 
 DESIGNS = 4000
 DETECTOR, CHECK = "plate-quad-1.onnx", "plate-check-1.onnx"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from pathlib import Path
 
 from training.crops import Crops, Finds
 from training.data import Floats, Picture, kept_out

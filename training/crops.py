@@ -11,8 +11,8 @@ import numpy.typing as npt
 from training import designs
 from training.augment import photograph, softened
 from training.data import Floats, Picture, Pixels, Plate
-from training.networks import CROP
 from training.pasting import between_middles, cover, paste
+from training.sizes import CROP
 
 __all__ = ["Crop", "Crops", "Finds", "straight"]
 

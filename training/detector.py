@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.designs import Plate
 from training.data import Picture, kept_out
+from training.designs import Plate
 from training.loop import Plan, train
 from training.networks import PlateQuad, begin_with
 from training.scenes import SIDE, Scenes

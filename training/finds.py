@@ -12,7 +12,7 @@ import onnxruntime
 
 from training.crops import Finds
 from training.data import Floats, Picture, Pixels
-from training.networks import STRIDE
+from training.sizes import STRIDE
 
 __all__ = ["find_all", "session"]
 

@@ -15,7 +15,7 @@ from training.data import SETS, Floats, fingerprint
 __all__ = ["read_ignored", "write_manifest"]
 
 UNLABELLED = Path(__file__).with_name("unlabelled.json")
-"""Plates of the training pictures that nobody labelled, found by looking: {picture: [[xmin, ymin, xmax, ymax], ...]}."""
+"""Plates of the training pictures that nobody labelled, found by looking: {picture: [[xmin, ymin, ...], ...]}."""
 
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "pillow")
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CROP", "STRIDE", "PlateCheck", "PlateQuad", "begin_with"]
+from training.sizes import CROP, STRIDE
 
-STRIDE = 8
-CROP = (72, 112)
-"""Height and width in pixels of what `PlateCheck` sees."""
+__all__ = ["PlateCheck", "PlateQuad", "begin_with"]
 
 REACH = 4.0
 """Corner offsets are learnt in units of so many strides."""
@@ -62,6 +61,7 @@ class PlateQuad(nn.Module):
         nn.init.constant_(self.score.bias, -4.0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and corners of a batch of pictures."""
         features = self.features((x - BRIGHTNESS) / SPREAD)
         return torch.sigmoid(self.score(features)), self.corners(features) * (STRIDE * REACH)
 
@@ -111,6 +111,7 @@ class PlateCheck(nn.Module):
             self.corners.bias.copy_(untouched)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and corners of a batch of finds."""
         logits, corners = self.judged(x)
         return torch.sigmoid(logits), corners
 
@@ -139,7 +140,7 @@ def begin_with(network: PlateQuad, path: Path, sample: Tensor) -> None:
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             parts = list(module)
-            pairs = zip(parts, parts[1:], strict=False)
+            pairs = pairwise(parts)
             normalised |= {one: two for one, two in pairs if isinstance(two, nn.BatchNorm2d)}
 
     def unfold(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

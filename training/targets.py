@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from training.data import Floats
-from training.networks import STRIDE
+from training.sizes import STRIDE
 
 __all__ = ["Target", "target"]
 
@@ -34,7 +34,7 @@ class Target:
 
 
 def target(plates: list[tuple[Floats, float]], side: int) -> Target:
-    """The target for plates ``(corners, weight of the corners)`` in a picture of `side` pixels (CenterNet's, tilted)."""
+    """The target for plates ``(corners, their weight)`` in a picture of `side` pixels: CenterNet's, tilted."""
     cells = side // STRIDE
     score, weight = np.zeros((2, cells, cells), np.float32)
     asked, corners = np.ones((cells, cells), np.float32), np.zeros((8, cells, cells), np.float32)

@@ -72,7 +72,7 @@ def _places(lines: list[Line]) -> Iterator[npt.NDArray[np.float64]]:
         half = np.array([line.width * ACROSS, line.height * DOWN]) / 2
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
         corners[:, 1] += corners[:, 0] * line.slope
-        yield corners + (line.x, line.y)
+        yield corners + np.array([line.x, line.y])
 
 
 def _belong_together(one: Line, other: Line) -> bool:

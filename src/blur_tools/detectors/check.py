@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from blur_tools.detections import Polygon
-from blur_tools.detectors._network import Floats, Network, planes
+from blur_tools.detectors._network import Network, planes
 from blur_tools.detectors.tiles import Candidate
 from blur_tools.picture import Picture
 

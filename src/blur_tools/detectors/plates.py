@@ -38,7 +38,7 @@ MOST_LOOKED_AT = 40
 """Finds of one search that are checked, the best ones."""
 
 
-def find_plates(picture: Picture, part: Box, threshold: float, *, thorough: bool = False) -> list[Candidate]:
+def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = False) -> list[Candidate]:
     """Plates in one part of a picture.
 
     Parameters

@@ -133,7 +133,7 @@ def around(quad: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Po
         low, high = np.concatenate([quad, points]).min(axis=0), np.concatenate([quad, points]).max(axis=0)
         return box_polygon(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     outwards = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / lengths[:, None]
-    beyond = np.maximum(((points[:, None] - quad) * outwards).sum(axis=2).max(axis=0), 0)
+    beyond = np.maximum(((points[:, None] - quad) * outwards).sum(axis=2).max(axis=0, initial=0), 0)
     levels = (quad * outwards).sum(axis=1) + beyond
     before, here = np.roll(outwards, 1, axis=0), outwards
     moved = np.linalg.solve(np.stack([before, here], axis=1), np.stack([np.roll(levels, 1), levels], axis=1)[..., None])

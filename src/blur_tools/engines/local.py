@@ -96,7 +96,7 @@ class LocalEngine:
         def find(picture: Picture, part: Box) -> list[Candidate]:
             if self.snapshot:
                 return self.snapshot.find_plates(picture, part, settings)
-            return plates.find_plates(picture, part, settings.threshold_of("plate"), thorough=settings.thorough)
+            return plates.find_plates(picture, part, settings.threshold_of("plate"), settings.thorough)
 
         found = _searched(picture, settings, find, plates.SAME_PLATE_IOU)
         if settings.thorough and not self.snapshot and can_read():
