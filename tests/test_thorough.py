@@ -100,7 +100,9 @@ def test_thorough_finds_at_least_what_the_default_finds():
         for item in usual:
             middle = np.mean(item.polygon, axis=0)
             assert any(
-                one.kind == item.kind and one.box[0] <= middle[0] <= one.box[2] and one.box[1] <= middle[1] <= one.box[3]
+                one.kind == item.kind
+                and one.box[0] <= middle[0] <= one.box[2]
+                and one.box[1] <= middle[1] <= one.box[3]
                 for one in more
             )
 
