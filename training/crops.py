@@ -30,6 +30,9 @@ SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.36, "anywhere": 0.08}
 GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.2, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.07}
 """How often a labelled plate of each set is drawn."""
 
+EASY = 0.05
+"""Wrong finds are drawn by their score and this: the many that score next to nothing teach least."""
+
 FOUND, MISSED = 0.3, 0.1
 """A find is a plate from this overlap of boxes (intersection over union) on, and none below the other."""
 
@@ -119,6 +122,7 @@ class Crops:
         self.seed, self.textures, self.pictures = seed, textures, pictures
         self.plates: list[tuple[Picture, Plate, Floats]] = []
         self.wrong: list[tuple[Picture, Floats]] = []
+        tempting: list[float] = []
         for picture, found in zip(pictures, finds, strict=True):
             boxes, known = bounds(found.corners), picture.boxes
             overlap = overlaps(boxes, known)
@@ -127,6 +131,8 @@ class Crops:
             all_known = np.concatenate([known, ignored.get(picture.name, np.zeros((0, 4), np.float32))])
             free = touching(boxes, all_known) < MISSED
             self.wrong += [(picture, corners) for corners in found.corners[free]]
+            tempting += found.scores[free].tolist()
+        self.tempting = (np.array(tempting) + EASY) / (np.array(tempting) + EASY).sum()
         self.likely = _balanced([picture.group for picture, _, _ in self.plates])
 
     def __getitem__(self, index: int) -> Crop:
@@ -169,7 +175,7 @@ class Crops:
 
     def _none(self, rng: np.random.Generator) -> Crop:
         """A wrong find."""
-        picture, corners = self.wrong[rng.integers(len(self.wrong))]
+        picture, corners = self.wrong[rng.choice(len(self.wrong), p=self.tempting)]
         return _negative(picture.pixels, _off(corners, rng, 0.6), rng)
 
     def _anywhere(self, rng: np.random.Generator) -> Crop:

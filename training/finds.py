@@ -16,7 +16,9 @@ from training.sizes import STRIDE
 
 __all__ = ["find_all", "session"]
 
-SCALES = (0.7, 1.0, 1.4)
+LOOKS = ((0.7, True), (1.0, False), (1.4, True))
+"""At which sizes, in those of the packed picture, and whether mirrored."""
+
 LOWEST = 0.03
 AT_MOST = 60
 """Finds kept of one picture at one scale, the best ones."""
@@ -32,7 +34,7 @@ def session(path: Path, threads: int = 1) -> Any:
 
 
 def find_all(network: Path, pictures: list[Picture], workers: int = 2) -> list[Finds]:
-    """The finds of each picture, at several sizes, as it is and mirrored."""
+    """The finds of each picture, at several sizes, at some of them mirrored."""
     run = session(network)
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda picture: _of_one(run, picture.pixels), pictures))
@@ -40,13 +42,12 @@ def find_all(network: Path, pictures: list[Picture], workers: int = 2) -> list[F
 
 def _of_one(run: Any, pixels: Pixels) -> Finds:
     corners, scores = [], []
-    for scale in SCALES:
-        for mirrored in (False, True):
-            quads, sure = _at_scale(run, pixels[:, ::-1] if mirrored else pixels, scale)
-            if mirrored:
-                quads = quads[:, [1, 0, 3, 2]] * np.float32([-1, 1]) + np.float32([pixels.shape[1], 0])
-            corners.append(quads)
-            scores.append(sure)
+    for scale, mirrored in LOOKS:
+        quads, sure = _at_scale(run, pixels[:, ::-1] if mirrored else pixels, scale)
+        if mirrored:
+            quads = quads[:, [1, 0, 3, 2]] * np.float32([-1, 1]) + np.float32([pixels.shape[1], 0])
+        corners.append(quads)
+        scores.append(sure)
     return Finds(np.float32(np.concatenate(corners)), np.concatenate(scores))
 
 
