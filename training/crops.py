@@ -132,7 +132,7 @@ class Crops:
             free = touching(boxes, all_known) < MISSED
             self.wrong += [(picture, corners) for corners in found.corners[free]]
             tempting += found.scores[free].tolist()
-        self.tempting = (np.array(tempting) + EASY) / (np.array(tempting) + EASY).sum()
+        self.tempting = np.cumsum(np.array(tempting) + EASY)
         self.likely = _balanced([picture.group for picture, _, _ in self.plates])
 
     def __getitem__(self, index: int) -> Crop:
@@ -175,7 +175,7 @@ class Crops:
 
     def _none(self, rng: np.random.Generator) -> Crop:
         """A wrong find."""
-        picture, corners = self.wrong[rng.choice(len(self.wrong), p=self.tempting)]
+        picture, corners = self.wrong[np.searchsorted(self.tempting, rng.random() * self.tempting[-1])]
         return _negative(picture.pixels, _off(corners, rng, 0.6), rng)
 
     def _anywhere(self, rng: np.random.Generator) -> Crop:
