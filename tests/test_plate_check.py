@@ -60,7 +60,7 @@ def test_a_find_is_laid_straight_with_as_much_again_around_it(seen, turn, width)
         assert around[2] / 255 * 400 == pytest.approx(x - 0.5, abs=1.6)
         assert around[1] / 255 * 300 == pytest.approx(y - 0.5, abs=1.6)
     assert np.array(answer.polygon) == pytest.approx(corners, abs=1e-3)
-    assert answer.score == pytest.approx(0.9)
+    assert answer.score == pytest.approx(0.1 * 0.9**0.5)
 
 
 def test_corners_are_moved_in_the_finds_own_directions(monkeypatch):

@@ -148,7 +148,7 @@ def test_distinct_keeps_the_surest_of_those_that_overlap_much():
 def test_a_small_picture_is_looked_at_enlarged(monkeypatch, encode, noise):
     sizes = []
 
-    def search(picture, part, side):
+    def search(picture, part, side, threshold):
         sizes.append(side)
         return []
 

@@ -18,7 +18,7 @@ from training.networks import PlateCheck
 
 __all__ = ["train_check"]
 
-CORNERS, BOX, SHAPE = 4.0, 2.5, 0.25
+CORNERS, BOX, SHAPE = 5.0, 5.0, 0.25
 """Weights of exact corners, of boxes of which only that is known, and of being a parallelogram, beside the score's."""
 
 BETA = 0.05  # where smooth L1 turns from square to straight, in widths of a find

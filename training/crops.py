@@ -30,6 +30,9 @@ SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.36, "anywhere": 0.08}
 GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.2, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.07}
 """How often a labelled plate of each set is drawn."""
 
+EXACT_TIMES = 3.0
+"""How much more often a plate whose own corners are known is drawn than one of which only the box is."""
+
 EASY = 0.05
 """Wrong finds are drawn by their score and this: the many that score next to nothing teach least."""
 
@@ -133,7 +136,7 @@ class Crops:
             self.wrong += [(picture, corners) for corners in found.corners[free]]
             tempting += found.scores[free].tolist()
         self.tempting = np.cumsum(np.array(tempting) + EASY)
-        self.likely = _balanced([picture.group for picture, _, _ in self.plates])
+        self.likely = _balanced([(picture.group, plate.exact) for picture, plate, _ in self.plates])
 
     def __getitem__(self, index: int) -> Crop:
         rng = np.random.default_rng((self.seed, index))
@@ -191,11 +194,13 @@ class Crops:
         return self._none(rng)
 
 
-def _balanced(groups: list[str]) -> npt.NDArray[np.float64]:
-    """How likely each plate is drawn, by the set it comes from: no set drowns in another."""
-    names = np.array(groups)
-    shares = np.array([GROUPS[name] / np.count_nonzero(names == name) for name in groups])
-    return shares / shares.sum()
+def _balanced(kinds: list[tuple[str, bool]]) -> npt.NDArray[np.float64]:
+    """How likely each plate is drawn: no set drowns in another, nor the exact corners among the boxes of a set."""
+    weights = np.array([EXACT_TIMES if exact else 1.0 for _, exact in kinds])
+    names = np.array([name for name, _ in kinds])
+    for name, share in GROUPS.items():
+        weights[names == name] *= share / max(weights[names == name].sum(), 1e-9)
+    return weights / weights.sum()
 
 
 def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:

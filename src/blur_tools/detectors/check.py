@@ -6,6 +6,7 @@ and as large as the picture has it, and is asked to be right.
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -36,7 +37,10 @@ _Points = npt.NDArray[np.float64]
 
 
 def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
-    """The finds with the network's own corners and score, in the same order.
+    """The finds with the network's own corners, in the same order.
+
+    A score is multiplied by the root of what the network gives the find, 0 to 1: two looks weigh as much as the find
+    itself, which knows more of the surroundings.
 
     Parameters
     ----------
@@ -52,14 +56,17 @@ def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
     """
     frames = [_straight(np.array(find.polygon, np.float64)) for find in finds]
     views = [_laid(picture, *frame) for frame in frames]
-    seen = [(frame, view) for frame, view in zip(frames, views, strict=True) if view is not None]
+    seen = [index for index, view in enumerate(views) if view is not None]
     if not seen:
         return []
-    scores, corners = NETWORK.run(np.concatenate([planes(view, HEIGHT, WIDTH, blue_first=True) for _, view in seen]))
-    return [
-        Candidate(_polygon(middle + quad.astype(np.float64) @ sides), float(score))
-        for ((middle, sides), _), quad, score in zip(seen, corners, scores, strict=True)
-    ]
+    shown = [planes(view, HEIGHT, WIDTH, blue_first=True) for view in views if view is not None]
+    scores, corners = NETWORK.run(np.concatenate(shown))
+    answers = []
+    for index, quad, score in zip(seen, corners, scores, strict=True):
+        middle, sides = frames[index]
+        polygon = _polygon(middle + quad.astype(np.float64) @ sides)
+        answers.append(Candidate(polygon, finds[index].rank * math.sqrt(float(score))))
+    return answers
 
 
 def _polygon(corners: _Points) -> Polygon:

@@ -31,8 +31,8 @@ SAME_PLATE_IOU = 0.4
 SAME_FIND_IOU = 0.6
 """Boxes of finds that overlap more (intersection over union) are checked as one, the surest of them."""
 
-WORTH_A_LOOK = 0.05
-"""Score from which a find is checked: of what the check would confirm, next to nothing scores less."""
+LOOKS = 2
+"""How often a find is checked: the second look begins with the corners of the first."""
 
 MOST_LOOKED_AT = 40
 """Finds of one search that are checked, the best ones."""
@@ -63,23 +63,25 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
         sides = tuple(side for side in THOROUGH_SIDES if side <= MOST_ENLARGED * longest) or (longest,)
     else:
         sides = LARGE_SIDES if longest >= max(LARGE_SIDES) else (min(SMALL_SIDE, longest),)
-    found = distinct([find for side in sides for find in _search(picture, part, side)], SAME_FIND_IOU)
+    found = distinct([find for side in sides for find in _search(picture, part, side, threshold)], SAME_FIND_IOU)
     return merge(confirmed(picture, found[:MOST_LOOKED_AT], threshold), SAME_PLATE_IOU, hold=True)
 
 
 def confirmed(picture: Picture, finds: list[Candidate], threshold: float) -> list[Candidate]:
-    """Those finds that the check gives at least this score, with its corners."""
-    return [find for find in checked(picture, finds) if find.rank >= threshold]
+    """Those finds that keep at least this score when they are looked at twice, with the corners of the second look."""
+    for _ in range(LOOKS):
+        finds = [find for find in checked(picture, finds) if find.rank >= threshold]
+    return finds
 
 
-def _search(picture: Picture, part: Box, side: float) -> list[Candidate]:
+def _search(picture: Picture, part: Box, side: float, threshold: float) -> list[Candidate]:
     left, top, right, bottom = part
     width, height = right - left, bottom - top
     scale = side / max(width, height)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     view = picture.view((columns, rows), part)
     pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
-    corners, scores = decode(NETWORK.run(pixels), WORTH_A_LOOK)
+    corners, scores = decode(NETWORK.run(pixels), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [
         Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
