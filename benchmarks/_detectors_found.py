@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from _detectors_fixed import GIVEN, ONE_PASS, Finder, agentclpr, before, platedet
+from _results import HERE
 
 from blur_tools import BlurSettings, Detections, engine
 from blur_tools.detections import Detection
@@ -17,12 +19,25 @@ from blur_tools.picture import Picture
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector by name: how it is made, the threshold that it is used with, and whether it is always the same."""
+    """One that is compared.
 
+    Attributes
+    ----------
+    key, name : str
+        For files, and for tables.
+    make : callable
+        Gives what finds.
+    code : tuple of Path
+        What its findings depend on, beside the picture: they are computed again when any of it changes.
+    threshold : float
+        What it is used with.
+    """
+
+    key: str
     name: str
     make: Callable[[], Finder]
-    threshold: float = GIVEN
-    fixed: bool = False
+    code: tuple[Path, ...]
+    threshold: float
 
 
 def engine_with(**settings: Any) -> Finder:
@@ -66,14 +81,23 @@ def _own(**settings: Any) -> float:
     return BlurSettings(**settings).threshold_of("plate")
 
 
+PACKAGE = HERE.parent / "src" / "blur_tools"
+FIXED_CODE = tuple(HERE / name for name in ("_detectors_fixed.py", "_detectors_sweep.py", "rivals.py"))
+ENGINE_CODE = (
+    *(HERE / name for name in ("_detectors_found.py", "_detectors_sweep.py")),
+    *(PACKAGE / name for name in ("picture.py", "settings.py", "engines/local.py")),
+    *sorted([*PACKAGE.glob("detectors/*.py"), *PACKAGE.glob("models/*.onnx")]),
+)
+
 HANDED_OVER, ONE = "before: handed over, 640", "after: one pass at 640"
 DEFAULT, THOROUGH = "after: default", "after: thorough"
 DETECTORS = [
-    Detector(HANDED_OVER, before, fixed=True),
-    Detector(ONE, one_pass, _own()),
-    Detector(DEFAULT, engine_with, _own()),
-    Detector("agentclpr 1.1.0", agentclpr, fixed=True),
-    Detector("platedet 0.0.2", platedet, fixed=True),
+    Detector("before", HANDED_OVER, before, FIXED_CODE, GIVEN),
+    Detector("one_pass", ONE, one_pass, ENGINE_CODE, _own()),
+    Detector("default", DEFAULT, engine_with, ENGINE_CODE, _own()),
+    Detector("agentclpr", "agentclpr 1.1.0", agentclpr, FIXED_CODE, GIVEN),
+    Detector("platedet", "platedet 0.0.2", platedet, FIXED_CODE, GIVEN),
 ]
 if "thorough" in {parameter.name for parameter in BlurSettings.parameters()}:
-    DETECTORS.insert(3, Detector(THOROUGH, lambda: engine_with(thorough=True), _own(thorough=True)))
+    own = _own(thorough=True)
+    DETECTORS.insert(3, Detector("thorough", THOROUGH, lambda: engine_with(thorough=True), ENGINE_CODE, own))

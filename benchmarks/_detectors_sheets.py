@@ -26,7 +26,7 @@ CONTEXT = 2.2
 """Side of a crop, as a multiple of the longer side of what was found."""
 
 LEAST = 40
-NEW, KNOWN, LABEL = "#ff3030", "#30ff30", "#40a0ff"
+NEW, KNOWN, LABEL = "#00e5ff", "#30ff30", "#ff9020"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _touches(box: Box, label: Box) -> bool:
 def write_sheets(group: str, seen: Mapping[str, Sequence[Seen]], source: Path, folder: Path) -> int:
     """Write ``<group>-<n>.png`` and ``<group>.json`` (number to picture, box and scores); gives how many candidates.
 
-    Red is new, green stands in ``unlabelled.json`` already, blue is a label.
+    Cyan is new, green stands in ``unlabelled.json`` already, orange is a label.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = candidates(seen)

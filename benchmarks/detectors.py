@@ -55,9 +55,7 @@ SETS = ("open-lpr", "romanian-dashcam", "egyptian-motorcycles")
 QUADS = ("egyptian-motorcycles", "ccpd-quads")
 UNLABELLED = HERE / "unlabelled.json"
 TIMED = ((640, 360), (1920, 1080))
-ROUNDS = 15
-FIXED_CODE = [HERE / name for name in ("_detectors_fixed.py", "_detectors_sweep.py", "rivals.py")]
-"""What the findings of detectors that do not change depend on, beside the picture."""
+ROUNDS = 9
 
 
 def looked_at(
@@ -85,7 +83,7 @@ def found_by(detector: Detector, find: Finder, picture: Picture) -> tuple[Step, 
         with remembered():
             return sweep(partial(find, picture), sorted({*THRESHOLDS, detector.threshold}))
 
-    return kept(OUT / "found" / detector.make.__name__, FIXED_CODE, picture, steps) if detector.fixed else steps()
+    return kept(OUT / "found" / detector.key, detector.code, picture, steps)
 
 
 def picture_of(folder: Path, name: str, entry: PictureLabels) -> Picture:
