@@ -56,7 +56,7 @@ def one_pass() -> Finder:
     default = engine_with()
 
     def find(picture: Picture, threshold: float) -> Detections:
-        with patch.multiple(plates, SMALL_SIDES=(ONE_PASS,), LARGE_SIDES=(ONE_PASS,)):
+        with patch.multiple(plates, SMALL_SIDE=ONE_PASS, LARGE_SIDES=(ONE_PASS,)):
             return default(picture, threshold)
 
     return find

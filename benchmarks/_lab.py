@@ -1,4 +1,4 @@
-"""A JupyterLab of our own on a free loopback port, and a browser that looks at it: for tests, figures and pictures."""
+"""A Jupyter of our own on a free loopback port, and a browser that looks at it: for tests, figures and pictures."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Voila's page asks for fonts elsewhere, and works without them
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 PATIENCE = 90.0
 """Seconds for a server or a page to come."""
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
+HOSTS = {"lab": "lab/tree/{}?reset&", "notebook": "notebooks/{}?", "voila": "voila/render/{}?"}
+"""Where a notebook is shown: JupyterLab, Notebook 7, or Voila, which runs it by itself and shows no code."""
 
-def missing() -> str:
-    """What is not installed here that a browser test needs; ``""`` when all is."""
+
+def missing(*more: str) -> str:
+    """What is not installed here that a browser test needs, and of `more`; ``""`` when all is."""
     if CHROMIUM is None:
         return "chromium is not installed"
     from importlib.util import find_spec
 
-    names = [
-        name for name in ("playwright", "jupyterlab", "anywidget", "nbformat", "ipykernel") if find_spec(name) is None
-    ]
+    needed = ("playwright", "jupyterlab", "anywidget", "nbformat", "ipykernel", *more)
+    names = [name for name in needed if find_spec(name) is None]
     return f"{', '.join(names)} not installed" if names else ""
 
 
@@ -53,7 +57,20 @@ def notebook_of(cells: Sequence[str]) -> str:
 
 @contextmanager
 def lab(folder: Path, *, theme: str = "light") -> Iterator[str]:
-    """Serve a folder; gives the address with ``{}`` for the notebook's name."""
+    """Serve a folder by JupyterLab; gives the address with ``{}`` for the notebook's name."""
+    with jupyter(folder, theme=theme, serve="jupyterlab") as addresses:
+        yield addresses["lab"]
+
+
+@contextmanager
+def jupyter(folder: Path, *, theme: str = "light", serve: str = "notebook") -> Iterator[dict[str, str]]:
+    """Serve a folder; gives the address by each of `HOSTS`, with ``{}`` for the notebook's name.
+
+    Parameters
+    ----------
+    serve : {"notebook", "jupyterlab"}
+        The program; Notebook 7 serves JupyterLab and Voila as well.
+    """
     home = folder / ".jupyter-home"
     config = home / "config"
     (config / "labconfig").mkdir(parents=True, exist_ok=True)
@@ -75,14 +92,14 @@ def lab(folder: Path, *, theme: str = "light") -> Iterator[str]:
         "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""),
     }
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
+        sys.executable, "-m", serve, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
         f"--ServerApp.root_dir={folder}", "--ServerApp.log_level=ERROR", "--LabApp.collaborative=False",
     ]  # fmt: skip
     with (home / "log.txt").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             known = _server(home / "runtime", server, home / "log.txt")
-            yield f"{known['url']}lab/tree/{{}}?token={known['token']}&reset"
+            yield {host: f"{known['url']}{path}token={known['token']}" for host, path in HOSTS.items()}
         finally:
             server.terminate()
             try:
@@ -104,7 +121,7 @@ def _server(runtime: Path, server: subprocess.Popen[bytes], log: Path) -> dict[s
             if known.get("port"):
                 return dict(known)
         time.sleep(0.05)
-    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"Jupyter did not start: {log.read_text()[-2000:]}")
 
 
 @contextmanager

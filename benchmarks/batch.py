@@ -7,6 +7,7 @@ is of a process of its own.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import json
@@ -77,7 +78,7 @@ def bare(paths: list[str], out: Path) -> None:
 
 
 def overhead(count: int) -> dict[str, float]:
-    """Milliseconds a row of the bare parts, of a run and of the run again; megabytes beside the table."""
+    """Milliseconds a row of the bare parts, of a run and of the run again; megabytes of a run and of its table."""
     with tempfile.TemporaryDirectory() as place:
         os.environ["BLUR_TOOLS_STORE"] = os.path.join(place, "store")
         folder = Path(place)
@@ -89,19 +90,24 @@ def overhead(count: int) -> dict[str, float]:
         frame = pd.DataFrame({"image": paths})
         few = min(count, FEW)
         alone = seconds(lambda: bare(paths[:few], folder / "bare"))
-        before = megabytes()
         result: list[pd.DataFrame] = []
 
         def run() -> None:
             result[:] = [frame.blur.apply(out=folder / "out", engine=Nothing(), progress=False, workers=1)]
 
+        before = megabytes(anew=True)
         first = seconds(run)
-        grown, own = megabytes() - before, result[0].memory_usage(deep=True).sum() / 1e6
+        grown = megabytes() - before
+        own = result[0].drop(columns="image").memory_usage(deep=True, index=False).sum() / 1e6
         assert (result[0]["status"] == "ok").all()
+        result.clear()
+        before = megabytes(anew=True)
         again = seconds(run)
+        grown_again = megabytes() - before
         detect = seconds(lambda: frame.head(few).blur.detect(engine=Nothing(), progress=False, workers=1, faces=-1))
     each = {"bare": (alone, few), "run": (first, count), "again": (again, count), "detect": (detect, few)}
-    return {name: 1000 * value / rows for name, (value, rows) in each.items()} | {"grown": grown, "table": own}
+    times = {name: 1000 * value / rows for name, (value, rows) in each.items()}
+    return times | {"grown": grown, "grown_again": grown_again, "table": own}
 
 
 def scaling(workers: int) -> dict[str, float]:
@@ -131,10 +137,17 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def megabytes() -> float:
-    """The most memory that this process has had."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
+def megabytes(anew: bool = False) -> float:
+    """The most memory that this process has had; `anew`: has now, and the most is counted from here on."""
+    try:
+        if anew:
+            gc.collect()
+            Path("/proc/self/clear_refs").write_text("5")
+        facts = Path("/proc/self/status").read_text()
+    except OSError:  # not Linux: the most since the process began
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
+    return 1024 * int(facts.partition("VmRSS:" if anew else "VmHWM:")[2].split()[0]) / 1e6
 
 
 def apart(*arguments: object) -> dict[str, float]:
@@ -170,8 +183,12 @@ def main(sizes: tuple[int, ...]) -> None:
         growing.append(
             [f"{count:,}", f"{median(rounds, 'bare'):.2f}", f"{median(rounds, 'run'):.2f}", f"**{over:.2f}**",
              f"{median(rounds, 'again'):.2f}", f"{median(rounds, 'detect'):.2f}",
-             f"{median(rounds, 'grown'):.0f}", f"{median(rounds, 'table'):.0f}"]
+             *(f"{figure:.1f}" for figure in (
+                 median(rounds, "grown"), median(rounds, "table"), median(rounds, "grown") - median(rounds, "table"),
+                 median(rounds, "grown_again") - median(rounds, "table")))]
         )  # fmt: skip
+    head = ["rows", "bare", "apply", "overhead", "again", "detect"]
+    head += ["MB grown", "MB of table", "MB beside it", "MB beside it, again"]
     text = f"""## Batches: `python benchmarks/batch.py`
 
 {int(threads[1][0]["pictures"])} photographs, each once; pictures a second. The local engine's networks use all cores
@@ -183,10 +200,12 @@ With an engine that finds nothing and small PNGs that are all different, on one 
 same loading, rendering and writing in a loop; the overhead of runner, store and table is the difference, goal
 {GOAL:g} ms and as much for 100,000 rows as for 1,000. Again is the same call once more: nothing is decoded. Detect is
 `df.blur.detect` with other settings, so that all are asked anew. Bare and detect are measured over at most
-{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, and how many of them the resulting table
-holds. Larger pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
+{FEW:,} rows. Memory: by how many megabytes the process grew at its highest, how many of them the columns hold that the
+table got, and the rest, which is to stay within a few megabytes whatever the rows; also of the run again, which reads
+what earlier results were made of (32 bytes a row). It can be negative, where memory was free from before.
+Larger pictures add their hashing: {hashing():.1f} ms a megabyte of the original, and as much of the result.
 
-{table(["rows", "bare", "apply", "overhead", "again", "detect", "MB grown", "MB of table"], growing)}
+{table(head, growing)}
 
 Measured on {machine()}.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -16,7 +16,9 @@ from blur_tools.audit.bounds import (
     more_pictures,
     pictures_needed,
     running_bound,
+    running_bound_at,
     running_needed,
+    running_needed_at,
     share_bound,
 )
 
@@ -86,6 +88,30 @@ def test_the_bound_of_pictures_at_any_time_is_that_of_objects_with_one_a_picture
     assert running_bound(exposed, population) == pytest.approx(of_objects, rel=0.02, abs=0.005)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_over_all_orders_of_a_small_population_the_share_is_within_the_bound_at_every_moment(level):
+    """Not by chance: whatever the share, up to a run that hides nothing, and however often somebody looks."""
+    beyond: dict[int, list[bool]] = {}
+    for shown in product([False, True], repeat=7):
+        lowest = min(running_bound(shown[:seen], 7, level) for seen in range(8))
+        beyond.setdefault(sum(shown), []).append(lowest < sum(shown) / 7 - 1e-12)
+    assert max(map(np.mean, beyond.values())) <= 1 - level
+
+
+def test_a_run_that_hides_nothing_is_not_bounded_below_what_it_shows():
+    assert running_bound([True] * 5, 10) == 1
+    assert running_bound([False, True, True], 10) == 0.9
+    assert running_needed(0.5, [False] * 4 + [True] * 2, 10) == 7  # 6 of 10 can show something
+
+
+@pytest.mark.parametrize("population", [None, 60])
+def test_the_places_of_what_shows_something_say_all(population):
+    shown = np.zeros(40, bool)
+    shown[[3, 4, 17]] = True
+    assert running_bound_at([3, 4, 17], 40, population) == running_bound(shown, population)
+    assert running_needed_at(0.9, [3, 4, 17], 40, population) == running_needed(0.9, shown, population) > 40
+
+
 def test_late_misses_do_not_bring_the_bound_below_what_was_seen():
     for population in (None, 300):
         assert running_bound([*[0] * 100, *[1] * 30], population) >= 30 / 130
@@ -112,7 +138,7 @@ def test_some_claims_need_all_pictures_and_some_cannot_be_made():
     assert running_needed(0.95, [True], 20) == 20
     assert running_needed(0.95, [True, True], 20) is None
     assert running_needed(0.9, [False] * 500) == 500
-    assert running_needed(0.9999999, ()) is None  # more than a million
+    assert running_needed(0.9999999, ()) is None  # more than ten millions
     with pytest.raises(ValueError, match="a claim is a share"):
         running_needed(1)
 
@@ -215,7 +241,13 @@ def _car_parks(random, n):
     return np.where(full, 20, random.integers(0, 3, n)), np.where(full, 19, 0)
 
 
-KINDS_OF_SETS = (_together, _crowds, _beta, _rare, _car_parks)
+def _blind(random, n):
+    """The engine finds next to nothing."""
+    objects = random.integers(1, 4, n)
+    return objects, np.where(random.random(n) < 0.98, objects, 0)
+
+
+KINDS_OF_SETS = (_together, _crowds, _beta, _rare, _car_parks, _blind)
 
 
 def failures(sets: int) -> dict[str, float]:
@@ -245,13 +277,13 @@ def allowed(trials: int) -> float:
 
 
 def test_in_simulated_sets_with_clustered_misses_the_truth_is_within_the_bound():
-    shares = failures(1000)
+    shares = failures(1200)
     assert max(shares.values()) <= allowed(200), shares
 
 
 @pytest.mark.soak
-def test_in_ten_thousand_simulated_sets_the_truth_is_within_the_bound():
-    shares = failures(10_000)
+def test_in_twelve_thousand_simulated_sets_the_truth_is_within_the_bound():
+    shares = failures(12_000)
     assert max(shares.values()) <= allowed(2000), shares
     assert np.mean([share for name, share in shares.items() if name.startswith("objects")]) <= 0.05
     assert np.mean([share for name, share in shares.items() if name.startswith("pictures")]) <= 0.05

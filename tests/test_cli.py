@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import warnings
 import weakref
 from pathlib import Path
 
@@ -81,6 +83,19 @@ def test_hostile_input_fails_its_row_and_the_exit_status(folder, capsys, encode,
         assert sum(name in line for line in shown.err.splitlines()) == 1, name
     done = sorted(str(path.relative_to("blurred")) for path in Path("blurred").rglob("*") if path.is_file())
     assert done == ["a.jpg", "deep/b.png"]
+
+
+def test_damaged_metadata_is_no_warning_of_another_program(folder, capsys, encode, noise):
+    exif = Image.Exif()
+    exif[0x010E] = "a text that is said to be longer than the file"
+    data = encode(noise(48, 64), "JPEG", exif=exif)
+    entry = struct.pack(">HHI", 0x010E, 2, 47)
+    assert data.count(entry) == 1
+    Path("photos/a.jpg").write_bytes(data.replace(entry, entry[:4] + b"\0\xff\xff\xff"))
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert run("blur", "photos") == 0
+    assert [warning for warning in shown if "PIL" in warning.filename] == []
 
 
 def test_formats_that_are_not_read_are_said_and_other_files_counted(folder, capsys):

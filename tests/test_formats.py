@@ -221,6 +221,15 @@ def test_names_of_classes_in_the_ways_that_they_are_written(yolo, pictures, name
     assert [item.kind for item in read_labels(pictures).pictures["a/one.jpg"].objects] == ["plate", "face"]
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_a_label(yolo, pictures):
+    """As editors of Windows write it: the first line of a file says what it says."""
+    (pictures / "data.yaml").write_bytes(b"\xef\xbb\xbfnames: [plate, face]\n")
+    yolo.write_bytes(b"\xef\xbb\xbf1 0.5 0.5 0.1 0.2\n")
+    labels = read_labels(pictures)
+    assert labels.problems == ()
+    assert [item.kind for item in labels.pictures["a/one.jpg"].objects] == ["face"]
+
+
 @pytest.mark.parametrize("names", ["nc: 2\n", "names: 5\n", "names: &x [a]\n", "names:\n  one: plate\n"])
 def test_names_that_cannot_be_read_are_an_error(yolo, pictures, names):
     (pictures / "data.yaml").write_text(names)

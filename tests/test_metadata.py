@@ -899,9 +899,17 @@ def profile(*tags: tuple[bytes, bytes], more: bytes = b"") -> bytes:
         (profile((b"desc", b"desc\0\0\0\0\xff\xd8\xff\xe0" + bytes(50))), False),
         (profile((b"xxxx", b"xxxx" + bytes(range(256)) * 100)), False),
         (profile((b"desc", b"desc\0\0\0\0a"), more=bytes(range(1, 250)) * 20), False),
+        (profile((b"prvt", b"curv\0\0\0\0\0\0\0\x04\xff\xd8\xff\xe0\1\2\3\4")), False),
+        (profile((b"prvt", b"curv\0\0\0\0" + bytes(range(256)) * 5)), False),
+        (profile((b"prvt", b"para\0\0\0\0" + bytes(range(40)))), True),
+        (profile((b"targ", b"text\0\0\0\0" + b"QUJD" * 200)), False),
+        (profile((b"dscm", b"mluc\0\0\0\0" + b"\0Q\0U\0J\0D" * 200)), False),
+        (profile((b"targ", b"text\0\0\0\0" + bytes(range(256)) * 4)), False),
+        (profile((b"targ", b"text\0\0\0\0" + b"SAMPLE 1 0.25 0.50 0.75\n" * 90)), True),
     ],
-    ids=["numbers", "words", "a JPEG", "a large private tag", "unused bytes"],
-)
+    ids=["numbers", "words", "a JPEG", "a large private tag", "unused bytes", "a JPEG as numbers", "private numbers",
+         "a few private numbers", "base64", "base64 in two bytes", "no text", "a table of measurements"],
+)  # fmt: skip
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_of_a_colour_profile_only_colours_leave(encode, noise, kind, made, kept):
     data = encode(noise(64, 96), kind, icc_profile=made)

@@ -6,16 +6,18 @@ import json
 import shutil
 import threading
 
+import pandas as pd
 import pytest
 from napari.layers.base import ActionType
 from napari_hands import FACE, PLATE, Hands, audit, folder, hands, session, viewer  # noqa: F401
 from qtpy.QtWidgets import QPushButton
 
 from blur_tools import Detection, Detections
+from blur_tools.audit.sampling import draw_sample
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
-from blur_tools.napari import open_audit
+from blur_tools.napari import _audit_widget, open_audit
 from blur_tools.napari._audit_widget import audit_panel
 from blur_tools.napari._jobs import export_session, save_session, search_rest
 from blur_tools.napari._layers import COLOURS
@@ -450,3 +452,55 @@ def test_a_session_that_is_closed_meanwhile_is_said_and_ends_the_search(hands, f
     hands.drag([(200, 300), (290, 340)])
     hands.wait(lambda: len(hands.window.desk.stage.marks.layer.data) == 0)
     assert "closed" in hands.window.status
+
+
+# ---- a sample
+
+
+@pytest.fixture
+def sampled(folder):
+    """A run of these three pictures that has found the plate of each, and a review of two of them, blind."""
+    found = Detections([Detection("plate", PLATE, 0.9, "test")]).to_json()
+    run = pd.DataFrame({"image": [str(folder / name) for name in ("a.png", "b/c.png", "d.png")], "detections": found})
+    with AuditSession.open(draw_sample(run, 2), reviewer="ada") as made:
+        yield made
+
+
+def test_how_many_more_are_needed_is_seen_while_a_sample_is_reviewed(hands, sampled):
+    panel = open_audit(sampled, hands.viewer)
+    first, second = (item.key for item in sampled.items)
+    hands.shown(first)
+    assert panel.sample.native.isVisible()
+    assert panel.sample.value == "0 of 2 looked at · 3 more without a miss for at most 1 %"
+    hands.key("P")
+    hands.drag([PLATE[0], PLATE[2]])
+    hands.key("A")
+    hands.shown(second)
+    hands.wait(lambda: panel.sample.value.startswith("1 of 2 looked at"))
+    assert panel.sample.value == (
+        "1 of 2 looked at · at most 66.7 % of the run's pictures exposed, at 95 % · "
+        "2 more without a miss for at most 1 %"
+    )
+    hands.key("P")
+    hands.drag([(300, 60), (360, 130)])  # which the run has not found
+    hands.key("A")
+    hands.wait(lambda: panel.sample.value.startswith("2 of 2 looked at"))
+    assert panel.sample.value.endswith("at most 1 % cannot be claimed any more")
+    hands.key("Control-Z")
+    hands.wait(lambda: panel.sample.value.startswith("1 of 2 looked at · at most 66.7 %"))
+
+
+def test_of_a_review_that_is_no_sample_nothing_is_said_of_the_run(hands, audit):
+    assert not audit.sample.native.isVisible()
+
+
+def test_a_long_review_is_gone_on_with_at_once_and_counted_meanwhile(hands, sampled, monkeypatch):
+    for item in sampled.items:
+        sampled.add(item.key, "plate", PLATE)
+        sampled.decide(item.key, "accepted")
+    monkeypatch.setattr(_audit_widget, "LOOKING", 0.0)
+    panel = open_audit(sampled, hands.viewer)
+    panel.show_state()
+    assert panel.sample.value.endswith("counting …")
+    hands.wait(lambda: panel.sample.value.startswith("2 of 2 looked at"))
+    assert hands.window.desk.sample.is_whole

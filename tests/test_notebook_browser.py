@@ -2,89 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 
-import numpy as np
 import pytest
-from _lab import browser, lab, missing, notebook_of, run_all
+from _lab import browser, lab, missing, run_all
+from notebook_hands import accepted, arrives, at, journalled, number, sent_after, settled, stage_of, write_demo
 from notebook_privacy import leaks_of, pictures_in
-from PIL import Image
-
-from blur_tools.audit.session import AuditSession
-from blur_tools.samples import scenes, write_scenes
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
-
-CELLS = (
-    "import blur_tools, pandas as pd\nfrom pathlib import Path\n"
-    "found = blur_tools.Detections.from_json(Path('found.json').read_text())\n"
-    "picture = 'pictures/north/two-cars.jpg'\n"
-    "preview = blur_tools.preview(blur_tools.redact(picture, found), original=picture)\npreview",
-    "names = [str(path) for path in sorted(Path('pictures').glob('*/**/*.jpg'))]\n"
-    "df = pd.DataFrame({'image': [*names, 'pictures/broken.jpg'], 'detections': found.to_json()})\n"
-    "gallery = df.blur.preview(per_page=4)\ngallery",
-    "session = df.blur.audit(where='notebook', reviewer='Ada', journal='review.jsonl')",
-)
-"""Nothing is searched here: what was found is given, so that the browser is all that takes time."""
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
-    write_scenes(folder / "pictures")
-    (folder / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    (folder / "found.json").write_text(two_cars())
-    (folder / "demo.ipynb").write_text(notebook_of(CELLS))
+    write_demo(folder, "demo")
     with lab(folder) as address, browser(viewport={"width": 1250, "height": 2600}) as page:
         page.problems = []
         page.hosts = set()
-        page.folder = folder
+        page.folder, page.journal = folder, folder / "demo.jsonl"
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("request", lambda request: page.hosts.add(request.url.split("/")[2] if "://" in request.url else ""))
         run_all(page, address.format("demo.ipynb"))
         page.locator(".bt-root").nth(2).wait_for()
         page.set_default_timeout(30_000)
         yield page
-
-
-def two_cars() -> str:
-    return next(scene.truth for scene in scenes() if scene.name == "two-cars.jpg").to_json()
-
-
-def stage_of(page, place: int):
-    return page.locator(".bt-root").nth(place)
-
-
-def pixels(root) -> np.ndarray:
-    """What is seen of the picture."""
-    return np.array(Image.open(io.BytesIO(root.locator(".bt-stage").screenshot())).convert("RGB"), dtype=int)
-
-
-def number(root) -> int:
-    """How many pictures the kernel has sent."""
-    return int(root.get_attribute("data-shown") or 0)
-
-
-def sent_after(page, root, before: int) -> None:
-    page.wait_for_function(
-        "([root, before]) => Number(root.dataset.shown || 0) > before && "
-        "[...root.querySelectorAll('img[src]')].every((image) => image.complete)",
-        arg=[root.element_handle(), before],
-    )
-
-
-def settled(page, root) -> np.ndarray:
-    """The picture once two looks at it are the same."""
-    last = pixels(root)
-    for _ in range(40):
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        now = pixels(root)
-        if now.shape == last.shape and (now == last).all():
-            return now
-        last = now
-    raise AssertionError("the picture does not come to rest")
 
 
 def test_the_slider_moves_the_picture(page):
@@ -252,13 +194,7 @@ def test_the_focus_goes_to_the_picture_that_is_opened_and_back(page):
 def test_three_pictures_are_accepted_by_keys(page):
     root = stage_of(page, 2)
 
-    def at(place: int) -> None:
-        page.wait_for_function(
-            "([root, text]) => root.querySelector('.bt-title').textContent.startsWith(text)",
-            arg=[root.element_handle(), f"{place} of 6"],
-        )
-
-    at(1)  # the broken one, which is first by path
+    at(page, root, 1)  # the broken one, which is first by path
     root.locator(".bt-problem").wait_for()
     assert "broken JPEG" in root.locator(".bt-problem").inner_text()
     root.focus()
@@ -266,14 +202,14 @@ def test_three_pictures_are_accepted_by_keys(page):
     page.wait_for_function("([root]) => root.innerText.includes('nothing can be decided')", arg=[root.element_handle()])
     root.press("n")
     for place in (2, 3, 4):
-        at(place)
+        at(page, root, place)
         page.wait_for_function("([root]) => root.querySelector('img.bt-before[src]')", arg=[root.element_handle()])
         sent = number(root)
         root.press("a")
-        at(place + 1)
+        at(page, root, place + 1)
         sent_after(page, root, sent)
-    assert len(accepted(page)) == 3
-    assert {item.reviewer for item in accepted(page)} == {"Ada"}
+    assert len(accepted(page.journal)) == 3
+    assert {item.reviewer for item in accepted(page.journal)} == {"Ada"}
 
 
 def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
@@ -282,7 +218,7 @@ def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
     title = root.locator(".bt-title").inner_text()
     root.press("b")
     arrives(page, root, title)
-    before = [item.marks for item in journalled(page)]
+    before = [item.marks for item in journalled(page.journal)]
     mark = root.locator(".bt-mark").first
     mark.scroll_into_view_if_needed()
     area = mark.bounding_box()
@@ -300,7 +236,7 @@ def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
     root.focus()
     root.press("b")
     arrives(page, root, title)  # the kernel has answered all that was sent
-    assert [item.marks for item in journalled(page)] == before
+    assert [item.marks for item in journalled(page.journal)] == before
     title = root.locator(".bt-title").inner_text()
     root.press("n")
     arrives(page, root, title)
@@ -309,34 +245,13 @@ def test_a_drag_that_ends_on_another_picture_moves_nothing(page):
 def test_keys_that_come_at_once_accept_one_picture(page):
     root = stage_of(page, 2)
     root.focus()
-    before = len(accepted(page))
+    before = len(accepted(page.journal))
     root.evaluate(
         "(root) => ['a', 'a', 'a'].forEach((key) => "
         "root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })))"
     )
     page.wait_for_function("([root]) => root.innerText.includes('Not done')", arg=[root.element_handle()])
-    assert len(accepted(page)) == before + 1
-
-
-def journalled(page) -> list:
-    """The pictures of the review as they are on the disk."""
-    copy = page.folder / "copy.jsonl"
-    copy.write_bytes((page.folder / "review.jsonl").read_bytes())
-    with AuditSession.resume(copy) as session:
-        return list(session)
-
-
-def accepted(page) -> list:
-    return [item for item in journalled(page) if item.decision == "accepted"]
-
-
-def arrives(page, root, before: str) -> None:
-    """Wait until another picture than the one of this title is drawn."""
-    page.wait_for_function(
-        "([root, before]) => root.querySelector('.bt-title').textContent !== before"
-        " && root.querySelector('img.bt-before[src]')?.complete",
-        arg=[root.element_handle(), before],
-    )
+    assert len(accepted(page.journal)) == before + 1
 
 
 def test_nothing_went_wrong_and_nobody_else_was_asked(page):

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import (
     BmpImagePlugin,
     Image,
     ImageCms,
+    ImageFile,
     ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
@@ -20,6 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from blur_tools import _pixel_memory
 from blur_tools.errors import PictureError
 from blur_tools.picture import FORMATS, MAX_PIXELS, MAX_SCANS, load_picture, sniff
 from blur_tools.sources import Source
@@ -615,3 +618,39 @@ def test_a_tiff_that_claims_more_values_than_it_has_is_a_picture_or_refused(enco
         with contextlib.suppress(PictureError):
             accepted.add(load_picture(bytes(changed)).size)
     assert accepted <= {(5, 4)}
+
+
+class TestMemory:
+    """Where the pixels of a large JPEG or PNG are decoded to is ours: they are Pillow's own, and nothing else shows."""
+
+    @pytest.fixture(autouse=True)
+    def what_was_there_before(self, monkeypatch):
+        used = SimpleNamespace(empty=lambda size, kind: np.full(size, 77, kind), zeros=np.zeros, uint8=np.uint8)
+        monkeypatch.setattr(_pixel_memory, "np", used)
+
+    @pytest.mark.parametrize(
+        ("kind", "mode"),
+        [("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "L"), ("PNG", "RGB"), ("PNG", "RGBA")],
+    )
+    def test_pixels_are_as_pillow_decodes_them(self, encode, monkeypatch, kind, mode):
+        noise = np.random.default_rng(0).integers(0, 256, (1100, 1201), np.uint8)
+        data = encode(Image.fromarray(noise).convert(mode), kind)
+        monkeypatch.setattr(_pixel_memory, "LARGE", 1 << 40)
+        usual = load_picture(data).image
+        monkeypatch.setattr(_pixel_memory, "LARGE", 0)
+        picture = load_picture(data).image
+        assert (picture.mode, picture.size) == (usual.mode, usual.size)
+        assert picture.tobytes("raw", picture.mode) == usual.tobytes("raw", usual.mode)
+        picture.paste(7, (0, 0, 9, 9)) if mode == "L" else picture.paste((7,) * len(mode), (0, 0, 9, 9))
+        assert np.all(np.asarray(picture)[:9, :9] == 7)
+        assert np.array_equal(np.asarray(picture)[9:], np.asarray(usual)[9:])
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+    def test_a_broken_file_that_a_program_has_pillow_read_shows_nothing_of_it(self, encode, monkeypatch, kind):
+        noise = np.random.default_rng(0).integers(0, 256, (700, 600, 3), np.uint8)
+        data = encode(noise, kind)
+        monkeypatch.setattr(_pixel_memory, "LARGE", 0)
+        monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+        rest = np.asarray(load_picture(data[: len(data) // 2]).image)[-200:]
+        assert np.ptp(rest) == 0
+        assert rest[0, 0, 0] in (0, 128)  # black, or libjpeg's grey

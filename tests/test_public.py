@@ -28,7 +28,7 @@ ROOMS = (
     ("detectors", "redaction"),
     ("service",),
     ("picture", "_deep"),
-    ("_formats", "_boxes", "_tiff"),
+    ("_formats", "_boxes", "_tiff", "_pixel_memory"),
     ("orientation", "outlines"),
     ("sources",),
     ("result", "detections", "settings"),

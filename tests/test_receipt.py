@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blur_tools.audit.receipt import check_receipt, write_receipt
+from blur_tools.audit._receipt_chain import Chain
+from blur_tools.audit.receipt import check_receipt, differing_pictures, write_receipt
 from blur_tools.cli import main
 from blur_tools.detections import Detection, Detections, box_polygon
 from blur_tools.errors import AuditError, OutputError, SettingsError
@@ -425,3 +426,19 @@ def test_by_the_accessor(run, tmp_path):
     folder, frame, *_ = run
     head = frame.blur.receipt(tmp_path / "r.jsonl", "image", out=folder / "blurred", effect="fill")
     assert check_receipt(tmp_path / "r.jsonl", head=head, folder=folder / "blurred").differences == ()
+
+
+@pytest.mark.parametrize("change", [{"detections": [7]}, {"detections": 7}, {"input": None}, {"output": [1]}])
+def test_an_entry_of_another_form_is_a_difference(run, tmp_path, change):
+    """Whoever makes a receipt anew can write anything into it; a report of it is made all the same."""
+    folder, frame, *_ = run
+    lines = lines_of(folder / "receipt.jsonl")
+    for line in lines:
+        line.pop("previous")
+    lines[1] |= change
+    chain = Chain(None)
+    forged = tmp_path / "forged.jsonl"
+    forged.write_bytes(b"".join([*map(chain.line, lines[:-1]), chain.end(len(lines) - 2)]))
+    checked = check_receipt(forged)
+    assert [difference.name for difference in checked.differences] == ["line 2"]
+    assert differing_pictures(frame, "image", checked) > 0

@@ -433,6 +433,23 @@ def test_by_the_command_line(run, tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "r.json").read_text())["crops"]["shown"] == 9
 
 
+@pytest.mark.parametrize("asked", ["--verify", "--receipt"])
+def test_what_a_report_was_asked_to_check_is_its_exit_status(run, tmp_path, asked, capsys, monkeypatch):
+    _, frame, _ = run
+    monkeypatch.chdir(tmp_path)
+    done = frame.loc[frame["status"] == "ok", ["image", "detections"]]
+    done = done.blur.redact("image", out="out", progress=False)
+    done.to_csv("out.csv", index=False)
+    done.blur.receipt("r.jsonl", "image", out="out")
+    result = next(Path("out").glob("*.png"))
+    result.write_bytes(result.read_bytes() + b"a second copy" * 500)
+    more = [asked, "r.jsonl"] if asked == "--receipt" else [asked]
+    assert main(["report", "out.csv", *more]) == 1
+    assert Path("report.html").exists()
+    assert ("1 failed" if asked == "--verify" else "1 differences") in capsys.readouterr().out
+    assert main(["report", "out.csv"]) == 0  # nothing was asked
+
+
 def test_a_changed_result_is_said_first_thing(run, tmp_path):
     _, frame, _ = run
     done = frame[frame["status"] == "ok"].drop(columns="blurred")

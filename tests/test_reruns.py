@@ -27,6 +27,7 @@ from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
 from blur_tools.engines.fake import FakeBlur
 from blur_tools.engines.remote import RemoteEngine
+from blur_tools.frames import table_files
 from blur_tools.picture import FORMATS
 from blur_tools.sources import Source
 
@@ -341,7 +342,7 @@ def test_others_never_plan_the_same_name(tmp_path, monkeypatch):
     one, two = tmp_path / "root/other/a.jpg", Path("/other/a.jpg")
 
     def planned(path: Path, root: Path) -> str:
-        return names.planned_names([str(path)], root, {}, distinct=False, outside=True)[str(path)]
+        return names.Names([str(path)], root, distinct=False, outside=True).of(str(path))
 
     assert planned(one, tmp_path / "root") == "other/a.jpg"
     assert planned(two, tmp_path / "root").startswith("other/a-")
@@ -428,3 +429,41 @@ def test_the_honest_name_of_another_picture_is_kept(tmp_path):
     with pytest.raises(OutputError, match="not known to be an earlier result"):
         write("b", two, b"result 2")
     assert sorted(below(tmp_path / "out").values()) == [b"result 1", b"result 2"]
+
+
+# tables as files
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_of_a_persons_own_comes_back_as_it_was(frame, tmp_path, ending):
+    """`NA` is Namibia, and no missing cell."""
+    own = frame.assign(detections=Detections().to_json(), country=["NA", "null", None], number=["007", "nan", "1.0"])
+    (own.to_csv if ending == "csv" else own.to_parquet)(tmp_path / f"own.{ending}", index=False)
+    written = tmp_path / f"written.{ending}"
+    arguments = [str(tmp_path / f"own.{ending}"), "-o", str(tmp_path / "out"), "--table", str(written), "-q"]
+    assert main(["redact", *arguments]) == 0
+    again = table_files.read_table(written)
+    assert again["country"].tolist()[:2] == ["NA", "null"]
+    assert again["country"].isna().tolist() == [False, False, True]
+    assert again["number"].tolist() == ["007", "nan", "1.0"]
+
+
+@pytest.mark.parametrize("rows", [0, 3, 4, 7])
+def test_a_table_that_becomes_text_in_parts_is_one(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(table_files, "PART", 3)
+    table = pd.DataFrame(
+        {"image": [f"{row}.png" for row in range(rows)], "said": [f'"{row},\n"' for row in range(rows)]}
+    )
+    table_files.write_table(table, tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text() == table.to_csv(index=False)
+
+
+def test_an_empty_table_of_a_run_goes_on(tmp_path):
+    result = apply(pd.DataFrame({"image": []}), tmp_path)
+    assert len(result.blur.redact(out=tmp_path / "again", progress=False)) == 0
+
+
+def test_a_column_of_ours_that_stands_twice_is_said(frame, tmp_path):
+    twice = pd.concat([frame.assign(detections=None, error=None), pd.DataFrame({"error": [None] * 3})], axis=1)
+    with pytest.raises(SettingsError, match="several columns 'error'; rename all but one"):
+        twice.blur.redact("image", out=tmp_path / "out", progress=False)

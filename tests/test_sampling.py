@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -204,6 +206,23 @@ def test_recall_is_never_below_its_bound(run):
     sample = review(draw_sample(run, 10), draw=lambda n: [*truth(n), *([missed] * 8 if n in last else [])])
     rows = measure(run, sample, largest=8, level=0.3).objects
     assert (rows["recall_low"] <= rows["recall"]).all()
+
+
+def test_a_blind_sample_that_an_engine_has_searched_is_not_blind(run):
+    """Whoever lets the engine search the sample, too, draws what it finds and misses what it misses."""
+    with AuditSession.open(draw_sample(run, 6), reviewer="Ann") as session:
+        for item in session.items[:4]:
+            session.set_detections(item.key, [PLATE], engine="local")
+        for item in session.items:
+            session.decide(item.key, "accepted")
+        sample = session.to_frame()
+    bounds = measure(run, sample)
+    assert (bounds.blind, bounds.searched) == (False, 4)
+    assert "drawn blind, but in 4 reviewed pictures marks are an engine's" in bounds.text()
+    labels = sample.assign(detections=Detections([replace(PLATE, source="label")]).to_json())
+    assert measure(run, labels).blind  # what is known of them from elsewhere
+    shown = measure(run, review(draw_sample(run, 6, blind=False)))
+    assert (shown.blind, shown.searched) == (False, 0)
 
 
 def test_how_many_more_is_told_in_the_text():

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from test_jpeg import in_three_scans
 
 # the carriers of secrets, and what makes them
 from test_metadata import (
@@ -42,6 +43,7 @@ from test_metadata import (
 import blur_tools
 from blur_tools import PictureError
 from blur_tools.redaction import metadata, pixels
+from blur_tools.redaction._jpeg_markers import segments
 from blur_tools.redaction._scan_findings import MOST_FINDINGS
 from blur_tools.redaction.scan import LEAK, NOTE, WARNING, Finding, scan, scan_bytes
 
@@ -217,6 +219,29 @@ class TestJpeg:
         result = blur_tools.redact(data, PLATE)
         assert scan(result.data) == []
         assert result.method == "jpeg-lossless"
+
+    @pytest.mark.parametrize("coding", ["sequential", "progressive"])
+    def test_scans_that_others_overwrite(self, coding):
+        """A picture of their own: decoders show the last."""
+
+        def scans_of(image: Image.Image) -> tuple[bytes, list[bytes]]:
+            """What stands before the first scan, and each scan; a progressive one with its table."""
+            progressive = coding == "progressive"
+            grey = image.convert("L")
+            data = saved(grey, "JPEG", quality=90, progressive=True) if progressive else in_three_scans(image)
+            found = [part for part in segments(data) if part.marker == 0xDA]
+            starts = [data.rindex(b"\xff\xc4", 0, part.start) if progressive else part.start for part in found]
+            return data[: starts[0]], [data[start : part.stop] for start, part in zip(starts, found, strict=True)]
+
+        noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+        (head, own), (_, others) = scans_of(scene()), scans_of(Image.fromarray(noise))
+        data = b"".join([head, others[0], *own, b"\xff\xd9"])
+        assert "JPEG/pixels" in places(data, LEAK)
+        for found in (PLATE, []):
+            written = blur_tools.redact(data, found)
+            assert written.method != "jpeg-lossless"
+            assert others[0][-40:] not in written.data
+            assert scan(written.data) == []
 
     @pytest.mark.parametrize("options", [{}, {"progressive": True}])
     def test_tables_that_no_scan_uses(self, options):

@@ -1222,7 +1222,7 @@ def test_whose_detections_a_table_holds_can_be_said(folder):
 
 
 def test_a_missing_extra_and_a_wrong_window_are_said(frame, monkeypatch, tmp_path):
-    from blur_tools.frames import pandas as accessors
+    from blur_tools.frames import auditing as accessors
 
     monkeypatch.setattr(accessors, "find_spec", lambda name: None)
     with pytest.raises(ExtraMissingError, match=r"\[napari\]"):
@@ -1235,7 +1235,7 @@ def test_a_missing_extra_and_a_wrong_window_are_said(frame, monkeypatch, tmp_pat
 def test_the_window_is_given_the_session_and_its_failure_gives_the_lock_up(frame, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from blur_tools.frames import pandas as accessors
+    from blur_tools.frames import auditing as accessors
 
     given = []
     monkeypatch.setattr(accessors, "find_spec", lambda name: object())

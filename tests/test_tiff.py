@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -91,3 +92,15 @@ def test_a_tiff_that_lacks_parts_is_refused(options, name, tag):
     assert data.count(entry) == 1
     with pytest.raises(PictureError, match=rf"it has {wanted - 1} of its {wanted} {name}"):
         load_picture(data.replace(entry, entry[:4] + struct.pack("<I", wanted - 1)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libtiff cannot be reached within Pillow")
+@pytest.mark.parametrize(("compression", "damage"), [("tiff_adobe_deflate", 0), ("tiff_lzw", 255)])
+def test_a_damaged_tiff_is_an_error_and_nothing_on_the_stderr_of_the_process(capfd, compression, damage):
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS[..., :3]).save(buffer, "TIFF", compression=compression)
+    data, (strip,) = bytearray(buffer.getvalue()), Image.open(buffer).tag_v2[273]
+    data[strip + 4 : strip + 40] = bytes([damage]) * 36
+    with pytest.raises(PictureError, match="a broken TIFF file"):
+        load_picture(bytes(data))
+    assert capfd.readouterr().err == ""

@@ -12,6 +12,7 @@ cv2 = pytest.importorskip("cv2", minversion="5", reason="training needs OpenCV 5
 from training import crops, data, pasting, sizes  # noqa: E402
 from training.augment import photograph  # noqa: E402
 from training.designs import bank  # noqa: E402
+from training.kept_out import kept_out  # noqa: E402
 from training.scenes import SIDE, Scenes  # noqa: E402
 
 from blur_tools.detectors import check, plates  # noqa: E402
@@ -82,9 +83,9 @@ def test_an_unreadable_picture_ends_it_with_its_name(folder, tmp_path):
 
 def test_frames_and_copies_are_kept_out_together_and_about_one_in_eight_is():
     for names in ([f"ride{number}.mp4#t={second}.jpg" for second in range(20)] for number in range(40)):
-        assert len({data.kept_out(name) for name in names}) == 1
-    assert data.kept_out("p_jpg.rf.abc.jpg") == data.kept_out("p_jpg.rf.def.jpg")
-    share = np.mean([data.kept_out(f"{number}.jpg") for number in range(4000)])
+        assert len({kept_out(name) for name in names}) == 1
+    assert kept_out("p_jpg.rf.abc.jpg") == kept_out("p_jpg.rf.def.jpg")
+    share = np.mean([kept_out(f"{number}.jpg") for number in range(4000)])
     assert 0.10 < share < 0.15
 
 

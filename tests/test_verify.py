@@ -203,7 +203,8 @@ class TestInside:
         original = saved(kind, **options)
         for intensity in (8, 9, 10):
             params = {"plates": intensity, "faces": intensity, "effect": effect}
-            assert not checked(blur_tools.redact(original, FOUND, **params).data, original, **params).problems
+            verdict = checked(blur_tools.redact(original, FOUND, **params).data, original, **params)
+            assert (verdict.problems, verdict.doubts) == ((), ())
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
     @pytest.mark.parametrize("right", [100, 160, 180])
@@ -238,6 +239,35 @@ class TestInside:
                 params = {"plates": intensity, "faces": intensity, "effect": effect}
                 result = blur_tools.redact(scene.data, scene.truth, **params)
                 assert not checked(result.data, scene.data, scene.truth, method=result.method, **params).problems
+
+    @pytest.mark.parametrize("effect", ["gaussian", "pixelate"])
+    @pytest.mark.parametrize("intensity", [3, 5])
+    def test_a_lower_intensity_than_is_said_is_told_by_its_look(self, effect, intensity):
+        for scene in scenes()[:2]:
+            params = {"plates": intensity, "faces": intensity, "effect": effect}
+            result = blur_tools.redact(scene.data, scene.truth, **params)
+            verdict = checked(result.data, scene.data, scene.truth, method=result.method, plates=10, faces=10)
+            said = [text.split(" looks as ")[1] for text in verdict.doubts]
+            assert set(said) == {f"intensity {intensity} hides it, not 10"}
+            # of some the original is still seen; of small, dark ones hardly anything differs
+            assert len(said) + len(verdict.problems) >= len(scene.truth) - 1
+            as_made = checked(result.data, scene.data, scene.truth, method=result.method, **params)
+            kinds = dict.fromkeys(item.kind for item in scene.truth)
+            cosmetic = [f"a {kind} is hidden by intensity {intensity}: below 8 it is only cosmetic" for kind in kinds]
+            assert as_made.doubts == tuple(cosmetic)
+
+    @pytest.mark.parametrize("way", ["fill", "logo"])
+    def test_what_is_covered_is_as_strong_at_any_intensity(self, way):
+        original = saved("PNG")
+        params = {"plates": 2, "effect": "fill"} if way == "fill" else {"plates": 2, "logo": saved("PNG")}
+        result = blur_tools.redact(original, FOUND[:1], **params)
+        assert checked(result.data, original, FOUND[:1], method=result.method, **params).doubts == ()
+
+    def test_how_strong_a_servers_effects_are_is_not_judged(self):
+        scene = scenes()[0]
+        result = blur_tools.redact(scene.data, scene.truth, plates=2, faces=2)
+        said = checked(result.data, scene.data, scene.truth, method="server", plates=2, faces=2).doubts
+        assert [text for text in said if "intensity" in text] == []
 
     def test_flat_regions_look_the_same_when_hidden(self):
         flat = saved("PNG", Image.new("RGB", (192, 128), (90, 90, 90)))

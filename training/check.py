@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.crops import Crops, Finds
-from training.data import Floats, Picture, kept_out
+from training.data import Floats, Picture
 from training.designs import Plate
+from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateCheck
 

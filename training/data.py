@@ -1,14 +1,9 @@
-"""The labelled pictures that networks are trained on, packed once into one small file.
-
-A picture is kept out of training, for choosing thresholds and for measuring corners, by the hash of its file name;
-frames of one film and copies of one photograph stay together, since they show the same vehicles.
-"""
+"""The labelled pictures that networks are trained on, packed once into one small file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SETS", "Floats", "Picture", "Pixels", "Plate", "fingerprint", "kept_out", "load", "pack"]
+__all__ = ["SETS", "Floats", "Picture", "Pixels", "Plate", "fingerprint", "load", "pack"]
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -27,13 +22,7 @@ Floats = npt.NDArray[np.float32]
 SETS = {"open-lpr": 640, "romanian-dashcam": 960, "egyptian-motorcycles": 640, "ccpd-quads": 720, "faces": 640}
 """Folder under ``train``, and the longest side in pixels at which its pictures are kept."""
 
-KEPT_OUT_OF = 8
-"""One picture in so many is kept out."""
-
 QUALITY = 95  # of the packed JPEG files
-
-SAME_SOURCE = re.compile(r"(?P<source>.+?)(#t=\d+|_jpg\.rf\.)")
-"""Frames of one film, and copies that a data set holds of one photograph, are told by the start of their names."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +53,6 @@ class Picture:
             return np.zeros((0, 4), np.float32)
         corners = np.stack([plate.corners for plate in self.plates])
         return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-
-
-def kept_out(name: str) -> bool:
-    """Whether the picture of this file name is kept out of training."""
-    copy = SAME_SOURCE.match(name)
-    key = copy["source"] if copy else name
-    return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % KEPT_OUT_OF == 0
 
 
 def clockwise(points: npt.ArrayLike) -> Floats:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data import Picture, kept_out
+from training.data import Picture
 from training.designs import Plate
+from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateQuad, begin_with
 from training.scenes import SIDE, Scenes

@@ -23,8 +23,9 @@ from blur_tools.detectors.faces import find_faces
 from blur_tools.picture import load_picture
 from training import data
 from training.augment import photograph
-from training.data import Floats, Picture, Pixels, kept_out
+from training.data import Floats, Picture, Pixels
 from training.export import export
+from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateQuad
 from training.scenes import SIDE

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from PIL import TiffImagePlugin
+from PIL import TiffImagePlugin, _imaging
 
-__all__ = ["numbers_of", "refusal_of_tiff", "tiff_losses_of"]
+__all__ = ["numbers_of", "quiet_libtiff", "refusal_of_tiff", "tiff_losses_of"]
 
 WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES, EXTRA, FORMAT = 256, 257, 259, 262, 277, 284, 338, 339
 ROWS_PER_STRIP, STRIPS, TILE_WIDTH, TILE_HEIGHT, TILES = 278, 273, 322, 323, 324
@@ -24,6 +26,21 @@ _JPEG = (6, 7)
 
 _NUMBERS = {2: "signed numbers", 3: "floating-point numbers"}
 _PLAIN_NUMBERS = (1, 4)  # unsigned; not said
+
+
+@cache
+def quiet_libtiff() -> None:
+    """Keep libtiff, by which Pillow decodes, from writing of damaged files to the process's stderr, once for all.
+
+    What it finds wrong Pillow raises, without which nobody would know of which picture. Its warnings Pillow turns off
+    in the same way.
+    """
+    try:
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+    except (OSError, AttributeError):  # built without libtiff, or with it inside
+        return
+    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+    set_handler(None)
 
 
 def numbers_of(tags: Mapping[int, Any]) -> str:

@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from blur_tools import __version__
 from blur_tools.batch.folders import list_pictures
 from blur_tools.errors import BlurError, PictureError, SettingsError
-from blur_tools.frames._edited import keep_edited
 from blur_tools.frames.audit_command import add_audit
 from blur_tools.frames.compare_command import add_compare
 from blur_tools.frames.export_command import add_export
@@ -23,6 +23,7 @@ from blur_tools.frames.receipt_command import add_receipt
 from blur_tools.frames.report_command import add_report
 from blur_tools.frames.sample_command import add_bounds, add_sample
 from blur_tools.frames.store_command import add_resume, add_store
+from blur_tools.frames.table_files import check_table_name, read_table, replace_table, shortened, table_path
 from blur_tools.frames.verify_command import add_verify
 from blur_tools.server.command import add_serve
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings, Parameter
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-SHOWN_ROWS, LONGEST_SHOWN = 20, 60
+SHOWN_ROWS = 20
 FAILED, WRONG_USE, STOPPED = 1, 2, 130
 
 
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 when every picture is done; 1 when any failed; 2 for wrong use; 130 when stopped by Ctrl-C.
     """
+    # what Pillow thinks of damaged metadata, without a word of which picture's
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:
         print(f"blur-tools {options.verb}: {_unknown(unknown)}", file=sys.stderr)
@@ -227,57 +230,53 @@ def _blur(options: argparse.Namespace) -> int:
 
     frame, given = _gather(options.inputs, options.out)
     root = options.root or given
-    table = _table_path(options)
+    table = table_path(options)
     job = Job(options.workers, not options.quiet)
     result = apply_frame(
         frame, "image", out=options.out, root=root, settings=_settings(options), engine=_engine(options), job=job,
         resume=options.resume,
     )  # fmt: skip
-    return _finish(result, options, table)
+    return FAILED if _finish(result, table, None if options.quiet else options.out) else 0
 
 
 def _redact(options: argparse.Namespace) -> int:
     from blur_tools.frames.tables import Job, redact_frame
 
-    frame = _read_table(options.input)
-    table = _table_path(options)
+    frame = read_table(options.input)
+    table = table_path(options)
     if os.path.realpath(table) == os.path.realpath(options.input):
         raise SettingsError("table", f"{table} is the table that is read; give another with --table")
     job = Job(options.workers, not options.quiet)
     result = redact_frame(frame, "image", out=options.out, root=options.root, settings=_settings(options), job=job)
-    return _finish(result, options, table)
+    return FAILED if _finish(result, table, None if options.quiet else options.out) else 0
 
 
 def _detect(options: argparse.Namespace) -> int:
+    from blur_tools.batch.columns import with_rows
     from blur_tools.batch.rows import Job, detect_rows, storable, telling
     from blur_tools.batch.store import open_store
-    from blur_tools.frames.tables import with_rows
 
     frame, _ = _gather(options.inputs, None)
     if options.table:
-        _check_table_name(options.table)
-    sources = list(frame["image"])
+        check_table_name(options.table)
+    sources = frame["image"]
     job = Job(options.workers, bool(options.table) and not options.quiet)
-    done, failed = [], False
-    rows = detect_rows(sources, _settings(options), _engine(options), job, open_store(options.resume))
+    rows = detect_rows(list(sources), _settings(options), _engine(options), job, open_store(options.resume))
     with closing(telling(rows)) as told:
+        if options.table:
+            result = with_rows(frame, told).drop(columns=["blurred", "method"])
+            replace_table(result, options.table)
+            if not options.quiet:
+                print(f"{_found(result)}\nTable:   {options.table}")
+            return FAILED if _list_failures(result) else 0
+        failed = False
         for source, row in zip(sources, told, strict=True):
             failed |= row.status == "failed"
-            if options.table:
-                done.append(row)
-                continue
-            found = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
+            items = None if row.detections is None else json.loads(row.detections.to_json())["detections"]
             line = {
-                "image": storable(source), "status": row.status, "detections": found, "error": row.to_columns()["error"]
+                "image": storable(source), "status": row.status, "detections": items, "error": row.to_columns()["error"]
             }  # fmt: skip
             print(json.dumps(line, ensure_ascii=False), flush=True)
-    if options.table:
-        result = with_rows(frame, done).drop(columns=["blurred", "method"])
-        keep_edited(result, options.table, _read_table)
-        _write_table(result, options.table)
-        if not options.quiet:
-            print(f"{_found(result)}\nTable:   {options.table}")
-        _list_failures(result)
     return FAILED if failed else 0
 
 
@@ -289,25 +288,26 @@ def _demo(options: argparse.Namespace) -> int:
     pictures, blurred = options.out / "pictures", options.out / "blurred"
     frame = _frame([str(path) for path in write_scenes(pictures)])
     result = apply_frame(frame, "image", out=blurred, root=pictures, job=Job(progress=False))
-    options.table, options.quiet, options.out = options.out / "blurred.csv", False, blurred
-    return _finish(result, options, options.table)
+    return FAILED if _finish(result, options.out / "blurred.csv", blurred) else 0
 
 
 def _gather(inputs: Sequence[str], out: Path | None) -> tuple[pd.DataFrame, Path | None]:
     """A table of all pictures, and the folder they are relative to when there is one."""
-    found: list[str] = []
+    paths: list[str] = []
     for text in inputs:
         if not text:
             raise SettingsError("PICTURE", "an empty name; is a variable of the shell unset?")
         # not Path.is_dir: a name can be none that the file system takes
         if is_url(text) or not os.path.isdir(text):
-            found.append(text)
+            paths.append(text)
         else:
-            found += _pictures_below(Path(text), out)
-    if not found:
+            paths += _pictures_below(Path(text), out)
+    if not paths:
         raise SettingsError("PICTURE", f"no pictures in {', '.join(inputs)}")
     folders = [Path(text) for text in inputs if not is_url(text) and os.path.isdir(text)]
-    return _frame(list(dict.fromkeys(found))), folders[0] if len(folders) == len(inputs) == 1 else None
+    if len(inputs) > 1:  # one can be given twice, or in its folder
+        paths = list(dict.fromkeys(paths))
+    return _frame(paths), folders[0] if len(folders) == len(inputs) == 1 else None
 
 
 def _pictures_below(folder: Path, out: Path | None) -> list[str]:
@@ -333,60 +333,17 @@ def _frame(paths: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"image": pd.Series(paths, dtype=object)})
 
 
-def _table_path(options: argparse.Namespace) -> Path:
-    out: Path = options.out
-    # "." and ".." have no name of their own
-    path: Path = options.table or Path(f"{out if out.name not in ('', '..') else os.path.abspath(out)}.csv")
-    _check_table_name(path)
-    return path
-
-
-def _check_table_name(path: Path) -> None:
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise SettingsError("table", f"{path} must end in .csv or .parquet")
-    # said before the work, not after it
-    parent = path.parent
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if path.is_dir() or not parent.is_dir():
-        raise SettingsError("table", f"{path} cannot be written there")
-
-
-def _write_table(frame: pd.DataFrame, path: Path) -> None:
-    from blur_tools.batch.outputs import write_atomic
-    from blur_tools.batch.rows import storable
-
-    frame = frame.assign(image=frame["image"].map(lambda image: storable(str(image)), na_action="ignore"))
-    data = frame.to_csv(index=False).encode() if path.suffix.lower() == ".csv" else frame.to_parquet(index=False)
-    write_atomic(path, data)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    _check_table_name(path)
-    try:
-        # as text: a column of the user's own must come back as it was
-        frame = pd.read_csv(path, dtype=str) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise SettingsError("table", f"{path} cannot be read: {error}") from error
-    if "image" not in frame.columns:
-        raise SettingsError("table", f"{path} has no column image; there are {', '.join(map(str, frame.columns))}")
-    return frame
-
-
-def _finish(result: pd.DataFrame, options: argparse.Namespace, table: Path) -> int:
-    keep_edited(result, table, _read_table)
-    _write_table(result, table)
-    if not options.quiet:
+def _finish(result: pd.DataFrame, table: Path, out: Path | None) -> bool:
+    """Write the table of a run and say what was done, or nothing without `out`; whether any picture failed."""
+    replace_table(result, table)
+    if out is not None:
         shown = result[["image", "n_plates", "n_faces", "method", "status"]].head(SHOWN_ROWS)
-        print(shown.assign(image=shown["image"].map(_short)).to_string(index=False, na_rep=""))
+        print(shown.assign(image=shown["image"].map(shortened)).to_string(index=False, na_rep=""))
         if len(result) > SHOWN_ROWS:
             print(f"… and {len(result) - SHOWN_ROWS} more")
-        written = options.out if result["blurred"].notna().any() else "nothing was written"
+        written = out if result["blurred"].notna().any() else "nothing was written"
         print(f"\n{_found(result)}\nResults: {written}\nTable:   {table}")
-    _list_failures(result)
-    return FAILED if (result["status"] == "failed").any() else 0
+    return _list_failures(result)
 
 
 def _found(result: pd.DataFrame) -> str:
@@ -395,14 +352,11 @@ def _found(result: pd.DataFrame) -> str:
     return f"{len(done)} of {len(result)} pictures done, {plates} plates and {faces} faces found."
 
 
-def _list_failures(result: pd.DataFrame) -> None:
-    for error in result.loc[result["status"] == "failed", "error"]:
+def _list_failures(result: pd.DataFrame) -> bool:
+    failed = result["status"] == "failed"
+    for error in result.loc[failed, "error"]:
         print(f"failed: {error}", file=sys.stderr)
-
-
-def _short(path: object) -> str:
-    text = str(path).encode(errors="backslashreplace").decode()
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-LONGEST_SHOWN // 2 :]}"
+    return bool(failed.any())
 
 
 if __name__ == "__main__":

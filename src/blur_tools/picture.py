@@ -22,7 +22,8 @@ from PIL import Image, TiffImagePlugin, features
 from blur_tools._boxes import is_cropped, is_sequence, picture_properties, primary_properties
 from blur_tools._deep import Deep, deep_layout, read_deep
 from blur_tools._formats import FORMATS, Format, not_a_picture, sniff
-from blur_tools._tiff import refusal_of_tiff
+from blur_tools._pixel_memory import use_quick_memory
+from blur_tools._tiff import quiet_libtiff, refusal_of_tiff
 from blur_tools.detections import Box
 from blur_tools.errors import ExtraMissingError, PictureError
 from blur_tools.orientation import box_to_stored, turn_stored, turn_upright, upright_size
@@ -380,8 +381,10 @@ def _decoded(image: Image.Image) -> Image.Image:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         # Pillow turns a TIFF while it decodes, by the tag or else by what XMP says
         turned = _known(image.getexif().get(ORIENTATION_TAG, 1))
+        quiet_libtiff()
         image.load()
         return turn_stored(image, turned)
+    use_quick_memory(image)
     image.load()
     # a copy: the readers of these decode again, over what was rendered, when somebody seeks in them
     return image.copy() if image.format in ("HEIF", "AVIF") else image

@@ -13,6 +13,7 @@ import pandas as pd
 
 from blur_tools.audit._sample_bounds import ALL, CLAIMS, RECALL, SampleBounds
 from blur_tools.audit._sizes import stored_size
+from blur_tools.audit._state import is_persons
 from blur_tools.audit.bounds import (
     default_largest,
     miss_bound,
@@ -21,14 +22,16 @@ from blur_tools.audit.bounds import (
     running_needed,
     share_bound,
 )
-from blur_tools.audit.coverage import ObjectScore, score_picture
+from blur_tools.audit.coverage import ObjectScore, hidden_shares, score_picture
 from blur_tools.detections import KINDS, Detection, Detections
+from blur_tools.errors import PictureError
 from blur_tools.formats.coco import PictureLabels
 from blur_tools.outlines import shared_part
 from blur_tools.redaction.masks import regions
 from blur_tools.settings import BlurSettings
+from blur_tools.sources import is_url
 
-__all__ = ["Looked", "look_at", "summarize"]
+__all__ = ["Looked", "is_exposed", "look_at", "summarize"]
 
 SAME = 0.5
 """Overlap, as intersection over union, from which on two outlines are the same object."""
@@ -56,6 +59,8 @@ class Looked:
         From which coverage on an object is hidden.
     left : int
         How many of the objects were left visible on purpose.
+    searched : bool
+        Whether some of what the reviewer left there was found by an engine.
     """
 
     stratum: str
@@ -65,6 +70,7 @@ class Looked:
     over_blur: float
     hidden_at: float
     left: int
+    searched: bool = False
 
     def counts(self, kind: str | None = None, low: float = 0, high: float = math.inf) -> tuple[int, int]:
         """Hidden and missed objects of a kind, None for both, with a height from `low` up to below `high`."""
@@ -95,9 +101,8 @@ def look_at(
         The picture's size cannot be read.
     """
     size = stored_size(source)
-    kept = [item for item in found if item.keep]
     hides = {kind: settings.intensity(kind) >= 1 for kind in KINDS}
-    left = [item.keep or any(_same(item, other) for other in kept) for item in truth]
+    left = _left_on_purpose(truth, found)
     neutral = tuple(on_purpose or not hides[item.kind] for item, on_purpose in zip(truth, left, strict=True))
     shown = Detections(item for item in found if not item.keep and hides[item.kind])
     score = score_picture(PictureLabels(size, truth, neutral), shown, regions(shown, settings, size))
@@ -109,8 +114,46 @@ def look_at(
         for kind in KINDS
     }
     on_purpose = sum(kept and hides[item.kind] for item, kept in zip(truth, left, strict=True))
-    flagged = decision == "flagged"
-    return Looked(stratum, flagged, score.objects, needless, score.over_blur["any"], hidden_at, on_purpose)
+    flagged, searched = decision == "flagged", any(_is_engines(item) for item in truth)
+    return Looked(stratum, flagged, score.objects, needless, score.over_blur["any"], hidden_at, on_purpose, searched)
+
+
+def _is_engines(item: Detection) -> bool:
+    """Whether an engine has found it; what nobody has signed, and labels, can be a person's."""
+    return not is_persons(item) and item.source not in ("", "label")
+
+
+def is_exposed(source: Any, truth: Detections, found: Detections, settings: BlurSettings, hidden_at: float) -> bool:
+    """`Looked.exposed` of a picture that is not flagged, at a small part of the price of `look_at`.
+
+    Nothing is fetched, and a picture that cannot be read is taken to be as large as what is marked in it: its border
+    cuts nothing off then.
+    """
+    targets = Detections(
+        item
+        for item, on_purpose in zip(truth, _left_on_purpose(truth, found), strict=True)
+        if not on_purpose and settings.intensity(item.kind) >= 1
+    )
+    if not targets:
+        return False
+    try:
+        size = _marked_size(truth, found) if is_url(source) else stored_size(source)
+    except PictureError:
+        size = _marked_size(truth, found)
+    # an object outside the picture has no share, and is none
+    return any(share < hidden_at - 1e-9 for share in hidden_shares(targets, regions(found, settings, size), size))
+
+
+def _marked_size(*marks: Detections) -> tuple[int, int]:
+    corners = [point for items in marks for item in items for point in item.polygon]
+    width, height = (max(1, math.ceil(max(values))) for values in zip(*corners, strict=True))
+    return width, height
+
+
+def _left_on_purpose(truth: Detections, found: Detections) -> list[bool]:
+    """Of each drawn object, whether the run, or the reviewer, has left it visible on purpose."""
+    kept = [item for item in found if item.keep]
+    return [item.keep or any(_same(item, other) for other in kept) for item in truth]
 
 
 def _same(one: Detection, other: Detection) -> bool:
@@ -163,6 +206,8 @@ def summarize(
     bounds = [float((strata[name] * strata["population"]).sum()) / population for name in strata.columns[-2:]]
     all_seen = len(looked) == population
     most = largest or default_largest([*map(len, found), *(sum(picture.counts()) for picture in looked)])
+    searched = sum(picture.searched for picture in looked) if facts["blind"] else 0
+    facts["blind"] = facts["blind"] and not searched
     above = 0 if all_seen else sum(picture.counts()[1] > most for picture in looked)
     whole = _Whole(looked, sizes, each, most, stated=not above)
     buckets = [(ALL, 0.0, math.inf), *_buckets(heights)]
@@ -186,6 +231,7 @@ def summarize(
         over_blur=float(np.mean([picture.over_blur for picture in judged])) if judged else math.nan,
         level=level,
         more_for_recall=_more_for_recall(whole, population, level),
+        searched=searched,
         **facts,
     )
 

@@ -25,6 +25,8 @@ from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from blur_tools.audit._progress import SampleProgress
+
 __all__ = ["Outcome"]
 
 
@@ -43,6 +45,15 @@ class Outcome(Review):
             gives the same review again, without its history.
         """
         return self._frame_of(self._items)
+
+    def sample_progress(self) -> SampleProgress | None:
+        """What the review of a sample (``df.blur.sample``) says of its run so far; None where this is none.
+
+        Who shows it tells it of each change (`SampleProgress.note`).
+        """
+        from blur_tools.audit._progress import SampleProgress
+
+        return SampleProgress.of(self._table, self._items)
 
     def save(
         self,

@@ -164,11 +164,13 @@ def _read(
         elif number > 1 and entry.get("type") == "file":
             if entry.get("number") != number - 1:
                 differences.append(Difference("entry", name, f"is number {entry.get('number')}, not {number - 1}"))
+            elif not _is_entry(entry):
+                differences.append(Difference("entry", name, "says of a picture what no receipt says"))
         elif number > 1:
             ended = True
             if not hmac.compare_digest(data, chain.end(number - 2)):  # to the byte: its hash may not have been kept
                 differences.append(Difference("entry", name, "is no end of this receipt"))
-        if number > 1 and entry is not None and entry.get("type") == "file":
+        if number > 1 and entry is not None and entry.get("type") == "file" and _is_entry(entry):
             entries.append(entry)
         chain.last = chain.digest(data)
     if not ended:
@@ -191,6 +193,13 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry has the form in which we write it; one that was made by other hands can hold anything."""
+    found, result = entry.get("detections"), entry.get("output")
+    marks = found is None or (isinstance(found, list) and all(isinstance(item, dict) for item in found))
+    return marks and isinstance(entry.get("input"), dict) and (result is None or isinstance(result, dict))
 
 
 def _checked_head(place: Path, entry: Mapping[str, Any] | None, chain: Chain) -> Mapping[str, Any]:

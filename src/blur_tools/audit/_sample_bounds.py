@@ -69,6 +69,9 @@ class SampleBounds:
         Mean share of a picture that is hidden without need, of those that are not flagged.
     seed, blind, level, hidden_at
         How the sample was drawn and judged.
+    searched : int
+        Reviewed pictures of a sample that was drawn blind in which an engine's marks are among the reviewer's: it was
+        asked on the way, so that the review was not blind.
     settings : mapping
         How regions were hidden, as it was taken for the judgement.
     run : str
@@ -103,6 +106,7 @@ class SampleBounds:
     settings: Mapping[str, Any]
     run: str
     more_for_recall: int | None
+    searched: int = 0
 
     @property
     def complete(self) -> bool:
@@ -192,7 +196,13 @@ class SampleBounds:
             said.append(f"An object counts as hidden from {100 * self.hidden_at:g} % of its area on.")
         if self.seed.startswith(BY_HAND):
             said.append("The seed of the sample was chosen by hand.")
-        if not self.blind:
+        if self.searched:
+            many = "picture" if self.searched == 1 else "pictures"
+            said.append(
+                f"The sample was drawn blind, but in {self.searched} reviewed {many} marks are an engine's: the "
+                "reviewer saw what it finds, and may have looked only there."
+            )
+        elif not self.blind:
             said.append("The reviewer saw what had been found, and may have looked only there.")
         if len(self.strata) > 1:
             said.append("The sample is stratified: bounds over all strata are wider than those of a plain one.")

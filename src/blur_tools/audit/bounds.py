@@ -29,17 +29,15 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "MOST", "default_largest", "miss_bound", "more_pictures", "pictures_needed", "running_bound", "running_needed",
-    "share_bound",
+    "MOST", "default_largest", "miss_bound", "more_pictures", "pictures_needed", "running_bound", "running_bound_at",
+    "running_needed", "running_needed_at", "share_bound",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 MOST = 10_000_000
 """Pictures above which a number that is needed is not told: nobody looks at so many."""
-
-RUNNING_MOST = 1_000_000
-"""The same for `running_needed`, which goes through them one by one."""
 
 STAKES = ((1.0, 0.5), (0.7, 0.15), (0.45, 0.12), (0.25, 0.1), (0.12, 0.08), (0.05, 0.05))
 """Shares of the largest safe stake and how the money is spread over them: the first is best without any miss."""
@@ -159,27 +157,34 @@ def running_bound(exposed: Sequence[bool], population: int | None = None, level:
     ValueError
         Numbers that do not fit together.
     """
-    shown = np.asarray(exposed, float)
-    seen, many = len(shown), int(shown.sum())
+    return running_bound_at(*_places(exposed), population, level)
+
+
+def running_bound_at(
+    places: Sequence[int] | Places, seen: int, population: int | None = None, level: float = 0.95
+) -> float:
+    """`running_bound` of `seen` pictures, given only the places from 0, rising, of those that show something.
+
+    It costs as much as there are of these, however many were seen.
+    """
+    where = np.asarray(places, np.int64)
+    many = len(where)
     if not 0 < level < 1 or (population is not None and seen > population):
         raise ValueError(f"no bound for {seen} pictures of {population} at level {level:g}")
     if population == 0:
         return 1.0
-
-    def stands(rate: float) -> bool:
-        return bool(_bet(1 - shown, shown, np.array([rate]), 1, population)[0] < -math.log(1 - level))
-
+    edge = -math.log(1 - level)
     # the lower the rate, the less a bet against it can win: halving finds the last that stands
     if population is None:
         low, high = (many / seen if seen else 0.0), 1.0
         while high - low > 1e-9:
             middle = (low + high) / 2
-            low, high = (middle, high) if stands(middle) else (low, middle)
+            low, high = (middle, high) if _won(many, seen, middle) < edge else (low, middle)
         return high
     least, most = many, population - (seen - many)
     while least < most:
         half = (least + most + 1) // 2
-        least, most = (half, most) if stands(half / population) else (least, half - 1)
+        least, most = (half, most) if _won_of(where, seen, half, population) < edge else (least, half - 1)
     return least / population
 
 
@@ -198,28 +203,79 @@ def running_needed(
     Returns
     -------
     int or None
-        Pictures in all, at least those that were seen; None where even all would not do, or more than a million.
+        Pictures in all, at least those that were seen; None where even all would not do, or more than `MOST`.
     """
+    return running_needed_at(claim, *_places(exposed), population, level)
+
+
+def running_needed_at(
+    claim: float, places: Sequence[int] | Places, seen: int, population: int | None = None, level: float = 0.95
+) -> int | None:
+    """`running_needed`, given only the places of pictures that show something; see `running_bound_at`."""
     if not 0 < claim < 1:
         raise ValueError(f"a claim is a share between 0 and 1, not {claim:g}")
-    shown = np.asarray(exposed, float)
-    limit = min(population or RUNNING_MOST, RUNNING_MOST)
-    # the least rate that must be ruled out
-    rate = 1 - claim if population is None else (math.floor((1 - claim) * population + 1e-9) + 1) / population
-    if rate > 1:
-        return len(shown)
-    length = min(max(2 * len(shown), 1024), limit)
-    while True:
-        longer = np.concatenate([shown, np.zeros(max(length - len(shown), 0))])
-        money = _money(1 - longer, longer, np.array([rate]), 1, population)[:, 0]
-        won = np.flatnonzero(money >= -math.log(1 - level))
-        won = won[won >= len(shown) - 1]
-        if len(won):
-            return int(won[0]) + 1
-        if length >= limit:
-            whole = population is not None and limit == population and shown.sum() / population < rate
-            return population if whole else None
-        length = min(2 * length, limit)
+    where, edge = np.asarray(places, np.int64), -math.log(1 - level)
+    most = MOST if population is None else population
+    # the least number, or rate, that must be ruled out
+    count = 0 if population is None else math.floor((1 - claim) * population + 1e-9) + 1
+    if population is not None and count > population:
+        return seen
+    if population is not None and len(where) >= count:
+        return None
+
+    def enough(size: int) -> bool:
+        if population is None:
+            return _won(len(where), size, 1 - claim) >= edge
+        return _won_of(where, size, count, population) >= edge
+
+    if most < seen or not enough(most):
+        return None
+    low, high = seen, most
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
+def _places(exposed: Sequence[bool]) -> tuple[Places, int]:
+    return np.flatnonzero(np.asarray(exposed, bool)), len(exposed)
+
+
+def _won(many: int, seen: int, rate: float) -> float:
+    """Logarithm of what a bet against a rate stands at when `many` of the pictures seen have shown something.
+
+    It is `_bet` with one object a picture: each picture that shows something multiplies a stake's money by 1 less
+    the stake, each other one by 1 + stake * rate / (1 - rate).
+    """
+    stakes, parts = np.array(STAKES).T
+    return _sum(parts, stakes, many, (seen - many) * np.log1p(stakes * rate / (1 - rate)))
+
+
+def _won_of(places: Places, seen: int, count: int, population: int) -> float:
+    """The same of a bet against `count` pictures of a finite population that show something.
+
+    Of the pictures that are left before each, as many show something as were not seen yet. Without one that does
+    that number stays, so that the factors of a run of such pictures are a ratio of factorials.
+    """
+    from scipy.special import gammaln
+
+    begin, end = np.append(0, places + 1), np.append(places, seen)
+    runs = end > begin
+    left = (count - np.arange(len(begin)))[runs]
+    before, after = population - begin[runs], population - end[runs]
+    if (after < left).any():
+        return math.inf  # too few pictures would be left to bring such a number about
+    stakes, parts = np.array(STAKES).T
+    rest = (1 - stakes[:, None]) * left
+    gained = gammaln(before - rest + 1) - gammaln(after - rest + 1)
+    gained -= gammaln(before - left + 1) - gammaln(after - left + 1)
+    return _sum(parts, stakes, len(places), gained.sum(axis=1))
+
+
+def _sum(parts: Floats, stakes: Floats, many: int, gained: Floats) -> float:
+    with np.errstate(divide="ignore"):
+        lost = many * np.log1p(-stakes) if many else np.zeros(len(stakes))
+    return float(np.logaddexp.reduce(np.log(parts) + lost + gained))
 
 
 def default_largest(counts: Iterable[float]) -> float:
@@ -298,12 +354,9 @@ def _open(
 
 
 def _bet(hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None) -> Floats:
-    """Logarithm of what a bet against each rate stands at."""
-    return _money(hidden, missed, rates, largest, population)[-1] if len(hidden) else np.zeros(len(rates))
-
-
-def _money(hidden: Floats, missed: Floats, rates: Floats, largest: float, population: int | None) -> Floats:
-    """Logarithm of what a bet against each rate stands at after each picture; infinite once a rate is impossible."""
+    """Logarithm of what a bet against each rate stands at; infinite where the rate is impossible."""
+    if not len(hidden):
+        return np.zeros(len(rates))
     gains = hidden[:, None] * rates - missed[:, None] * (1 - rates)
     expected = np.zeros_like(gains)  # at most, for who knows the pictures before
     if population is not None:
@@ -312,12 +365,12 @@ def _money(hidden: Floats, missed: Floats, rates: Floats, largest: float, popula
     worst = (1 - rates) * largest + expected  # what a stake of 1 can lose
     impossible = worst <= 1e-12  # the pictures that are left cannot bring such a rate about
     relative = (gains - expected) / np.where(impossible, 1, worst)
-    money = np.full(gains.shape, -np.inf)
+    money = np.full(len(rates), -np.inf)
     with np.errstate(divide="ignore"):
         for stake, part in STAKES:
             factors = np.log(np.maximum(1 + stake * relative, 0))
-            money = np.logaddexp(money, math.log(part) + np.cumsum(factors, axis=0))
-    money[np.maximum.accumulate(impossible, axis=0)] = np.inf
+            money = np.logaddexp(money, math.log(part) + factors.sum(axis=0))
+    money[impossible.any(axis=0)] = np.inf
     return money
 
 

@@ -247,7 +247,13 @@ def _locked(path: Path) -> FileLock:
     try:
         return FileLock(place)
     except BlockingIOError as error:
-        reason = f"is open elsewhere ({error.strerror}); close it there, one review has one writer"
+        if error.strerror == f"process {os.getpid()}":
+            reason = (
+                "is open in this Python already, by the session that was made with it first, as by a cell that ran"
+                " before: go on with that one, or close() it; one review has one writer"
+            )
+        else:
+            reason = f"is open elsewhere ({error.strerror}); close it there, one review has one writer"
         raise JournalError(str(path), reason) from error
     except OSError as error:
         reason = f"cannot be written there: {error.strerror}; say with journal= where the work is to be kept"

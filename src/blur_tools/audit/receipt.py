@@ -5,6 +5,9 @@ holds the hash of the line before it; the hash of the last line is the receipt's
 reorders an entry, or cuts the file off, must change that hash, which the report prints and a person keeps elsewhere.
 With a key file all hashes of the chain are HMACs, and the end is sealed: nobody without the key can make another one.
 
+It is written from the finished table, not while the run goes on: it proves that nothing has changed since then, and
+nothing of the time before.
+
 There is no plate's text and no pixel in it, reviewers have pseudonyms, and file names, which can hold plates, are
 hashed with the key on request: without a key the hash of a plate is soon guessed.
 """

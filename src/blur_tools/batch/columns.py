@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
-from pathlib import Path, PurePath
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import PurePath
+from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from blur_tools.batch.outputs import local_name, local_path
+from blur_tools.batch.outputs import local_name
+from blur_tools.batch.packed import View, hashes
 from blur_tools.batch.rows import COLUMNS, Row
 from blur_tools.errors import SettingsError
 from blur_tools.sources import SUFFIXES, Source, is_url
 
 __all__ = [
+    "Cells",
+    "Growing",
     "cells_of",
     "earlier_names",
     "find_column",
+    "first_rows",
     "known_column",
     "once",
+    "our_column",
     "picture_column",
     "text_dtype",
     "with_rows",
-    "with_values",
 ]
+
+Places = npt.NDArray[np.intp]
 
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems take."""
 
 SEEN = 200
 """Cells of a column that are looked at to tell whether it holds pictures."""
+
+PART = 1000
+"""Rows that are kept as they come before they become a part of a column."""
 
 
 def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
@@ -53,8 +64,9 @@ def find_column(frame: pd.DataFrame, column: Hashable | None) -> Hashable:
     if candidates and all(name == candidates[0] for name in candidates):
         known_column(frame, candidates[0], "column")
         return candidates[0]
-    if frame.empty and len(frame.columns) == 1:
-        return frame.columns[0]
+    others = [name for name in frame.columns if name not in ours]
+    if frame.empty and len(others) == 1:
+        return others[0]
     if frame.empty:
         raise SettingsError("column", f"the table has no rows to tell by; say which of {_listed(frame)}")
     if not candidates:
@@ -85,7 +97,7 @@ def _listed(frame: pd.DataFrame) -> str:
 
 
 def _holds_pictures(series: pd.Series[Any]) -> bool:
-    cells = [cell for cell in cells_of(series.dropna().head(SEEN)) if cell is not None]
+    cells = list(islice((cell for cell in Cells(series) if cell is not None), SEEN))
     # half: a bad cell is a bad row, not another column
     return bool(cells) and 2 * sum(map(_could_be_picture, cells)) >= len(cells)
 
@@ -101,9 +113,41 @@ def _could_be_picture(cell: Any) -> bool:
     return isinstance(cell, os.PathLike | bytes | Source) or type(cell).__module__.startswith("PIL.")
 
 
+class Cells(Sequence[Any]):
+    """A column's values; None where one is missing, whatever the column's type calls that.
+
+    They are taken from the column when they are asked for: one that keeps text or bytes in its own way (Arrow) makes
+    an object of each, and there can be many.
+    """
+
+    def __init__(self, series: pd.Series[Any]) -> None:
+        self._series, self._array = series, series.array
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return cells_of(self._series.iloc[place])
+        cell = self._array[place]
+        return None if _missing(cell) else cell
+
+    def __iter__(self) -> Iterator[Any]:
+        return (None if _missing(cell) else cell for cell in self._series)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether each is an object that is there as long as the column."""
+        return self._series.dtype == object
+
+
 def cells_of(series: pd.Series[Any]) -> list[Any]:
-    """A column's values; None where one is missing, whatever the column's type calls that."""
-    return [None if _missing(cell) else cell for cell in series]
+    """`Cells`, all at once."""
+    return list(Cells(series))
 
 
 def _missing(cell: Any) -> bool:
@@ -114,41 +158,55 @@ def _missing(cell: Any) -> bool:
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
-def once(cells: Sequence[Any]) -> tuple[list[Any], list[int]]:
-    """The distinct sources, and for each cell the place of its own among them."""
-    sources: list[Any] = []
-    seen: dict[Hashable, int] = {}
-    places = []
-    for cell in cells:
-        key = _identity(cell)
-        if key not in seen:
-            seen[key] = len(sources)
-            sources.append(cell)
-        places.append(seen[key])
-    return sources, places
+def once(cells: Sequence[Any]) -> tuple[Sequence[Any], Places]:
+    """The distinct sources, as they come, and for each cell the place of its own among them."""
+    lasting = getattr(cells, "lasting", True)
+
+    def what(place: int) -> Hashable:
+        return _identity(cells[place], None if lasting else place)
+
+    found = hashes(_identity(cell, None if lasting else place) for place, cell in enumerate(cells))
+    _, first, group = np.unique(found, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    places = np.argsort(order)[group]  # numbered as they come
+    first = first[order]
+    others: dict[Hashable, int] = {}  # of the same hash, and yet others
+    for row in np.flatnonzero(first[places] != np.arange(len(places))).tolist():
+        if what(row) != what(first[places[row]]):
+            places[row] = len(first) + others.setdefault(what(row), len(others))
+    first = first_rows(places)
+    return (cells if len(first) == len(cells) else View(cells, places=first)), places
 
 
-def _identity(cell: Any) -> Hashable:
-    path = local_path(cell)
+def first_rows(places: Places) -> Places:
+    """Of the places that `once` gives, the row of each that has it first."""
+    return np.unique(places, return_index=True)[1]
+
+
+def _identity(cell: Any, number: int | None) -> Hashable:
+    """What cells of the same picture have in common; an object is known by its `number` where it does not last."""
+    path = local_name(cell)
     if path is not None:
         return os.path.abspath(path)
     if isinstance(cell, dict) and isinstance(cell.get("path"), str | None):
         data = cell.get("bytes")
-        return (data if isinstance(data, bytes | None) else id(data)), cell.get("path")
-    return cell if cell is None or isinstance(cell, str | bytes) else id(cell)
+        if isinstance(data, bytes | None):
+            return data, cell.get("path")
+    if cell is None or isinstance(cell, str | bytes):
+        return cell
+    return id(cell) if number is None else ("cell", number)
 
 
-def earlier_names(frame: pd.DataFrame, cells: Sequence[Any]) -> dict[Path, PurePath]:
-    """The names that an earlier run gave its results, from the column ``blurred``."""
-    if "blurred" not in frame.columns:
-        return {}
-    names: dict[Path, PurePath] = {}
-    for cell, blurred in zip(cells, cells_of(frame["blurred"]), strict=True):
-        path = local_path(cell)
+def earlier_names(frame: pd.DataFrame, cells: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """The names that an earlier run gave its results, from the column ``blurred``, each with its picture's path."""
+    names = our_column(frame, "blurred")
+    if names is None:
+        return
+    for cell, blurred in zip(cells, Cells(names), strict=True):
+        path = local_name(cell)
         parts = PurePath(blurred).parts if isinstance(blurred, str) and local_name(blurred) is not None else ()
         if path is not None and len(parts) > 1 and _stays_below(parts):
-            names[path] = PurePath(*parts[1:])
-    return names
+            yield path, str(PurePath(*parts[1:]))
 
 
 def _stays_below(parts: tuple[str, ...]) -> bool:
@@ -158,19 +216,71 @@ def _stays_below(parts: tuple[str, ...]) -> bool:
     return all(len(os.fsencode(part)) <= LONGEST_NAME for part in parts)
 
 
-def with_rows(frame: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
-    """The frame with the columns `COLUMNS` added or replaced, one `Row` for each of its rows, in order."""
-    return with_values(frame, [row.to_values() for row in rows])
+class Growing:
+    """Columns that rows are added to; nothing is kept of a row but what its columns hold.
+
+    Parameters
+    ----------
+    types : mapping
+        What is in each column, by its name.
+    """
+
+    def __init__(self, types: Mapping[str, Any]) -> None:
+        self._types = types
+        self._parts: list[pd.DataFrame] = []
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, values: tuple[Any, ...]) -> None:
+        """Add a row, in the columns' order."""
+        self._rows.append(values)
+        if len(self._rows) >= PART:
+            self._pack()
+
+    def table(self) -> pd.DataFrame:
+        """What was added, under an index of numbers."""
+        self._pack()
+        table = self._parts[0] if len(self._parts) == 1 else pd.concat(self._parts, ignore_index=True)
+        self._parts = [table]
+        return table
+
+    def _pack(self) -> None:
+        if self._rows or not self._parts:
+            columns = list(zip(*self._rows, strict=True)) or [()] * len(self._types)
+            self._parts.append(
+                pd.DataFrame(
+                    {name: pd.Series(list(cells), dtype=kind)
+                     for (name, kind), cells in zip(self._types.items(), columns, strict=True)}
+                )
+            )  # fmt: skip
+            self._rows = []
 
 
-def with_values(frame: pd.DataFrame, values: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """`with_rows` for what `Row.to_values` gave: where there are many rows, no more is kept of them."""
-    columns = list(zip(*values, strict=True)) or [()] * len(COLUMNS)
+def with_rows(frame: pd.DataFrame, rows: Iterable[Row], places: Places | None = None) -> pd.DataFrame:
+    """The frame with the columns `COLUMNS` added or replaced.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        One for each row of the frame, in order.
+    places : array of int, optional
+        Which of the rows is each one's, where several share one; as of `once`.
+    """
+    growing = Growing({name: "Int64" if name in ("n_plates", "n_faces") else text_dtype() for name in COLUMNS})
+    for row in rows:
+        growing.add(row.to_values())
+    added = growing.table()
+    if places is not None and not np.array_equal(places, np.arange(len(added))):
+        added = added.take(places)
     result = frame.copy()
-    for name, cells in zip(COLUMNS, columns, strict=True):
-        kind = "Int64" if name in ("n_plates", "n_faces") else text_dtype()
-        result[_label(frame, name)] = pd.Series(list(cells), index=frame.index, dtype=kind)
+    for name in COLUMNS:
+        result[_label(frame, name)] = added[name].array
     return result
+
+
+def our_column(frame: pd.DataFrame, name: str) -> pd.Series[Any] | None:
+    """A column that a run has added to a table, if it is there."""
+    label = _label(frame, name)
+    return frame[known_column(frame, label, "column")] if label in frame.columns else None
 
 
 def _label(frame: pd.DataFrame, name: str) -> Hashable:

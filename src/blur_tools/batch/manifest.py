@@ -16,6 +16,7 @@ import threading
 from pathlib import PurePath
 from typing import NamedTuple
 
+from blur_tools.batch.packed import PackedMap
 from blur_tools.errors import OutputError
 from blur_tools.formats._writing import replacing
 
@@ -81,7 +82,7 @@ class Manifest:
     def __init__(self, folder: str, alone: bool = True) -> None:
         self.path = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}{SUFFIX}")
         self._lock = threading.Lock()
-        self._made: dict[bytes, bytes] = {}  # packed: there can be many
+        self._made = PackedMap(3 * DIGITS // 2)
         self._read = 0
         self._said = False
         self._refresh()
@@ -90,7 +91,7 @@ class Manifest:
 
     def of(self, name: PurePath) -> Made | None:
         """What a file was made of, also when another process has written it just now; None where nobody knows."""
-        key = bytes.fromhex(short_hash(name.as_posix()))
+        key = _key(name)
         with self._lock:
             if key not in self._made:
                 self._refresh()
@@ -99,39 +100,46 @@ class Manifest:
 
     def note(self, name: PurePath, made: Made) -> None:
         """Keep what a file is made of. That it cannot be kept is said once, and fails no picture."""
-        key, value = bytes.fromhex(short_hash(name.as_posix())), bytes.fromhex("".join(made))
+        key, value = _key(name), bytes.fromhex("".join(made))
         with self._lock:
-            if self._made.get(key) == value:
+            before = self._made.get(key)
+            if before == value:
                 return
-            self._made[key] = value
+            # what is new is not remembered: it is read with what others have added, if anybody asks
+            if not self._added(_line(key, value)) or before is not None:
+                self._made[key] = value
+
+    def _added(self, line: bytes) -> bool:
+        try:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.makedirs(os.path.dirname(self.path), exist_ok=True)
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-                try:
-                    os.write(descriptor, _line(key, value))
-                finally:
-                    os.close(descriptor)
-            except OSError as error:
-                if not self._said:
-                    reason = error.strerror or error
-                    logger.warning("which original each result is of is not kept: %s: %s", self.path, reason)
-                self._said = True
+                whole = os.write(descriptor, line) == len(line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if not self._said:
+                reason = error.strerror or error
+                logger.warning("which original each result is of is not kept: %s: %s", self.path, reason)
+            self._said = True
+            return False
+        return whole
 
     def _refresh(self) -> None:
         """Read the lines that were added."""
         try:
             with open(self.path, "rb") as file:
                 file.seek(self._read)
-                data = file.read()
+                for line in file:
+                    if not line.endswith(b"\n"):  # not wholly written, or cut off
+                        break
+                    self._read += len(line)
+                    match = _LINE.fullmatch(line.rstrip(b"\n"))
+                    if match:
+                        key, *values = (bytes.fromhex(digits.decode()) for digits in match.groups())
+                        self._made[_number(key)] = b"".join(values)
         except OSError:
             return
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
-        for line in whole.splitlines():
-            match = _LINE.fullmatch(line)
-            if match:
-                key, *values = map(bytes.fromhex, map(bytes.decode, match.groups()))
-                self._made[key] = b"".join(values)
 
     def _write_anew(self) -> None:
         try:
@@ -143,8 +151,17 @@ class Manifest:
         self._read = LINE * len(self._made)
 
 
-def _line(key: bytes, value: bytes) -> bytes:
-    return f"\n{key.hex()} {' '.join(_unpacked(value))}\n".encode()
+def _key(name: PurePath) -> int:
+    return _number(bytes.fromhex(short_hash(name.as_posix())))
+
+
+def _number(key: bytes) -> int:
+    return int.from_bytes(key, "big", signed=True)
+
+
+def _line(key: int, value: bytes) -> bytes:
+    digits = key.to_bytes(DIGITS // 2, "big", signed=True).hex()
+    return f"\n{digits} {' '.join(_unpacked(value))}\n".encode()
 
 
 def _unpacked(value: bytes) -> Made:

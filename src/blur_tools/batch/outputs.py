@@ -5,20 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from blur_tools.batch.manifest import NOTHING, Made, Manifest, short_hash
-from blur_tools.batch.names import (
-    HASH_DIGITS,
-    folded,
-    ignores_case,
-    node,
-    planned_names,
-    with_hash,
-    with_suffix,
-)
+from blur_tools.batch.names import HASH_DIGITS, Names, ignores_case, node, with_hash, with_suffix
+from blur_tools.batch.packed import HashSet, PackedMap, View
 from blur_tools.errors import OutputError
 from blur_tools.formats._writing import replacing, sweep
 from blur_tools.picture import FORMATS, Format
@@ -66,7 +59,7 @@ class Outputs:
         All inputs of the run: what they name is never overwritten.
     root : path, optional
         Folder that inputs are relative to.
-    known : mapping of path to name, optional
+    known : iterable of (path, name)
         Names that an earlier run gave, below the folder: a result replaces its older self.
     alone : bool
         Nobody else writes into the folder meanwhile. Otherwise every name that was not planned carries a hash, and
@@ -83,7 +76,7 @@ class Outputs:
         folder: str | os.PathLike[str],
         sources: Sequence[Any],
         root: Path | None = None,
-        known: Mapping[Path, PurePath] | None = None,
+        known: Iterable[tuple[str, str]] = (),
         alone: bool = True,
     ) -> None:
         if not isinstance(folder, str | os.PathLike):
@@ -95,23 +88,21 @@ class Outputs:
         self._title = os.path.basename(whole)
         if os.path.exists(self.folder) and not os.path.isdir(self.folder):
             raise OutputError(f"{self.folder} is a file; the results need a folder")
-        # as text: there can be many, and paths take several times as much
-        paths = list(dict.fromkeys(str(path) for source in sources if (path := local_path(source)) is not None))
-        self._inputs = {os.path.realpath(path): path for path in paths}
+        paths = View(sources, local_name)
+        self._inputs = HashSet(os.path.realpath(path) for path in paths if path is not None)
         self._lock = threading.Lock()
         self._refuse_folder(paths)
-        named = {str(path): str(name) for path, name in (known or {}).items()}
-        self._named: dict[str, str] = {}
-        for text, name in named.items():
-            self._named.setdefault(folded(PurePath(name)), text)
-        self._names = planned_names(paths, root, named, distinct=alone or ignores_case(whole), outside=not alone)
+        self._names = Names(paths, root, known, distinct=alone or ignores_case(whole), outside=not alone)
         self._alone = alone
-        self._taken = {folded(PurePath(name)) for name in self._names.values()}
-        self._written: dict[str, bytes] = {}
-        for text, name in self._names.items():
-            self._refuse_input(os.path.realpath(os.path.join(self.folder, name)), text)
+        self._written = PackedMap(hashlib.sha256().digest_size)
+        folders = {""}
+        for path in paths:
+            if path is not None:
+                name = self._names.of(path)
+                self._refuse_input(os.path.realpath(os.path.join(self.folder, name)), path)
+                folders.add(os.path.dirname(name))
         if os.path.isdir(self.folder):
-            for below in {"", *map(os.path.dirname, self._names.values())}:
+            for below in folders:
                 sweep(self.folder / below)
         self._manifest = Manifest(whole, alone)
 
@@ -136,7 +127,7 @@ class Outputs:
         name = self._own_name(planned, made, source, loaded)
         if name != planned:
             self._refuse_target(name, loaded.origin)
-        self._claim(name, loaded.origin, sha256 or hashlib.sha256(data).hexdigest())
+        self._claim(name, source, loaded, sha256 or hashlib.sha256(data).hexdigest())
         # before and after: whenever the run is ended, the file is known to be of its original
         self._manifest.note(name, made._replace(how=NOTHING))
         write_atomic(self.folder / name, data)
@@ -153,12 +144,11 @@ class Outputs:
         """
         made, planned = _made_of(source, loaded, how), self._name(source, loaded, kind)
         for name in (planned, with_hash(planned, _distinction(source, loaded))):
-            before = self._manifest.of(name)
-            if before is not None and not before.same_original(made):
+            if self._standing(name, made, source) in ("free", "other"):
                 continue
             if self._content(name, sha256) is not None:
                 self._refuse_target(name, loaded.origin)
-                self._claim(name, loaded.origin, sha256)
+                self._claim(name, source, loaded, sha256)
                 self._manifest.note(name, made)
                 return self._shown(name)
         return None
@@ -182,12 +172,19 @@ class Outputs:
     def _shown(self, name: PurePath) -> str:
         return PurePath(self._title, name).as_posix()
 
-    def _claim(self, name: PurePath, origin: str, sha256: str) -> None:
+    def _claim(self, name: PurePath, source: Any, loaded: Source, sha256: str) -> None:
         """One name, one result: two rows of the same picture may not hide different things in one file."""
-        digest = bytes.fromhex(sha256)
+        if name == self._planned_name(source):  # nobody else's
+            return
+        key, digest = self._key(name), bytes.fromhex(sha256)
         with self._lock:
-            if self._written.setdefault(folded(name), digest) != digest:
-                raise OutputError(f"{origin}: another row has written another result to {name}")
+            before = self._written.get(key)
+            if name in self._names or (before is not None and before != digest):
+                raise OutputError(f"{loaded.origin}: another row has written another result to {name}")
+            self._written[key] = digest
+
+    def _key(self, name: PurePath) -> int:
+        return hash(self._names.alike(str(name)))
 
     def discard(self, source: Any, loaded: Source | None = None, how: str | None = None) -> None:
         """Remove what an earlier run left for a source that has failed now: it may hide less than was asked.
@@ -223,7 +220,7 @@ class Outputs:
         hashed = [with_hash(name, _distinction(source, loaded)) for name in names]
         by_content = [] if loaded is None else [with_hash(name, loaded.digest) for name in names[1:]]
         for name in dict.fromkeys([*names, *hashed, *by_content]):
-            others = (name != planned and folded(name) in self._taken) or folded(name) in self._written
+            others = (name != planned and name in self._names) or self._key(name) in self._written
             if others or not os.path.lexists(self.folder / name):
                 continue
             before, standing = self._manifest.of(name), self._standing(name, made, source)
@@ -266,13 +263,13 @@ class Outputs:
         if before is not None:
             return "own" if before.same_original(made) else "other"
         # what a table says is asked last: it can be of another folder
-        said = self._named.get(folded(name))
-        return "own" if said is not None and said == str(local_path(source)) else "unknown"
+        path = local_name(source)
+        said = None if path is None else self._names.earlier(path)
+        return "own" if said is not None and self._names.alike(said) == self._names.alike(str(name)) else "unknown"
 
     def _planned_name(self, source: Any) -> PurePath | None:
-        path = local_path(source)
-        name = None if path is None else self._names.get(str(path))
-        return None if name is None else PurePath(name)
+        path = local_name(source)
+        return None if path is None else PurePath(self._names.of(path))
 
     def _name(self, source: Any, loaded: Source, kind: Format) -> PurePath:
         planned = self._planned_name(source)
@@ -282,7 +279,7 @@ class Outputs:
         if planned.suffix.lower() in kind.suffixes:
             return planned
         honest = with_suffix(planned, kind)
-        taken = not self._alone or folded(honest) in self._taken
+        taken = not self._alone or honest in self._names
         return with_hash(honest, loaded.digest) if taken else honest
 
     @staticmethod
@@ -290,12 +287,13 @@ class Outputs:
         # a caller's own `Source` can have any name
         return with_hash(PurePath(safe_name(loaded.name)), loaded.digest)
 
-    def _refuse_folder(self, paths: Iterable[str]) -> None:
+    def _refuse_folder(self, paths: Iterable[str | None]) -> None:
         """The folder must not hold originals: what stands beside those of this run could be overwritten unseen."""
         if not os.path.isdir(self.folder):
             return
         own = node(self.folder)
-        parents = set(map(Path, {os.path.dirname(os.path.realpath(path)) for path in paths if os.path.isfile(path)}))
+        files = (path for path in paths if path is not None and os.path.isfile(path))
+        parents = set(map(Path, {os.path.dirname(os.path.realpath(path)) for path in files}))
         for folder in {folder for parent in parents for folder in (parent, *parent.parents)}:
             if node(folder) == own:
                 raise OutputError(
@@ -311,11 +309,8 @@ class Outputs:
             raise OutputError(f"{self.folder / name} leads out of {self.folder} by a link, and was left as it is")
 
     def _refuse_input(self, real: str, source: object) -> None:
-        taken = self._inputs.get(real)
-        if taken is not None:
-            raise OutputError(
-                f"the result of {source} would replace the original {taken}; choose another output folder"
-            )
+        if real in self._inputs:
+            raise OutputError(f"the result of {source} would replace the original {real}; choose another output folder")
 
 
 def _made_of(source: Any, loaded: Source | None, how: str | None) -> Made:

@@ -16,6 +16,7 @@ from blur_tools.errors import ExtraMissingError, ForbiddenError, ModelError, Set
 from blur_tools.picture import Picture, load_picture
 from blur_tools.redaction._meaning import lost_profile, other_meaning
 from blur_tools.redaction._scan_outside import Comparison, compare
+from blur_tools.redaction.effects import STRONG
 from blur_tools.redaction.masks import Region, regions
 from blur_tools.redaction.scan import LEAK, WARNING, Finding, scan_bytes
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
@@ -236,6 +237,22 @@ class _Check:
             self.outside = "changed"
         for number, (left, top, right, bottom) in compared.bare:
             self.problems.append(f"nothing is hidden at ({left}, {top}) to ({right}, {bottom}): {hidden[number].kind}")
+        self._strength(hidden, compared)
+
+    def _strength(self, hidden: Sequence[Region], compared: Comparison) -> None:
+        """What is hidden, and can be read all the same; a server's effects are its own."""
+        if self.subject.method == "server":
+            return
+        for kind in dict.fromkeys(region.kind for region in hidden):
+            intensity = self.settings.intensity(kind)
+            covered = self.settings.effect == "fill" or (kind == "plate" and self.settings.logo)
+            if intensity < STRONG and not covered:
+                self.doubts.append(f"a {kind} is hidden by intensity {intensity}: below {STRONG} it is only cosmetic")
+        for number, intensity in compared.weaker:
+            region = hidden[number]
+            left, top, right, bottom = region.box
+            self.doubts.append(f"the {region.kind} at ({left}, {top}) to ({right}, {bottom}) looks as intensity "
+                               f"{intensity} hides it, not {self.settings.intensity(region.kind)}")  # fmt: skip
 
     def _can_be_lossy(self, before: Picture, after: Picture, losses: tuple[str, ...]) -> bool:
         """Whether the method can be true: a file of these formats is never coded anew with a loss."""

@@ -141,7 +141,7 @@ def read_yolo(
         if size is None or data is None:
             continue
         reader = _Reader(key, size, names, problems)
-        lines = data.decode(errors="replace").split("\n")
+        lines = data.decode("utf-8-sig", errors="replace").split("\n")
         entries = [
             (" ".join(text.split()), reader.line(text, number))
             for number, text in enumerate(lines, start=1)
@@ -255,7 +255,7 @@ def _kinds(root: Path) -> dict[int, Kind]:
             if not path.is_file():
                 continue
             try:
-                text = path.read_text("utf-8")
+                text = path.read_text("utf-8-sig")
             except (OSError, ValueError) as error:
                 raise DetectionsError(f"{path}: cannot be read: {error}") from error
             names = text.splitlines() if name == "classes.txt" else _yaml_names(text)

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from blur_tools.batch.packed import Numbers, hashes
 from blur_tools.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def keep_edited(new: pd.DataFrame, path: Path, read: Callable[[Path], pd.DataFra
         return
     try:
         old = read(path)
-        lost = bool(set(old.columns) - set(new.columns)) or bool(_said_in(old) - _said_in(new))
+        lost = bool(set(old.columns) - set(new.columns)) or not np.isin(_said_in(old), _said_in(new)).all()
     except SettingsError:  # whatever it is, it is not ours
         lost = True
     if not lost:
@@ -58,11 +61,11 @@ def keep_edited(new: pd.DataFrame, path: Path, read: Callable[[Path], pd.DataFra
     sys.stderr.write(f"{path} held columns or detections that the new one does not; it is kept as {kept}\n")
 
 
-def _said_in(frame: pd.DataFrame) -> set[tuple[str, str]]:
-    """Which detections a table has of which picture."""
+def _said_in(frame: pd.DataFrame) -> Numbers:
+    """Which detections a table has of which picture, each as a hash: both tables can be long."""
     from blur_tools.batch.rows import storable
 
     if "detections" not in frame.columns:
-        return set()
-    told = frame.loc[frame["detections"].notna(), ["image", "detections"]]
-    return {(storable(str(image)), str(found)) for image, found in told.itertuples(index=False, name=None)}
+        return hashes(())
+    told = zip(frame["image"], frame["detections"], frame["detections"].notna(), strict=True)
+    return hashes((storable(str(image)), str(found)) for image, found, there in told if there)

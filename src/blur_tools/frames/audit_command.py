@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blur_tools.errors import ExtraMissingError, SettingsError
+from blur_tools.frames.table_files import check_table_name, read_table, write_table
 
 if TYPE_CHECKING:
     from blur_tools.audit.session import AuditSession
@@ -50,13 +51,12 @@ def add_audit(verbs: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from blur_tools import cli
 
     if find_spec("napari") is None:
         raise ExtraMissingError("blur-tools audit", "napari")
     table = _table(options)
     if table is not None:
-        cli._check_table_name(table)
+        check_table_name(table)
     with _session(options) as session:
         _show(session)
         counts = ", ".join(f"{count} {name}" for name, count in session.counts().items() if count)
@@ -64,7 +64,7 @@ def _audit(options: argparse.Namespace) -> int:
         if session.journal is not None:
             print(f"Journal: {session.journal}")
         if table is not None:
-            cli._write_table(session.to_frame(), table)
+            write_table(session.to_frame(), table)
             print(f"Table:   {table}; blur-tools redact renders it")
     return 0
 
@@ -80,7 +80,6 @@ def _table(options: argparse.Namespace) -> Path | None:
 
 
 def _session(options: argparse.Namespace) -> AuditSession:
-    from blur_tools import cli
     from blur_tools.audit.session import AuditSession
 
     place: Path = options.pictures
@@ -92,7 +91,7 @@ def _session(options: argparse.Namespace) -> AuditSession:
     journal = options.journal
     labels = place.name.lower().endswith(".blur.json")
     if place.suffix.lower() in TABLES:
-        sources = cli._read_table(place)
+        sources = read_table(place)
     elif not labels and not place.is_dir():
         raise SettingsError("pictures", f"{place} is no folder, no CSV or Parquet table, no .blur.json and no journal")
     if not place.is_dir():

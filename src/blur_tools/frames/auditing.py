@@ -1,11 +1,15 @@
-"""What ``df.blur`` has for auditing a finished run: thin over `blur_tools.audit`."""
+"""What ``df.blur`` has for checking and auditing a finished run: thin over plain functions."""
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from blur_tools.errors import ExtraMissingError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,15 +17,145 @@ if TYPE_CHECKING:
     from blur_tools.audit.comparison import Comparison
     from blur_tools.audit.report import Report
     from blur_tools.audit.sampling import SampleBounds
+    from blur_tools.audit.session import AuditSession, Order
+    from blur_tools.engines import Engine
     from blur_tools.settings import BlurSettings
 
 __all__ = ["AuditingMethods"]
 
 
 class AuditingMethods:
-    """Methods of a DataFrame's accessor that audit the run whose table it is."""
+    """Methods of a DataFrame's accessor that check and audit the run whose table it is."""
 
     _frame: pd.DataFrame
+
+    def audit(
+        self,
+        column: Any = None,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        reviewer: str = "",
+        order: Order | None = None,
+        engine_name: str = "",
+        where: str = "napari",
+    ) -> AuditSession:
+        """Review by a person: see what was found in each picture, mend it, decide.
+
+        Parameters
+        ----------
+        column : label, optional
+            As for `apply`. What the table says in ``detections``, ``decision``, ``reviewer``, ``decided_at`` and
+            ``error`` is taken over.
+        journal : path, optional
+            Where the work is kept as it is done, and found again when the same table is opened with it. Without one
+            it is in memory only, and lost with the process.
+        reviewer : str
+            Who edits and decides.
+        order : {"path", "risk", "random", "given"}, optional
+            Order of the queue; by default the journal's, or by path.
+        engine_name : str
+            Whose detections the table holds, for those that do not say it themselves.
+        where : {"napari", "notebook", "none"}
+            The window. ``"notebook"`` shows the review below the cell, with the same keys. ``"none"`` opens none: the
+            session is then a script's, which calls its methods.
+
+        Returns
+        -------
+        AuditSession
+            Its ``to_frame()`` is the edited table, ``save(out)`` writes the redacted pictures, ``close()`` lets others
+            open the journal.
+
+        Raises
+        ------
+        ExtraMissingError
+            napari, or the extra [notebook], is not installed.
+        AuditError, JournalError, DetectionsError, SettingsError
+            As for `blur_tools.audit.session.AuditSession.open`.
+        """
+        if where not in ("napari", "notebook", "none"):
+            raise SettingsError("where", f"{where!r} is none of napari, notebook, none")
+        if where == "napari" and find_spec("napari") is None:
+            raise ExtraMissingError("df.blur.audit", "napari")
+        if where == "notebook":
+            import_module("blur_tools.notebook").need_widgets("df.blur.audit")
+        from blur_tools.audit.session import AuditSession
+
+        session = AuditSession.open(
+            self._frame, journal=journal, reviewer=reviewer, order=order, column=column, engine_name=engine_name
+        )
+        if where != "none":
+            try:
+                # by name: what is below is not loaded, and need not be there, for a script
+                if where == "napari":
+                    import_module("blur_tools.napari").open_audit(session)
+                else:
+                    import_module("blur_tools.notebook").open_review(session)
+            except BaseException:
+                session.close()
+                raise
+        return session
+
+    def verify(
+        self,
+        column: Any = None,
+        *,
+        out: str | os.PathLike[str] = "blurred",
+        detect: bool = True,
+        strict: bool = False,
+        settings: BlurSettings | None = None,
+        engine: str | Engine | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+        **params: Any,
+    ) -> pd.DataFrame:
+        """Check the results that `apply` or `redact` wrote: nothing left, nothing missed, nothing else changed.
+
+        Each result is scanned (`blur_tools.scan`), compared with its original outside the regions, and searched
+        for plates and faces where nothing was to be hidden.
+
+        Parameters
+        ----------
+        column : label, optional
+            The originals, as for `apply`.
+        out : path
+            The folder that was written to; ``blurred`` is relative to its parent.
+        detect : bool
+            Ask the engine what is still seen.
+        strict : bool
+            Doubts fail a row, too.
+        settings, **params
+            As the results were made: ``plates``, ``faces``, ``shape``, ``margin`` and ``feather`` say where regions
+            are.
+        engine, workers, progress
+            As for `apply`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The same rows with these columns added or replaced: ``verdict`` (``ok``, ``doubtful``, ``failed``,
+            ``skipped`` where there is no result), ``outside`` (``blocks identical``, ``pixels identical``,
+            ``recoded`` where the method says so, ``changed``), ``leaks``, ``missed`` (numbers), ``problems``,
+            ``doubts`` (text).
+
+        Raises
+        ------
+        SettingsError
+            A bad parameter, or a table without the columns of a run.
+        """
+        from blur_tools.batch.rows import Job
+        from blur_tools.frames.verified import verify_frame
+
+        return verify_frame(
+            self._frame,
+            column,
+            out=out,
+            detect=detect,
+            strict=strict,
+            settings=settings,
+            engine=engine,
+            job=Job(workers, progress),
+            **params,
+        )
 
     def sample(
         self,

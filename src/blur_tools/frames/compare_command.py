@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.table_files import check_table_name, read_table, shortened, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def _compare(options: argparse.Namespace) -> int:
     from blur_tools.batch.rows import storable
 
     if options.out is not None:
-        cli._check_table_name(options.out)
+        check_table_name(options.out)
     found: dict[str, Found] = {}
     problems: list[str] = []
     cells: dict[str, Any] = {}
@@ -84,7 +85,7 @@ def _compare(options: argparse.Namespace) -> int:
     by = () if options.by is None else (options.by,)
     result = compare(found, labels, settings=cli._settings(options), by=by, told=problems)
     if options.out is not None:
-        cli._write_table(_ranked(result, next(iter(found.values())), cells, options.pictures), options.out)
+        write_table(_ranked(result, next(iter(found.values())), cells, options.pictures), options.out)
     for line in result.problems:
         sys.stderr.write(f"{storable(line)}\n")
     if options.json:
@@ -95,11 +96,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path, options: argparse.Namespace, cells: dict[str, Any]) -> tuple[Found, list[str]]:
-    from blur_tools import cli
     from blur_tools.audit.comparison import found_in_frame, found_in_labels, keyed_cells
 
     if path.suffix.lower() in TABLES:
-        frame = cli._read_table(path)
+        frame = read_table(path)
         for key, cell in keyed_cells(frame, "image", pictures=options.pictures):
             cells.setdefault(str(key), cell)  # of the first table that has it
         return found_in_frame(frame, "image", pictures=options.pictures), []
@@ -116,7 +116,6 @@ def _ranked(result: Comparison, first: Found, cells: dict[str, Any], folder: Pat
 
 
 def _show(result: Comparison, options: argparse.Namespace) -> None:
-    from blur_tools import cli
 
     write = sys.stdout.write
     if len(result.names) > 1:
@@ -129,7 +128,7 @@ def _show(result: Comparison, options: argparse.Namespace) -> None:
     disputed = result.pictures[result.pictures["disputed"] > 0]
     if len(result.names) > 1 and len(disputed):
         shown = disputed.head(SHOWN)[["picture", "objects", "disputed", "dispute"]]
-        write(f"{shown.assign(picture=shown['picture'].map(cli._short)).to_string(index=False)}\n")
+        write(f"{shown.assign(picture=shown['picture'].map(shortened)).to_string(index=False)}\n")
         write(f"They differ in {len(disputed)} of {len(result.pictures)} pictures.\n")
     if options.out is not None:
         write(f"Table:   {options.out}; blur-tools audit {options.out} --order given shows the most disputed first\n")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from blur_tools.batch.columns import picture_column, with_values
+from blur_tools.batch.columns import picture_column, with_rows
 from blur_tools.batch.rows import Job
 from blur_tools.batch.store import FOLDER_VARIABLE, Store, default_folder
 from blur_tools.engines import Engine, as_engine
@@ -138,7 +138,7 @@ class DaskAccessor:
             raise OutputError(f"{folder} is the folder of the pictures; choose another for the results")
         place = _store_folder(store, Path(f"{folder}.store")) if resume else None
         work = _Work(name, wanted, _sent(engine), Job(workers, False, errors), place, os.getpid(), folder, base)
-        return self._frame.map_partitions(work.apply, meta=with_values(self._frame._meta, []))
+        return self._frame.map_partitions(work.apply, meta=with_rows(self._frame._meta, []))
 
     def detect(
         self,

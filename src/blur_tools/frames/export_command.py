@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.table_files import check_table_name, read_table, write_table
 
 if TYPE_CHECKING:
     from typing import Any
@@ -65,16 +66,15 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _from_review(options: argparse.Namespace) -> list[str]:
-    from blur_tools import cli
     from blur_tools.audit.session import AuditSession
     from blur_tools.batch.rows import storable
 
     is_table = options.input.suffix.lower() in TABLES
-    place = AuditSession.open(cli._read_table(options.input), column="image") if is_table else None
+    place = AuditSession.open(read_table(options.input), column="image") if is_table else None
     with place or AuditSession.resume(options.input) as session:
         if options.out.suffix.lower() in TABLES and options.format is None:
-            cli._check_table_name(options.out)
-            cli._write_table(session.to_frame(), options.out)
+            check_table_name(options.out)
+            write_table(session.to_frame(), options.out)
             return []
         left = session.export(options.out, options.format)
     lines = [storable(f"{key}: {why}") for key, why in left.items()]
@@ -82,7 +82,6 @@ def _from_review(options: argparse.Namespace) -> list[str]:
 
 
 def _from_labels(options: argparse.Namespace) -> list[str]:
-    from blur_tools import cli
     from blur_tools.audit.exchange import format_of, labels_frame, problem_lines, read_labels, write_pictures
     from blur_tools.batch.rows import storable
 
@@ -93,9 +92,9 @@ def _from_labels(options: argparse.Namespace) -> list[str]:
     labels = read_labels(options.input, options.form, pictures=options.pictures)
     lines = problem_lines(labels.problems)
     if table:
-        cli._check_table_name(options.out)
+        check_table_name(options.out)
         frame: pd.DataFrame = labels_frame(labels, options.pictures)
-        cli._write_table(frame, options.out)
+        write_table(frame, options.out)
         return lines
     left = write_pictures(options.out, labels.pictures, str(form))
     return [*lines, *(storable(f"{key}: {why}") for key, why in left.items())]

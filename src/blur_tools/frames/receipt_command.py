@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.table_files import read_table
 
 __all__ = ["add_receipt", "check"]
 
@@ -20,6 +21,8 @@ entry bound to the one before it. It prints one hash: keep it where who can chan
     blur-tools verify blurred --receipt receipt.jsonl --head HASH
 
 finds any result, and any entry of the receipt, that was changed, is missing, was added or put elsewhere since.
+
+Write it right after the run: it is made from the finished table, and proves nothing of the time before.
 
 There is no plate's text and no pixel in a receipt. File names can hold plates: --hash-names."""
 
@@ -53,7 +56,7 @@ def _receipt(options: argparse.Namespace) -> int:
     from blur_tools import cli
     from blur_tools.audit.receipt import write_receipt
 
-    frame = cli._read_table(options.input)
+    frame = read_table(options.input)
     names = [text.partition("=") for text in options.pseudonym]
     for name, sign, other in names:
         if not (name and sign and other):

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from blur_tools.frames.table_files import read_table
+
 __all__ = ["add_report"]
 
 DESCRIPTION = """\
 Write the report of a finished run: one HTML file that needs no network, and the same as JSON beside it. It says what
 was run, what was found and where, what failed, what was missed at most (--sample), what verify said, and shows hidden
-regions: their hidden pixels, and nothing beside them. There is no plate's text and no pixel of an original in it."""
+regions: their hidden pixels, and nothing beside them. There is no plate's text and no pixel of an original in it.
+
+The exit status is 1 if a result fails --verify, or differs from --receipt; the report is written all the same."""
 
 
 def add_report(verbs: Any) -> None:
@@ -53,7 +57,7 @@ def _report(options: argparse.Namespace) -> int:
     from blur_tools.frames.receipt_command import results_of
     from blur_tools.frames.verified import verify_frame
 
-    frame, settings = cli._read_table(options.input), cli._settings(options)
+    frame, settings = read_table(options.input), cli._settings(options)
     try:
         results: Path | None = options.results or results_of(frame, options.input)
     except SettingsError:
@@ -66,7 +70,7 @@ def _report(options: argparse.Namespace) -> int:
         frame,
         "image",
         out=results,
-        sample=None if options.sample is None else cli._read_table(options.sample),
+        sample=None if options.sample is None else read_table(options.sample),
         receipt=options.receipt,
         key=options.key,
         head=options.head,
@@ -79,4 +83,6 @@ def _report(options: argparse.Namespace) -> int:
     for _, text in report.data["says"]:
         sys.stdout.write(f"{text}\n")
     sys.stdout.write(f"Report:  {options.out}\nAs JSON: {data}\n")
-    return 0
+    checked, receipt = report.data["verification"] if options.verify else None, report.data["receipt"]
+    bad = checked is not None and checked["verdicts"].get("failed", 0)
+    return cli.FAILED if bad or (receipt is not None and receipt["differences"]) else 0

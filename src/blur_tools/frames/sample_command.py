@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from blur_tools.errors import SettingsError
+from blur_tools.frames.table_files import check_table_name, read_table, write_table
 
 __all__ = ["add_bounds", "add_sample"]
 
@@ -81,23 +82,22 @@ def _verb(verbs: Any, name: str, text: str, description: str) -> argparse.Argume
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from blur_tools import cli
     from blur_tools.audit.sampling import draw_sample, population_of
 
-    frame = cli._read_table(options.input)
+    frame = read_table(options.input)
     if options.n is None:
         _plan(len(population_of(frame, "image").rows), options)
         return 0
     if options.out.resolve() == options.input.resolve():
         raise SettingsError("out", f"{options.out} is the table that is read; give another with --out")
-    cli._check_table_name(options.out)
+    check_table_name(options.out)
     drawn = {"strata": options.strata, "seed": options.seed, "blind": not options.shown}
     sample = draw_sample(frame, options.n, "image", enlarges=options.enlarges, **drawn)
     first = _begun(options.out, sample)  # also refuses to replace another table
     if options.enlarges is None and first is not None:
         sample = draw_sample(frame, options.n, "image", enlarges=first, **drawn)
         sys.stdout.write(f"It enlarges the sample of {first} pictures that was there.\n")
-    cli._write_table(sample, options.out)
+    write_table(sample, options.out)
     sys.stdout.write(
         f"{len(sample)} pictures drawn: {options.out}\n"
         f"Review:  blur-tools audit {options.out}\n"
@@ -108,14 +108,13 @@ def _sample(options: argparse.Namespace) -> int:
 
 def _begun(place: Path, sample: Any) -> int | None:
     """How many pictures were drawn at first, where a table that is replaced is a smaller sample of the same draw."""
-    from blur_tools import cli
     from blur_tools.audit.sampling import SAMPLE_COLUMNS
     from blur_tools.errors import BlurError
 
     if not place.exists():
         return None
     try:
-        old = cli._read_table(place)
+        old = read_table(place)
         if not set(SAMPLE_COLUMNS) <= set(old.columns) or "decision" in old.columns:
             raise SettingsError("out", "it is no sample, or was reviewed")
         first, seed = int(old["sample_planned"].iloc[0]), str(old["sample_seed"].iloc[0])
@@ -152,8 +151,8 @@ def _bounds(options: argparse.Namespace) -> int:
     from blur_tools.audit.sampling import measure
 
     bounds = measure(
-        cli._read_table(options.table),
-        cli._read_table(options.input),
+        read_table(options.table),
+        read_table(options.input),
         "image",
         settings=cli._settings(options),
         level=options.level,

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import closing
-from pathlib import Path, PurePath
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from blur_tools.batch.columns import (
+    Cells,
+    Growing,
     cells_of,
     earlier_names,
     find_column,
+    first_rows,
     known_column,
     once,
+    our_column,
     picture_column,
     text_dtype,
     with_rows,
-    with_values,
 )
 from blur_tools.batch.outputs import Outputs
+from blur_tools.batch.packed import View
 from blur_tools.batch.rows import (
     COLUMNS,
     STOPPED,
@@ -87,12 +92,13 @@ def apply_frame(
     """
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
     finder = as_engine(engine)
-    cells = cells_of(frame[picture_column(frame, column)])
+    cells = Cells(frame[picture_column(frame, column)])
     sources, places = once(cells)
     outputs = Outputs(out, sources, *_places_of(frame, cells, root), alone=alone)
     known = store or open_store(resume)
     rows = blur_rows(sources, outputs, wanted, finder, job or Job(), known)
-    return _with_places(frame, rows, places)
+    with closing(telling(rows)) as told:
+        return with_rows(frame, _whole(told, len(sources)), places)
 
 
 def redact_frame(
@@ -116,16 +122,23 @@ def redact_frame(
     wanted = BlurSettings.of(settings, **params).or_default(DEFAULT_INTENSITY)
     name = picture_column(frame, column)
     known_column(frame, detections, "detections")
-    cells, texts = cells_of(frame[name]), cells_of(frame[detections])
-    reasons = cells_of(frame["error"]) if "error" in frame.columns else [None] * len(frame)
+    cells, texts = Cells(frame[name]), Cells(frame[detections])
+    errors = our_column(frame, "error")
+    reasons = None if errors is None else Cells(errors)
     sources, places = once(cells)
-    said: dict[int, tuple[Any, Any]] = {}
-    for place, text, reason, label in zip(places, texts, reasons, frame.index, strict=True):
-        if not _same(said.setdefault(place, (text, reason))[0], text):
-            raise DetectionsError(f"row {label!r}: another row of this picture has different detections")
-    items = [None if source is None else Given(source, *said[place]) for place, source in enumerate(sources)]
+    first = first_rows(places)
+    for row in np.flatnonzero(first[places] != np.arange(len(places))).tolist():
+        if not _same(texts[row], texts[int(first[places[row]])]):
+            raise DetectionsError(f"row {frame.index[row]!r}: another row of this picture has different detections")
+
+    def given(place: int) -> Given | None:
+        row = int(first[place])
+        return None if cells[row] is None else Given(cells[row], texts[row], None if reasons is None else reasons[row])
+
     outputs = Outputs(out, sources, *_places_of(frame, cells, root))
-    return _with_places(frame, redact_rows(items, outputs, wanted, job or Job()), places)
+    rows = redact_rows(View(range(len(sources)), given), outputs, wanted, job or Job())
+    with closing(telling(rows)) as told:
+        return with_rows(frame, _whole(told, len(sources)), places)
 
 
 def detect_frame(
@@ -142,18 +155,21 @@ def detect_frame(
     """Find in the pictures of one column, one row a detection; see ``df.blur.detect``."""
     wanted = BlurSettings.of(settings, **params)
     name = find_column(frame, column)
-    sources, places = once(cells_of(frame[name]))
+    sources, places = once(Cells(frame[name]))
     rows = detect_rows(sources, wanted, as_engine(engine), job or Job(), store or open_store(resume))
+    growing, numbers = Growing(DETECTION_COLUMNS), np.zeros(len(sources), np.intp)
     with closing(telling(rows)) as told:
-        entries = [_detection_entries(row) for row in told]
-    entries += [_detection_entries(STOPPED)] * (len(sources) - len(entries))
-    positions = [position for position, place in enumerate(places) for _ in entries[place]]
-    columns = list(zip(*(entry for place in places for entry in entries[place]), strict=True))
-    found = pd.DataFrame(
-        dict(zip(DETECTION_COLUMNS, columns or [()] * len(DETECTION_COLUMNS), strict=True)),
-        index=frame.index[positions],
-        dtype=object,
-    ).astype(DETECTION_COLUMNS)
+        for place, row in enumerate(_whole(told, len(sources))):
+            entries = _detection_entries(row)
+            numbers[place] = len(entries)
+            for entry in entries:
+                growing.add(entry)
+    # of each row of the frame the entries of its picture: where they begin, and so many
+    each = numbers[places]
+    begun = (np.cumsum(numbers) - numbers)[places]
+    which = np.arange(each.sum()) + np.repeat(begun - (np.cumsum(each) - each), each)
+    positions = np.repeat(np.arange(len(frame)), each)
+    found = growing.table().take(which).set_axis(frame.index[positions])
     found.insert(0, name, frame[name].iloc[positions].array, allow_duplicates=True)
     return found
 
@@ -174,14 +190,14 @@ def parse_detections(frame: pd.DataFrame, column: Hashable = "detections") -> pd
 
 
 def _places_of(
-    frame: pd.DataFrame, cells: Sequence[Any], root: str | os.PathLike[str] | None
-) -> tuple[Path | None, Mapping[Path, PurePath]]:
+    frame: pd.DataFrame, cells: Iterable[Any], root: str | os.PathLike[str] | None
+) -> tuple[Path | None, Iterable[tuple[str, str]]]:
     """What tells where results go: the folder that paths are relative to, else the names that the table has."""
     if root is None:
         return None, earlier_names(frame, cells)
     if not isinstance(root, str | os.PathLike):
         raise SettingsError("root", f"a folder is needed, not {type(root).__name__}")
-    return Path(os.fsdecode(root)), {}
+    return Path(os.fsdecode(root)), ()
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -189,13 +205,13 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other) if isinstance(one, str | None) and isinstance(other, str | None) else one is other
 
 
-def _with_places(frame: pd.DataFrame, rows: Iterable[Row], places: list[int]) -> pd.DataFrame:
-    """The frame with what became of its pictures, each at its places; only text is kept of the rows."""
-    with closing(telling(rows)) as told:
-        values = [row.to_values() for row in told]
-    # fewer than places only where the run was stopped
-    stopped = STOPPED.to_values()
-    return with_values(frame, [values[place] if place < len(values) else stopped for place in places])
+def _whole(rows: Iterable[Row], number: int) -> Iterator[Row]:
+    """So many rows: fewer come only where the run was stopped."""
+    done = 0
+    for row in rows:
+        done += 1
+        yield row
+    yield from repeat(STOPPED, number - done)
 
 
 def _detection_entries(row: Row) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from blur_tools.errors import SettingsError
 from blur_tools.frames.receipt_command import check
+from blur_tools.frames.table_files import read_table, shortened
 from blur_tools.sources import is_url, url_name
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ result are doubts: a person should look. --strict makes them failures.
 
 With --receipt a folder is compared with the receipt that blur-tools receipt wrote, and nothing else is done."""
 
-_NO_MATTER = {"logo", "copy_metadata", "copy_gps", "copy_serials", "effect", "render", "read_plates"}
-"""Parameters that say nothing of where something was to be hidden or is to be looked for."""
+_NO_MATTER = {"copy_metadata", "copy_gps", "copy_serials", "render", "read_plates"}
+"""Parameters that say nothing of where or how something was to be hidden, or of what is to be looked for."""
 
 
 def add_verify(verbs: Any) -> None:
@@ -109,7 +110,7 @@ def _show(names: list[str], verdicts: list[Verdict], quiet: bool) -> None:
     from blur_tools.frames.verified import with_verdicts
 
     if not quiet:
-        table = with_verdicts(cli._frame([cli._short(name) for name in names]), verdicts)
+        table = with_verdicts(cli._frame([shortened(name) for name in names]), verdicts)
         shown = table.drop(columns=["problems", "doubts"])
         count = {kind: sum(verdict.verdict == kind for verdict in verdicts) for kind in ("ok", "doubtful", "failed")}
         sys.stdout.write(shown.to_string(index=False, na_rep="") + "\n")
@@ -128,7 +129,7 @@ def _subjects(options: argparse.Namespace) -> tuple[list[str], list[Subject]]:
 
     if options.against is not None and not options.against.is_dir():
         raise SettingsError("against", f"{options.against} is not a folder")
-    rows = None if options.detections is None else _by_result(cli._read_table(options.detections))
+    rows = None if options.detections is None else _by_result(read_table(options.detections))
     files: dict[str, Path] = {}
     for text in options.inputs:
         if not text:

@@ -43,6 +43,9 @@ PANEL = "Audit"
 QUEUE_AT = 4
 """Row of the panel that the list stands in."""
 
+LOOKING, AFTER_LOOKING = 0.03, 30
+"""Seconds that one look at earlier decisions on a sample takes at most, and milliseconds until the next."""
+
 KINDS_SHOWN: dict[str, tuple[Kind, ...]] = {"all": (), "plates": ("face",), "faces": ("plate",)}
 """Which marks are seen: by name, the kinds that are not."""
 
@@ -71,7 +74,7 @@ class AuditWidget(Container[Any]):
         self.progress = ProgressBar(min=0, max=1, value=0)
         # magicgui lets it be squeezed to nothing in a low window
         self.progress.native.setMinimumHeight(self.progress.native.sizeHint().height())
-        self.counts, self.about, self.status = status_line(), status_line(), status_line()
+        self.counts, self.sample, self.about, self.status = (status_line() for _ in range(4))
         self.bar = JobBar(self.window)
         self.gone = False
         self.extend(self._rows())
@@ -95,6 +98,7 @@ class AuditWidget(Container[Any]):
             self.search,
             self.progress,
             self.counts,
+            self.sample,
             self.about,
             action_buttons(act, ("accept", "flag")),
             action_buttons(act, ("previous", "next")),
@@ -337,6 +341,7 @@ class AuditWidget(Container[Any]):
         self.bar.show_job()
         self.status.value = self.window.status
         session, desk = self.session, self.window.desk
+        self.sample.visible = desk is not None and desk.sample is not None
         if session is None or desk is None:
             self.counts.value = "Open a folder of pictures, or a review that was begun."
             self.about.value = ""
@@ -359,11 +364,19 @@ class AuditWidget(Container[Any]):
         words = [f"{SIGNS[name]} {count} {name}" for name, count in counts.items()]
         self.counts.value = "   ".join([*words, *([f"✕ {unseen} not readable"] if unseen else [])])
         self.about.value = self._about()
+        if desk.sample is not None:
+            self.sample.value = desk.sample.text(self.window.settings, LOOKING)
+            if not desk.sample.is_whole:
+                QTimer.singleShot(AFTER_LOOKING, self._look_on)
         items, row, current = session.items, session.position if len(session) else None, session.current
         if (only := desk.only) is not None:
             items = tuple(item for item in items if item.decision in only or item is current)
             row = next((row for row, item in enumerate(items) if item is current), None)
         self.queue.show_items(items, row)
+
+    def _look_on(self) -> None:
+        if self.window.alive and not self.gone:
+            self.show_state()
 
     def _about(self) -> str:
         desk = self.window.desk

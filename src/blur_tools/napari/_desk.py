@@ -46,6 +46,8 @@ class Desk(OnTheWay):
         Next and Back skip all others.
     frames : mapping of key to int
         Of a layer of somebody else's: which of its frames a picture is.
+    sample : SampleProgress or None
+        What the review says so far, where it is one of a sample.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Desk(OnTheWay):
         self._loading = Lane(lambda: window.alive)
         self.begin_search(auto)
         self._step = 1
+        self.sample = session.sample_progress()
         self._unsubscribe = session.subscribe(self._on_session)
 
     # -- showing ---------------------------------------------------------------------------------------------------
@@ -183,6 +186,8 @@ class Desk(OnTheWay):
         self._loading.start(lambda: load(item), done)
 
     def _on_session(self, key: str, what: str) -> None:
+        if self.sample is not None:
+            self.sample.note(key, what)
         if key == self.stage.marks.key and what in ("detections", "edit", "undo", "redo"):
             # an edit comes out of the layer itself, which is written anew when napari is done with it
             if what == "edit":

@@ -57,6 +57,8 @@ class Desk(Showing):
     ----------
     only, answers
         See `Showing`.
+    sample : SampleProgress or None
+        What the review says so far, where it is one of a sample.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Desk(Showing):
         self.begin_showing(compares)
         self._awaited: str | None = None
         self._taking = False
+        self.sample = session.sample_progress()
         self.view.observe(self._on_split, "split")
         self._unsubscribe = session.subscribe(self._on_session)
 
@@ -167,10 +170,14 @@ class Desk(Showing):
     # -- what happens ----------------------------------------------------------------------------------------------
 
     def _on_session(self, key: str, what: str) -> None:
+        if self.sample is not None:
+            self.sample.note(key, what)
         if what == "detections" and not self._taking:
             self.answers.pop(key, None)  # they are not what was found here any more
         if what in ("detections", "edit", "undo", "redo") and self._is_current(key):
             self.refresh()
+        if what in ("position", "order") and self._here not in (None, key):
+            self.show()  # whoever moved the cursor: what is done here is done to the picture under it
         self._changed()
 
     def _on_split(self, change: Any) -> None:
@@ -183,6 +190,7 @@ class Desk(Showing):
             self.refresh(before=True)
             self._prepare()
             return
+        self.wake()  # first: where another file has taken its place, what is asked for is meant for the one before
         if content.get("turn") != self.view.turn and not (do == "act" and content.get("name") in ANY_PICTURE):
             if do != "look":
                 self.say("Not done: it was meant for the picture before.")
@@ -210,14 +218,12 @@ class Desk(Showing):
 
     def _go(self, step: int) -> bool:
         self._step = step
+        self.say("")
         moved = self.session.next(self.only) if step > 0 else self.session.previous(self.only)
         if moved is None:
             end = "last" if step > 0 else "first"
             self.say(f"This is the {end} picture{'' if self.only is None else ' of those that are listed'}.")
-            return False
-        self.say("")
-        self.show()
-        return True
+        return moved is not None
 
     def next(self) -> None:
         """Go to the next picture."""
@@ -228,9 +234,10 @@ class Desk(Showing):
         self._go(-1)
 
     def go(self, key: str) -> None:
-        """Go to a picture that was chosen."""
-        self.session.go(key)
+        """Go to a picture that was chosen; one that could not be read is tried again."""
         self.say("")
+        self._here = None  # shown below, once
+        self.session.go(key)
         self.show()
 
     # -- deciding --------------------------------------------------------------------------------------------------

@@ -20,7 +20,11 @@ class Edits:
 
     session: AuditSession
     view: View
-    shown: Seen | None
+
+    @property
+    def shown(self) -> Seen | None:
+        """What is seen of it; None while there is nothing to see."""
+        raise NotImplementedError
 
     @property
     def item(self) -> Item | None:

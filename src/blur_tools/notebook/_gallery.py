@@ -18,7 +18,7 @@ from blur_tools.notebook._lane import Lane
 from blur_tools.notebook._preview import Preview
 from blur_tools.notebook._screen import jpeg
 from blur_tools.notebook._showing import reason_of
-from blur_tools.notebook._view import View, close_all
+from blur_tools.notebook._view import BOX, View, close_all
 from blur_tools.orientation import polygon_to_upright, upright_size
 from blur_tools.picture import load_thumbnail
 from blur_tools.settings import BlurSettings
@@ -95,6 +95,7 @@ class Gallery(ipywidgets.VBox):
         self.order.observe(lambda _: self._list(), "value")
         self.back.on_click(lambda _: self.show_all())
         super().__init__([self._bar, self.view])
+        self.add_class(BOX)
         self._list()
 
     @property
@@ -121,11 +122,13 @@ class Gallery(ipywidgets.VBox):
         SettingsError
             The engine cannot be made.
         """
-        self.session.go(key)
         if self._preview is None:
+            self.session.go(key)
             engine, settings = self._asked
             self._preview = Preview(self.session, engine=engine, settings=settings)
         else:
+            self._preview.desk.leave()
+            self.session.go(key)
             self._preview.show(wait=True)
         self.children = (self.back, self._preview)
         self._preview.view.seen = self.view.seen
@@ -187,16 +190,31 @@ class Gallery(ipywidgets.VBox):
     def _send_thumbs(self) -> None:
         items = [self.session[key] for key in self._on_page(self.view.page)]
         keys = [item.key for item in items]
+        unread = {} if self._preview is None else self._preview.desk.unread
+        doubted = {item.key for item in items if item.error and item.error == unread.get(item.key)}
 
-        def work() -> None:
+        def work() -> set[str]:
+            readable = set()
             for facts, data in run_ordered(_thumb, items, available_cores()):
                 if keys != self._on_page(self.view.page):
-                    return  # a person is faster
-                self.view.show("thumb", facts, [data] if data else [])
+                    break  # a person is faster
+                if data and facts["key"] in doubted:
+                    readable.add(facts["key"])  # its cell is made anew
+                else:
+                    self.view.show("thumb", facts, [data] if data and "error" not in facts else [])
+            return readable
 
-        self._lane.start(work, lambda _, error: self._tell(error))
+        self._lane.start(work, self._on_thumbs)
 
-    def _tell(self, error: Exception | None) -> None:
+    def _on_thumbs(self, readable: set[str] | None, error: Exception | None) -> None:
+        """Take back that pictures could not be read where they can be by now."""
+        try:
+            for key in readable or ():
+                self.session.set_error(key, "")
+        except BlurError as refused:
+            error = refused
+        if readable and error is None:
+            self._show(self.view.page)
         if error is not None:
             self.view.status = f"No thumbnails: {reason_of(error)}"
 
@@ -242,14 +260,14 @@ def _cell(item: Item) -> dict[str, Any]:
 
 
 def _thumb(item: Item) -> tuple[dict[str, Any], bytes | None]:
-    """What a browser is told of one picture, and its thumbnail; a broken one says why in its place."""
+    """What a browser is told of one picture, and its thumbnail where it is readable; of a broken one, why."""
     try:
         small = load_thumbnail(item.source, THUMB_SIDE)
         data = jpeg(small.image, THUMB_LIMIT)
     except Exception as error:
         return {"key": item.key, "error": item.error or reason_of(error)}, None
     if item.error:
-        return {"key": item.key, "error": item.error}, None
+        return {"key": item.key, "error": item.error}, data
     outlines = [polygon_to_upright(one.polygon, small.size, small.orientation) for one in item.detections]
     marks = [
         {"kind": one.kind, "keep": one.keep, "polygon": [[round(x, 1), round(y, 1)] for x, y in outline]}

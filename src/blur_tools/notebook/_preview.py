@@ -20,6 +20,7 @@ from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice, shown_address
 from blur_tools.notebook._form import SettingsForm
 from blur_tools.notebook._still import Answered
+from blur_tools.notebook._view import BOX
 from blur_tools.picture import FORMATS
 from blur_tools.pipeline import redact
 from blur_tools.result import BlurResult
@@ -114,6 +115,7 @@ class Preview(ipywidgets.VBox):
         super().__init__(
             [ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "width": "100%", "grid_gap": "0 14px"})]
         )
+        self.add_class(BOX)
         self.show(wait=True)
 
     # -- what a program asks for -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from blur_tools.notebook._desk import Desk, close_parts
 from blur_tools.notebook._edits import counted
 from blur_tools.notebook._engines import EngineChoice
 from blur_tools.notebook._showing import ALL_BEFORE
+from blur_tools.notebook._view import BOX
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
 __all__ = ["Review", "open_review"]
@@ -48,12 +49,17 @@ class Review(ipywidgets.VBox):
         self.session = session
         # first, since it can fail, and then no widget is left behind
         self.engines = EngineChoice(engine, lambda: None)
-        if not session.reviewer:
-            session.reviewer = _account()
         style, layout = {"description_width": "initial"}, {"width": "auto"}
         self.reviewer = ipywidgets.Text(
-            value=session.reviewer, description="reviewer", continuous_update=False, style=style, layout=layout
+            value=session.reviewer,
+            # the account's name belongs into the journal, and not into the state that a notebook keeps
+            placeholder="your account's name",
+            description="reviewer",
+            continuous_update=False,
+            style=style,
+            layout=layout,
         )
+        session.reviewer = session.reviewer or _account()
         orders = ["as it is", *ORDER_NAMES]
         self.order = ipywidgets.Dropdown(options=orders, description="order", style=style, layout=layout)
         self.listing = ipywidgets.Dropdown(options=list(FILTERS), description="show", style=style, layout=layout)
@@ -61,7 +67,7 @@ class Review(ipywidgets.VBox):
             value=True, description="find plates and faces on the way", indent=False, layout=layout
         )
         self.progress = ipywidgets.IntProgress(min=0, max=max(1, len(session)), layout={"width": "100%"})
-        self.counts, self.about = ipywidgets.HTML(), ipywidgets.HTML()
+        self.counts, self.about, self.sample = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.desk = Desk(
             session,
             self.engines.engine,
@@ -76,8 +82,10 @@ class Review(ipywidgets.VBox):
         wrap = {"flex_flow": "row wrap", "grid_gap": "0 14px"}
         top = ipywidgets.HBox([self.reviewer, self.order, self.listing], layout=wrap)
         asked = ipywidgets.HBox([self.search, self.engines], layout=wrap)
-        super().__init__([top, asked, self.progress, self.counts, self.view, self.about])
-        self.reviewer.observe(lambda change: setattr(session, "reviewer", change["new"]), "value")
+        told = [self.counts] if self.desk.sample is None else [self.counts, self.sample]
+        super().__init__([top, asked, self.progress, *told, self.view, self.about])
+        self.add_class(BOX)
+        self.reviewer.observe(self._on_reviewer, "value")
         self.order.observe(self._on_order, "value")
         self.listing.observe(self._on_listing, "value")
         self.search.observe(self._on_search, "value")
@@ -88,6 +96,9 @@ class Review(ipywidgets.VBox):
         """Take the widgets away; the session stays open."""
         close_parts(self)
         super().close()
+
+    def _on_reviewer(self, change: Any) -> None:
+        self.session.reviewer = change["new"].strip() or _account()
 
     def _on_order(self, change: Any) -> None:
         order = ORDER_NAMES.get(change["new"])
@@ -129,6 +140,8 @@ class Review(ipywidgets.VBox):
         words += [f"{UNSHOWN} {unseen} not readable"] if unseen else []
         self.counts.value = f'<div role="status">{escape("   ·   ".join(words))}</div>'
         self.about.value = f"<div>{escape(self._about())}</div>"
+        if self.desk.sample is not None:
+            self.sample.value = f"<div>{escape(self.desk.sample.text(self.desk.settings))}</div>"
 
     def _about(self) -> str:
         item = self.session.current

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from blur_tools.audit._files import FileMark
 from blur_tools.audit._items import FINISHED
 from blur_tools.audit._seen import Seen, is_searched
 from blur_tools.audit.session import Decision, Item
@@ -29,6 +31,12 @@ ALL_BEFORE, ALL_AFTER = 100.0, 0.0
 SETTLES = 0.25
 """Seconds after the last change until the picture that a notebook keeps is made anew."""
 
+AWAKE = 3
+"""Views that hold pixels at once: a cell that is run again makes one more, and ipywidgets keeps each until `close`."""
+
+_awake: list[weakref.ref[Showing]] = []
+"""Those that hold pixels, the last one last."""
+
 
 class Showing(Edits):
     """What is seen of the picture under the cursor.
@@ -39,6 +47,8 @@ class Showing(Edits):
         Next and Back skip all others.
     answers : dict of str to Answered
         What engines said here, and to which settings, by the picture's key; gone once the detections are others'.
+    unread : dict of str to str
+        Pictures that could not be read here, and why.
     result : BlurResult or None
         What became of the picture elsewhere.
     """
@@ -53,7 +63,11 @@ class Showing(Edits):
         """Nothing is shown yet; `compares` is whether there is a side after."""
         self.only: Collection[Decision] | None = None
         self.answers: dict[str, Answered] = {}
-        self.shown: Seen | None = None
+        self.unread: dict[str, str] = {}
+        self._shown: Seen | None = None
+        self._rests = False
+        self._file: FileMark | None = None
+        self._here: str | None = None
         self._compares = compares
         self._loading = Lane()
         self._ready: dict[str, Seen] = {}
@@ -66,10 +80,18 @@ class Showing(Edits):
         self._number = 0
         self._step = 1
 
+    @property
+    def shown(self) -> Seen | None:
+        """What is seen; read again where its pixels had to go. None while there is nothing to see."""
+        self.wake()
+        return self._shown
+
     def show(self, *, wait: bool = False) -> None:
         """Show the picture under the cursor; `wait` until it is there, and searched."""
         item = self.item
-        self.shown, self._redaction, self._still, self._box = None, None, None, None
+        self._here = None if item is None else item.key
+        self._rests = False
+        self._shown, self._redaction, self._still, self._box = None, None, None, None
         with self.view.hold_sync():
             self.view.turn += 1
             self.view.drawing, self.view.selected, self.view.marks, self.view.sides = "", [], [], []
@@ -90,10 +112,52 @@ class Showing(Edits):
 
     def leave(self) -> None:
         """Forget the pixels, since nobody looks; `show` begins anew."""
-        self.shown, self._redaction, self._still, self._ready = None, None, None, {}
-        self._loading.forget()
+        self._forget()
+        self._rests, self._here = False, None
+        self.view.still = b""  # it would not follow what is marked meanwhile
         if self._soon is not None:
             self._soon.cancel()
+
+    def rest(self) -> None:
+        """Let go of the pixels, since others need the memory; whoever asks for them has them read again."""
+        if self._shown is None:
+            return
+        if self._soon is not None:
+            self._soon.cancel()
+            self._put_still()
+        self._rests, self._file = True, self._shown.file
+        self._forget()
+
+    def wake(self) -> None:
+        """Read the pixels again, if they had to go."""
+        if not self._rests:
+            return
+        self._rests = False
+        item = self.item
+        try:
+            shown = None if item is None else Seen.load(item.source)
+        except PictureError:
+            shown = None  # why, is said when it is shown
+        if item is None or shown is None:
+            self.show()
+        elif self._file is not None and self._file.differs(item.source) is not None:
+            self._ready = {item.key: shown}
+            self.show()  # nobody has seen this one
+        else:
+            self._shown = shown
+            self._stay_awake()
+
+    def _forget(self) -> None:
+        self._shown, self._redaction, self._still, self._ready = None, None, None, {}
+        self._loading.forget()
+
+    def _stay_awake(self) -> None:
+        others = [one for ref in _awake if (one := ref()) is not None and one is not self]
+        kept = others[len(others) - (AWAKE - 1) :] if len(others) >= AWAKE else others
+        _awake[:] = map(weakref.ref, [*kept, self])
+        for one in others:
+            if one not in kept:
+                one.rest()
 
     def _title(self, item: Item) -> str:
         place = f"{self.session.position + 1} of {len(self.session)} · " if len(self.session) > 1 else ""
@@ -102,6 +166,7 @@ class Showing(Edits):
     def _loaded(self, item: Item, shown: Seen | None, error: Exception | None, wait: bool) -> None:
         if shown is None:
             self.safely(lambda: self.session.set_error(item.key, reason_of(error)))
+            self.unread[item.key] = reason_of(error)
             if self._is_current(item.key):
                 self.view.problem = f"{item.key}: {reason_of(error)}"
                 self._changed()
@@ -110,14 +175,16 @@ class Showing(Edits):
             self._put(item.key, shown, wait=wait)
 
     def _put(self, key: str, shown: Seen, *, wait: bool) -> None:
-        self.shown = shown
+        self._shown = shown
         self._ready = {key: shown}
+        self._stay_awake()
         self.safely(lambda: self.session.note_file(key, shown.file))
         self.view.size = (shown.pixels.shape[1], shown.pixels.shape[0])
         self.refresh(before=True)
         item = self.session[key]
         if item.error:
             self.say(item.error)
+            self.safely(lambda: self.session.set_error(key, ""))  # it can be shown by now
         if self.auto and not is_searched(item) and item.decision not in FINISHED:
             self.search(wait=wait)
         self._prepare()

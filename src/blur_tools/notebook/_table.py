@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -69,13 +69,12 @@ def result_table(
     first = frame.head(rows)
     cells = list(zip(cells_of(first["blurred"]), strict=True))
     pictures = list(run_ordered(lambda cell: _picture(cell[0], Path(out), originals), cells, available_cores()))
-    shown = [label for label in SHOWN if label in frame.columns]
+    shown = [known_column(frame, label, "column") for label in SHOWN if label in frame.columns]
+    values = zip(*(cells_of(first[label]) for label in shown), strict=True) if shown else ((),) * len(first)
     head = "".join(f'<th scope="col">{escape(str(label))}</th>' for label in ("", "redacted", str(name), *shown))
     body = "".join(
-        _row(label, picture, cell, [row[label] for label in shown], shown)
-        for label, picture, cell, (_, row) in zip(
-            first.index, pictures, cells_of(first[name]), first[shown].iterrows(), strict=True
-        )
+        _row(label, picture, cell, row, shown)
+        for label, picture, cell, row in zip(first.index, pictures, cells_of(first[name]), values, strict=True)
     )
     caption = _summary(frame, len(first))
     html = f'{STYLE}<table class="bt-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
@@ -94,8 +93,9 @@ def _picture(blurred: Any, out: Path, originals: set[str]) -> str:
     if blurred is None:
         return ""
     parent = os.path.dirname(os.path.abspath(out))
-    base, path = Path(os.path.realpath(out)), os.path.realpath(os.path.join(parent, str(blurred)))
-    if not Path(path).is_relative_to(base) or path in originals:
+    name = local_name(str(blurred))
+    base, path = Path(os.path.realpath(out)), os.path.realpath(os.path.join(parent, name or ""))
+    if name is None or not Path(path).is_relative_to(base) or path in originals:
         return f'<span class="bt-failed">not in {escape(out.name)}</span>'
     try:
         data = small_jpeg(load_source(path, max_bytes=MAX_BYTES).data, SIDE, LIMIT)
@@ -104,9 +104,9 @@ def _picture(blurred: Any, out: Path, originals: set[str]) -> str:
     return f'<img alt="redacted" src="data:image/jpeg;base64,{base64.b64encode(data).decode("ascii")}">'
 
 
-def _row(label: Any, picture: str, cell: Any, values: list[Any], names: list[str]) -> str:
+def _row(label: Any, picture: str, cell: Any, values: Sequence[Any], names: Sequence[Hashable]) -> str:
     place = shown_place(os.fsdecode(cell)) if isinstance(cell, str | os.PathLike) else type(cell).__name__
-    cells = "".join(_cell(name, value) for name, value in zip(names, values, strict=True))
+    cells = "".join(_cell(str(name), value) for name, value in zip(names, values, strict=True))
     return (
         f'<tr><th scope="row">{escape(str(label))}</th><td>{picture}</td>'
         f'<td class="bt-long">{escape("" if cell is None else place)}</td>{cells}</tr>'
@@ -114,7 +114,9 @@ def _row(label: Any, picture: str, cell: Any, values: list[Any], names: list[str
 
 
 def _cell(name: str, value: Any) -> str:
-    text = "" if value is None or value is pd.NA or value != value else str(value)
+    # a column of whole numbers with a gap is one of floats
+    whole = isinstance(value, float) and value.is_integer()
+    text = "" if value is None else str(int(value) if whole else value)
     kind = "bt-number" if name.startswith("n_") else "bt-long"
     if name in ("status", "verdict") and text:
         kind += " bt-ok" if text == "ok" else " bt-failed" if text == "failed" else ""

@@ -14,9 +14,12 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-__all__ = ["View", "close_all"]
+__all__ = ["BOX", "View", "close_all"]
 
 STATIC = Path(__file__).parent / "static"
+
+BOX = "bt-box"
+"""CSS class of a view with its controls: what is typed in it is not for the notebook."""
 
 
 class View(anywidget.AnyWidget):

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = ["APP0", "APP14", "DHT", "EOI", "PROCESSES", "PROGRESSIVE_ARITHMETIC", "PROGRESSIVE_HUFFMAN", "SOS",
-           "Component", "Frame", "HuffmanTable", "JpegError", "NotFollowed", "Scan", "Segment", "read_frame",
-           "segments"]  # fmt: skip
+           "CodedTwice", "Component", "Frame", "HuffmanTable", "JpegError", "NotFollowed", "Scan", "Segment",
+           "check_scans", "read_frame", "segments"]  # fmt: skip
 
 APP0, APP14, DHT, DQT, DRI, DAC, SOS, EOI = 0xE0, 0xEE, 0xC4, 0xDB, 0xDD, 0xCC, 0xDA, 0xD9
 _SOF = {*range(0xC0, 0xD0)} - {DHT, 0xC8, DAC}
@@ -34,6 +34,10 @@ _CHUNK = 1 << 17
 
 class JpegError(ValueError):
     """A JPEG that cannot be handled block by block; the text says why, in words that fit into a warning."""
+
+
+class CodedTwice(JpegError):
+    """A JPEG with scans that code again what others did: whatever these show is seen by nobody."""
 
 
 class NotFollowed(JpegError):
@@ -327,3 +331,22 @@ def _scan(
         (first, last, approximation >> 4, approximation & 15),
         interval,
     )
+
+
+def check_scans(frame: Frame) -> None:
+    """See to it that each bit of each coefficient is in one scan at most (G.1.1.1, as jdphuff.c of libjpeg has it).
+
+    Raises
+    ------
+    CodedTwice
+        Some are in several; decoders go by the last.
+    """
+    progressive = frame.process in (PROGRESSIVE_HUFFMAN, PROGRESSIVE_ARITHMETIC)
+    # the lowest bit that was coded, for each component and coefficient
+    lowest: dict[tuple[int, int], int] = {}
+    for scan in frame.scans:
+        first, last, high, low = scan.spectral if progressive else (0, 0, 0, 0)
+        for place in ((member, k) for member in scan.members for k in range(first, last + 1)):
+            if place in lowest and not (high == lowest[place] and low == high - 1):
+                raise CodedTwice("it has scans that code again what others did")
+            lowest[place] = low

@@ -1,4 +1,7 @@
-"""Proof that a region hides all of what it covers: looked at in tiles, since a part that is left is enough to read."""
+"""Proof that a region hides all of what it covers, and as well as it should.
+
+It is looked at in tiles, since a part that is left is enough to read.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from blur_tools.redaction.effects import STRONG, hide
 from blur_tools.redaction.masks import PixelBox, Region
 from blur_tools.settings import BlurSettings
 
-__all__ = ["bare_part"]
+__all__ = ["bare_part", "weaker_intensity"]
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -83,6 +86,33 @@ def bare_part(before: Picture, after: Picture, region: Region, settings: BlurSet
     return (x + left, y + top, min(x + across, right), min(y + down, bottom))
 
 
+def weaker_intensity(before: Picture, after: Picture, region: Region, settings: BlurSettings) -> int | None:
+    """The intensity below that of the settings by which a region was hidden, as it looks; None if by none of them.
+
+    It must be much nearer to what an effect makes of the original at that intensity than to all that any effect makes
+    of it at the settings' or a higher one.
+    """
+    said, hard = max(1, settings.intensity(region.kind)), np.asarray(region.mask) == 255
+    new = _grey(after.image.crop(region.box))[hard]
+
+    def looks(intensity: int) -> list[Floats]:
+        return [_grey(pixels)[hard] for pixels in _effects(before, region, intensity)]
+
+    strong = looks(said)
+    if hard.sum() < LEAST_PIXELS or min(_distance(new, look) for look in strong) <= SEEN:
+        return None
+    strong += [look for intensity in range(said + 1, 11) for look in looks(intensity)]
+    most = NEARER * min(_distance(new, look) for look in strong)
+    weaker = [
+        (_distance(new, look), intensity)
+        for intensity in range(1, said)
+        for look in looks(intensity)
+        if min(_distance(look, other) for other in strong) > SEEN
+    ]
+    nearest, intensity = min(weaker, default=(np.inf, 0))
+    return intensity if nearest < most else None
+
+
 @dataclass(frozen=True)
 class _Look:
     """Tiles of `side` pixels each way from a pixel of the region on, and which of them look bare."""
@@ -114,11 +144,15 @@ def _is_nearer(box: PixelBox, hard: Bools, old: Floats, new: Floats, hidden: lis
     part = np.s_[top:bottom, left:right]
     chosen = hard[part]
 
-    def distance(one: Floats, other: Floats) -> float:
-        return float(np.sqrt(np.square(one[part] - other[part])[chosen].mean()))
+    new, old = new[part][chosen], old[part][chosen]
+    kept = _distance(new, old)
+    others = (other[part][chosen] for other in hidden)
+    return all(_distance(old, other) > seen and kept < NEARER * _distance(new, other) for other in others)
 
-    kept = distance(new, old)
-    return all(distance(old, other) > seen and kept < NEARER * distance(new, other) for other in hidden)
+
+def _distance(one: Floats, other: Floats) -> float:
+    """In grey levels, on the average."""
+    return float(np.sqrt(np.square(one - other).mean()))
 
 
 def _is_same(old: Floats, new: Floats, hard: Bools) -> Bools:

@@ -10,6 +10,7 @@ from blur_tools.redaction._jpeg_markers import (
     DHT,
     EOI,
     SOS,
+    CodedTwice,
     JpegError,
     NotFollowed,
     Segment,
@@ -237,6 +238,9 @@ def _pixels(found: Findings) -> None:
     try:
         frame = read_frame(data)
         spare = spare_bytes(data, frame)
+    except CodedTwice as error:
+        found.broken("JPEG/pixels", f"a second picture can be there: {error}", 2, len(data))
+        return
     except NotFollowed as error:
         found.add("JPEG/pixels", f"not looked at behind the last code: {error}", 0, len(data), "technical", NOTE)
         return

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from blur_tools.picture import Picture
 from blur_tools.redaction._jpeg_blocks import Bools, patches, touched_units
 from blur_tools.redaction._jpeg_markers import Frame, JpegError, read_frame
-from blur_tools.redaction._scan_inside import bare_part
+from blur_tools.redaction._scan_inside import bare_part, weaker_intensity
 from blur_tools.redaction.jpeg import scan_module
 from blur_tools.redaction.masks import PixelBox, Region
 from blur_tools.settings import BlurSettings
@@ -38,12 +38,15 @@ class Comparison:
         were compared.
     bare : tuple of (int, (left, top, right, bottom))
         Regions, by their position, of which a part still shows the original, with where that is.
+    weaker : tuple of (int, int)
+        Other regions that were hidden by a lower intensity than the settings say, as they look, with it.
     """
 
     basis: str
     changed: int
     largest: int = 0
     bare: tuple[tuple[int, PixelBox], ...] = ()
+    weaker: tuple[tuple[int, int], ...] = ()
 
     @property
     def same(self) -> bool:
@@ -60,12 +63,19 @@ def compare(before: Picture, after: Picture, regions: Sequence[Region], settings
     """
     parts = ((number, bare_part(before, after, region, settings)) for number, region in enumerate(regions))
     bare = tuple((number, part) for number, part in parts if part is not None)
+    shown = {number for number, _ in bare}
+    looks = (
+        (number, weaker_intensity(before, after, region, settings))
+        for number, region in enumerate(regions)
+        if number not in shown
+    )
+    weaker = tuple((number, intensity) for number, intensity in looks if intensity is not None)
     frame: Frame | None = None
     if before.format.name == after.format.name == "JPEG":
         try:
             frame = read_frame(before.source.data)
             changed = _differing_mcus(before.source.data, after.source.data, frame, regions)
-            return Comparison("blocks", changed, bare=bare)
+            return Comparison("blocks", changed, bare=bare, weaker=weaker)
         except JpegError:
             pass
     mask = _hidden(before.size, regions, frame)
@@ -73,7 +83,7 @@ def compare(before: Picture, after: Picture, regions: Sequence[Region], settings
     for difference, hidden in _differences(before, after, mask):
         outside = np.where(hidden, 0, difference)
         changed, largest = changed + int(np.count_nonzero(outside)), max(largest, int(outside.max()))
-    return Comparison("pixels", changed, largest, bare)
+    return Comparison("pixels", changed, largest, bare, weaker)
 
 
 def _differing_mcus(before: bytes, after: bytes, frame: Frame, regions: Sequence[Region]) -> int:

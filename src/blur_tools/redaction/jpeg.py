@@ -27,6 +27,7 @@ from blur_tools.redaction._jpeg_markers import (
     JpegError,
     NotFollowed,
     Segment,
+    check_scans,
     read_frame,
 )
 from blur_tools.redaction.masks import Region
@@ -80,14 +81,17 @@ def scan_module(frame: Frame, hiding: bool) -> ModuleType:
     ------
     NotFollowed
         It cannot follow these, or numba is missing or does not work.
+    JpegError
+        They do not go together.
     """
+    check_scans(frame)
     sequential = frame.process in (0xC0, 0xC1)
     if not (sequential or (frame.process == PROGRESSIVE_HUFFMAN and not hiding)) or frame.precision != 8:
         raise NotFollowed(f"it is {PROCESSES.get(frame.process, 'differential')}")
     if sequential:
         members = sorted(index for scan in frame.scans for index in scan.members)
         if members != list(range(len(frame.components))):
-            raise JpegError("a component is in no scan or in several")
+            raise JpegError("a component is in no scan")
         if any(scan.spectral != (0, 63, 0, 0) for scan in frame.scans):
             raise JpegError("a scan of a part of the coefficients")
     try:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
 
-from blur_tools.detections import Detection, Point, Polygon, box_polygon
+from blur_tools.detections import Box, Detection, Point, Polygon, box_polygon
 from blur_tools.outlines import hull
 from blur_tools.settings import BlurSettings
 
@@ -81,23 +81,12 @@ def _region(detection: Detection, settings: BlurSettings, size: tuple[int, int])
     height = _height(detection)
     # a soft edge wider than the picture cannot be told from one as wide
     soft = min(settings.feather * height, max(size))
-    outline = _widened((*corners, *_own(detection)), SPARE, round_shape)
-    box = _touched(outline, 2 * soft, size)
+    outline: _Outline = _Ellipse(corners) if round_shape else _Convex((*corners, *_own(detection)))
+    box = _touched(outline.box, SPARE + 2 * soft, size)
     if box is None:
         return None
-    mask = _mask(outline, box, round_shape, soft)
+    mask = _mask(outline, box, soft)
     return Region(detection.kind, box, mask, corners, height)
-
-
-def _widened(points: Iterable[Point], by: float, round_shape: bool) -> tuple[Point, ...]:
-    """An outline `by` pixels further out: a convex one, or the box of an ellipse."""
-    if not round_shape:
-        points = hull(points)  # the fewer
-    moved = [(x + dx, y + dy) for x, y in points for dx in (-by, by) for dy in (-by, by)]
-    if not round_shape:
-        return hull(moved)
-    xs, ys = zip(*moved, strict=True)
-    return box_polygon(min(xs), min(ys), max(xs), max(ys))
 
 
 def _own(detection: Detection) -> tuple[Point, ...]:
@@ -124,28 +113,27 @@ def _height(detection: Detection) -> float:
     return (math.dist(corners[0], corners[3]) + math.dist(corners[1], corners[2])) / 2
 
 
-def _touched(outline: Iterable[Point], reach: float, size: tuple[int, int]) -> PixelBox | None:
-    """The pixels within `reach` of an outline's box, inside the picture; None if there are none."""
-    xs, ys = zip(*outline, strict=True)
-    left, top = max(0, math.floor(min(xs) - reach)), max(0, math.floor(min(ys) - reach))
+def _touched(box: Box, reach: float, size: tuple[int, int]) -> PixelBox | None:
+    """The pixels within `reach` of a box, inside the picture; None if there are none."""
+    left, top = max(0, math.floor(box[0] - reach)), max(0, math.floor(box[1] - reach))
     # a point on the border between two pixels touches both
-    right, bottom = min(size[0], math.floor(max(xs) + reach) + 1), min(size[1], math.floor(max(ys) + reach) + 1)
+    right, bottom = min(size[0], math.floor(box[2] + reach) + 1), min(size[1], math.floor(box[3] + reach) + 1)
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def _mask(outline: tuple[Point, ...], box: PixelBox, round_shape: bool, soft: float) -> Image.Image:
-    hard = _filled(outline, box, round_shape)
+def _mask(outline: _Outline, box: PixelBox, soft: float) -> Image.Image:
+    hard = _filled(outline, SPARE, box)
     if soft < 0.5:
         return hard
     # blurring an outline that was moved outwards leaves the inside whole; `lighter` makes sure of it
-    wide = _filled(_widened(outline, soft, round_shape), box, round_shape)
+    wide = _filled(outline, SPARE + soft, box)
     return ImageChops.lighter(hard, wide.filter(ImageFilter.GaussianBlur(soft / 2)))
 
 
-def _filled(outline: tuple[Point, ...], box: PixelBox, round_shape: bool) -> Image.Image:
+def _filled(outline: _Outline, by: float, box: PixelBox) -> Image.Image:
+    """What an outline that is `by` pixels further out touches."""
     left, top, right, bottom = box
-    rows = np.arange(top, bottom, dtype=np.float64)
-    low, high = _ellipse_runs(outline, rows) if round_shape else _hull_runs(outline, rows)
+    low, high = outline.runs(np.arange(top, bottom, dtype=np.float64), by)
     # of each row the first pixel and the one behind the last; a row that the outline misses has none
     small = np.min_scalar_type(right - left)  # compared in a fraction of the time that other numbers take
     first = (np.clip(np.floor(low), left, right) - left).astype(small)
@@ -156,30 +144,62 @@ def _filled(outline: tuple[Point, ...], box: PixelBox, round_shape: bool) -> Ima
     return Image.fromarray(inside.view(np.uint8) * np.uint8(HIDDEN))
 
 
-def _hull_runs(outline: tuple[Point, ...], rows: Floats) -> tuple[Floats, Floats]:
-    """Leftmost and rightmost x of a convex outline within each row of pixels ``[y, y + 1]``; inf, -inf for none."""
-    # all edges at once, each from its upper end to its lower one
-    edges = np.array([sorted(edge, key=_height_of) for edge in zip(outline, (*outline[1:], outline[0]), strict=True)])
-    (x0, y0), (x1, y1) = edges.transpose(1, 2, 0)[..., None]
-    level = y0 == y1
-    slope = (x1 - x0) / np.where(level, np.inf, y1 - y0)
-    # where an edge enters the row and leaves it, or the ends of one that lies in it
-    enters = x0 + (np.maximum(rows, y0) - y0) * slope
-    leaves = np.where(level, x1, x0 + (np.minimum(rows + 1, y1) - y0) * slope)
-    meets = (rows <= y1) & (rows + 1 >= y0)
-    low = np.where(meets, np.minimum(enters, leaves), np.inf).min(axis=0)
-    return low, np.where(meets, np.maximum(enters, leaves), -np.inf).max(axis=0)
+class _Outline(Protocol):
+    """A shape that each row of pixels meets in one run.
+
+    Attributes
+    ----------
+    box : (xmin, ymin, xmax, ymax)
+        Around it.
+    """
+
+    box: Box
+
+    def runs(self, rows: Floats, by: float) -> tuple[Floats, Floats]:
+        """Its leftmost and rightmost x in each row of pixels ``[y, y + 1]``; inf, -inf for none.
+
+        It is `by` pixels larger than it is, to every side.
+        """
 
 
-def _height_of(point: Point) -> float:
-    return point[1]
+class _Convex:
+    """The convex hull of points, as its left and its right side, each from the top down."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        # turned over, so that the hull begins at its top; sides that are level but for a last bit have no slope
+        corners = hull((round(y, 6), x) for x, y in points)
+        lowest = corners.index(max(corners))
+        left, right = corners[: lowest + 1], (corners[0], *corners[:lowest:-1], corners[lowest])
+        # a level side above or below belongs to one of them alone
+        left = left[:-1] if left[-2:-1] and left[-2][0] == left[-1][0] else left
+        right = right[1:] if right[0][0] == right[1][0] else right
+        (self._left_y, self._left_x), (self._right_y, self._right_x) = zip(*left, strict=True), zip(*right, strict=True)
+        self.box = min(self._left_x), corners[0][0], max(self._right_x), corners[lowest][0]
+
+    def runs(self, rows: Floats, by: float) -> tuple[Floats, Floats]:
+        """See `_Outline`; a square of `by` to each side, moved along the outline, makes it larger."""
+        top, bottom = rows - by, rows + (1 + by)
+        # each side is furthest out at one of its corners, and comes in from there
+        leftmost = self._left_y[self._left_x.index(self.box[0])]
+        rightmost = self._right_y[self._right_x.index(self.box[2])]
+        low = np.interp(np.clip(leftmost, top, bottom), self._left_y, self._left_x) - by
+        high = np.interp(np.clip(rightmost, top, bottom), self._right_y, self._right_x) + by
+        missed = (bottom < self.box[1]) | (top > self.box[3])
+        low[missed], high[missed] = np.inf, -np.inf
+        return low, high
 
 
-def _ellipse_runs(corners: tuple[Point, ...], rows: Floats) -> tuple[Floats, Floats]:
-    """The same for the ellipse in an upright box: it is widest where a row comes nearest to its centre."""
-    (left, top), (right, bottom) = corners[0], corners[2]
-    center_x, center_y = (left + right) / 2, (top + bottom) / 2
-    half_width, half_height = max((right - left) / 2, 0.5), max((bottom - top) / 2, 0.5)
-    away = np.maximum(0, np.maximum(rows - center_y, center_y - rows - 1)) / half_height
-    half = half_width * np.sqrt(np.clip(1 - away**2, 0, None))
-    return np.where(away <= 1, center_x - half, np.inf), np.where(away <= 1, center_x + half, -np.inf)
+class _Ellipse:
+    """The ellipse in an upright rectangle."""
+
+    def __init__(self, corners: Polygon) -> None:
+        self.box = (*corners[0], *corners[2])
+
+    def runs(self, rows: Floats, by: float) -> tuple[Floats, Floats]:
+        """See `_Outline`; it is widest where a row comes nearest to its centre."""
+        left, top, right, bottom = self.box
+        center_x, center_y = (left + right) / 2, (top + bottom) / 2
+        half_width, half_height = max((right - left) / 2 + by, 0.5), max((bottom - top) / 2 + by, 0.5)
+        away = np.maximum(0, np.maximum(rows - center_y, center_y - rows - 1)) / half_height
+        half = half_width * np.sqrt(np.clip(1 - away**2, 0, None))
+        return np.where(away <= 1, center_x - half, np.inf), np.where(away <= 1, center_x + half, -np.inf)

@@ -87,6 +87,27 @@ function initialize({ model }) {
   return () => early.delete(model.get("number"));
 }
 
+// Letters that a notebook would take for its own (to insert or cut a cell) stay here while the focus is in what is ours,
+// the controls beside a view included.
+const OURS = ".bt-root, .bt-box";
+const SILENT = "data-lm-suppress-shortcuts"; // Jupyter reads it of what has the focus, in the document's capture phase
+
+function keepKeys() {
+  const decide = (event) => {
+    const place = event.target.closest?.(OURS);
+    if (!place) return;
+    // Ctrl+S saves the notebook
+    for (const element of [event.target, place]) element.toggleAttribute(SILENT, !((event.ctrlKey || event.metaKey) && event.key === "s"));
+    if (place.dataset.keys) return;
+    place.dataset.keys = "kept";
+    place.addEventListener("keydown", stop);
+  };
+  // VS Code hears what comes out of an output; what has Ctrl, and Tab, is left to it
+  const stop = (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey && event.key !== "Tab") event.stopPropagation(); };
+  window.addEventListener("keydown", decide, true);
+  return () => window.removeEventListener("keydown", decide, true);
+}
+
 // focus what was asked for; a view is drawn before it is part of the page
 function focusSoon(element, tries = 60) {
   if (element.isConnected) element.focus({ preventScroll: true });
@@ -128,7 +149,7 @@ function picture({ model, el }) {
   const tools = make("div", { class: "bt-tools", role: "toolbar", "aria-label": "What can be done" });
   const title = make("div", { class: "bt-title" });
   const status = make("div", { class: "bt-status", role: "status", "aria-live": "polite" });
-  const root = make("div", { class: "bt-root", tabindex: 0, role: "group", "data-lm-suppress-shortcuts": "true" },
+  const root = make("div", { class: "bt-root", tabindex: 0, role: "group", [SILENT]: "" },
     title, stage, make("div", { class: "bt-under" }, range, zoom), tools, status);
   el.append(root);
 
@@ -166,7 +187,8 @@ function picture({ model, el }) {
   function showSize() {
     const [width, height] = get("size");
     stage.style.aspectRatio = `${width || 3} / ${height || 2}`;
-    stage.style.maxWidth = width && height ? `calc(72vh * ${width / height})` : "";
+    // in VS Code the height of the view is that of the whole notebook
+    stage.style.maxWidth = `calc(min(72vh, 800px) * ${(width || 3) / (height || 2)})`;
     box = whole();
     drawMarks();
   }
@@ -437,6 +459,7 @@ function picture({ model, el }) {
 
   const hold = (on) => root.classList.toggle("bt-hold", on);
   root.addEventListener("keydown", down);
+  const freeKeys = keepKeys();
   root.addEventListener("keyup", (event) => { if (ARROWS[event.key]) settle(); });
   root.addEventListener("focusout", (event) => { if (!root.contains(event.relatedTarget)) settle(); });
   root.addEventListener("keyup", (event) => { if (get("tools").some((tool) => tool.hold && tool.key === pressed(event))) hold(false); });
@@ -490,10 +513,10 @@ function picture({ model, el }) {
   listen.on("change:still", showStill);
   showStill();
   if (kept?.words) take(kept.words);
-  if (kept?.picture) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
+  if (kept?.pictures.before) take({ ...kept.picture, sides: Object.keys(kept.pictures) }, Object.values(kept.pictures));
   else send({ do: "ready" });
   if (kept?.focus) takeFocus();
-  return () => { listen.end(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
+  return () => { listen.end(); freeKeys(); cancelAnimationFrame(asked); resized.disconnect(); [before, after].forEach(drop); };
 }
 
 // ---- a page of thumbnails -------------------------------------------------------------------------------------------
@@ -511,7 +534,7 @@ function gallery({ model, el }) {
   const back = make("button", { type: "button", text: "‹ Back", title: "Page before (Page up)", "aria-keyshortcuts": "PageUp", class: "bt-page-back", onclick: () => turn(-1) });
   const next = make("button", { type: "button", text: "Next ›", title: "Next page (Page down)", "aria-keyshortcuts": "PageDown", class: "bt-page-next", onclick: () => turn(1) });
   const pages = make("nav", { class: "bt-pages", "aria-label": "Pages" }, back, number, next);
-  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures", "data-lm-suppress-shortcuts": "true" }, status, grid, pages);
+  const root = make("div", { class: "bt-root bt-gallery", role: "group", "aria-label": "Pictures", [SILENT]: "" }, status, grid, pages);
   el.append(root);
 
   function cell(facts) {
@@ -531,7 +554,8 @@ function gallery({ model, el }) {
     if (key !== null) (find(key) || grid.querySelector("button"))?.focus();
     const kept = Object.values(early.get(model.get("number"))?.thumbs ?? {});
     kept.forEach(([message, buffers]) => showThumb(message, buffers));
-    if (!kept.length) model.send({ do: "thumbs" });
+    // what came before our code was loaded is lost, and that can be some of them
+    if (kept.length < get("cells").length) model.send({ do: "thumbs" });
   }
 
   const find = (key) => [...grid.querySelectorAll("button")].find((button) => button.dataset.key === key);
@@ -574,6 +598,8 @@ function gallery({ model, el }) {
     event.stopPropagation();
   });
 
+  const freeKeys = keepKeys();
+
   function takeFocus(message) {
     delete early.get(model.get("number"))?.focus;
     const cell = find(message.key) || grid.querySelector("button");
@@ -590,7 +616,7 @@ function gallery({ model, el }) {
   showCells(); showPages(); showStatus();
   const wanted = early.get(model.get("number"))?.focus;
   if (wanted) takeFocus(wanted);
-  return () => { listen.end(); grid.querySelectorAll("img").forEach(drop); };
+  return () => { listen.end(); freeKeys(); grid.querySelectorAll("img").forEach(drop); };
 }
 
 function render(context) {
