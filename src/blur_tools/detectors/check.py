@@ -20,7 +20,7 @@ from blur_tools.picture import Picture
 
 __all__ = ["NETWORK", "checked"]
 
-NETWORK = Network("plate-check-1.onnx", "0000000000000000000000000000000000000000000000000000000000000000")
+NETWORK = Network("plate-check-1.onnx", "c324573aa7a47d5158cae0c824b617c176ef0a2296c28bf70db6728e420be9a9")
 
 HEIGHT, WIDTH = 72, 112
 """Size in pixels of what the network sees."""

@@ -15,7 +15,7 @@ from blur_tools.picture import Picture
 
 __all__ = ["NETWORK", "PADDING", "decode", "find_plates"]
 
-NETWORK = Network("plate-quad-0.onnx", "bdd5a83edcc73802cf39202a41ea7605fe2881d0ef59c9c9a4781fadf78e1271")
+NETWORK = Network("plate-quad-1.onnx", "49c15a0987359cafad2de9a6d84bc22d0bea1f27614b32aa8f91a3f5a7412827")
 
 SMALL_SIDE, LARGE_SIDES, THOROUGH_SIDES = 640, (480, 960), (480, 800, 1280)
 """Longest sides in pixels at which the network sees a picture: those of `LARGE_SIDES` where it has that many."""
