@@ -67,7 +67,7 @@ class Review(ipywidgets.VBox):
             value=True, description="find plates and faces on the way", indent=False, layout=layout
         )
         self.progress = ipywidgets.IntProgress(min=0, max=max(1, len(session)), layout={"width": "100%"})
-        self.counts, self.about, self.sample = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.counts, self.about = ipywidgets.HTML(), ipywidgets.HTML()
         self.desk = Desk(
             session,
             self.engines.engine,
@@ -82,7 +82,8 @@ class Review(ipywidgets.VBox):
         wrap = {"flex_flow": "row wrap", "grid_gap": "0 14px"}
         top = ipywidgets.HBox([self.reviewer, self.order, self.listing], layout=wrap)
         asked = ipywidgets.HBox([self.search, self.engines], layout=wrap)
-        told = [self.counts] if self.desk.sample is None else [self.counts, self.sample]
+        self.sample = None if self.desk.sample is None else ipywidgets.HTML()
+        told = [self.counts] if self.sample is None else [self.counts, self.sample]
         super().__init__([top, asked, self.progress, *told, self.view, self.about])
         self.add_class(BOX)
         self.reviewer.observe(self._on_reviewer, "value")
@@ -140,7 +141,7 @@ class Review(ipywidgets.VBox):
         words += [f"{UNSHOWN} {unseen} not readable"] if unseen else []
         self.counts.value = f'<div role="status">{escape("   ·   ".join(words))}</div>'
         self.about.value = f"<div>{escape(self._about())}</div>"
-        if self.desk.sample is not None:
+        if self.desk.sample is not None and self.sample is not None:
             self.sample.value = f"<div>{escape(self.desk.sample.text(self.desk.settings))}</div>"
 
     def _about(self) -> str:
