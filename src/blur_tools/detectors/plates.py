@@ -8,12 +8,13 @@ from typing import cast
 import numpy as np
 
 from blur_tools.detections import Box, Polygon
+from blur_tools.detectors import check
 from blur_tools.detectors._network import Floats, Network, planes
 from blur_tools.detectors.check import checked
 from blur_tools.detectors.tiles import Candidate, distinct, merge
 from blur_tools.picture import Picture
 
-__all__ = ["NETWORK", "PADDING", "decode", "find_plates"]
+__all__ = ["NETWORK", "PADDING", "decode", "find_plates", "version"]
 
 NETWORK = Network("plate-quad-1.onnx", "49c15a0987359cafad2de9a6d84bc22d0bea1f27614b32aa8f91a3f5a7412827")
 
@@ -36,6 +37,11 @@ LOOKS = 2
 
 MOST_LOOKED_AT = 40
 """Finds of one search that are checked, the best ones."""
+
+
+def version() -> str:
+    """Name of the finding network, and the first digits of both networks' hashes: an answer depends on both."""
+    return f"{NETWORK.version}+{check.NETWORK.sha256[:8]}"
 
 
 def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = False) -> list[Candidate]:

@@ -54,8 +54,8 @@ class LocalEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """The two networks' weights; Snapshot's own version is not known."""
-        found_by = "snapshot" if self.snapshot else plates.NETWORK.version
+        """The networks' weights; Snapshot's own version is not known."""
+        found_by = "snapshot" if self.snapshot else plates.version()
         return {"plates": found_by, "faces": faces.NETWORK.version}
 
     @property
