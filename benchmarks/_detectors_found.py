@@ -31,6 +31,8 @@ class Detector:
         What its findings depend on, beside the picture: they are computed again when any of it changes.
     threshold : float
         What it is used with.
+    swept : bool
+        Whether it is followed over all thresholds; one that takes seconds a picture is seen at its own alone.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Detector:
     make: Callable[[], Finder]
     code: tuple[Path, ...]
     threshold: float
+    swept: bool = True
 
 
 def engine_with(**settings: Any) -> Finder:
@@ -100,4 +103,4 @@ DETECTORS = [
 ]
 if "thorough" in {parameter.name for parameter in BlurSettings.parameters()}:
     own = _own(thorough=True)
-    DETECTORS.insert(3, Detector("thorough", THOROUGH, lambda: engine_with(thorough=True), ENGINE_CODE, own))
+    DETECTORS.insert(3, Detector("thorough", THOROUGH, lambda: engine_with(thorough=True), ENGINE_CODE, own, False))

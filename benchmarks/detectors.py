@@ -81,7 +81,8 @@ def found_by(detector: Detector, find: Finder, picture: Picture) -> tuple[Step, 
 
     def steps() -> tuple[Step, ...]:
         with remembered():
-            return sweep(partial(find, picture), sorted({*THRESHOLDS, detector.threshold}))
+            others = THRESHOLDS if detector.swept else ()
+            return sweep(partial(find, picture), sorted({*others, detector.threshold}))
 
     return kept(OUT / "found" / detector.key, detector.code, picture, steps)
 
