@@ -35,6 +35,10 @@ SAME_FIND_IOU = 0.6
 LOOKS = 2
 """How often a find is checked: the second look begins with the corners of the first."""
 
+CAUTION = 1.25
+"""Power of what both networks say together that is the score: 0.25, the customary threshold, is then 0.33 of it. On the
+training pictures kept out, that costs one plate in a hundred against 0.2 and saves four in ten false alarms."""
+
 MOST_LOOKED_AT = 40
 """Finds of one search that are checked, the best ones."""
 
@@ -69,15 +73,16 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
         sides = tuple(side for side in THOROUGH_SIDES if side <= MOST_ENLARGED * longest) or (longest,)
     else:
         sides = LARGE_SIDES if longest >= max(LARGE_SIDES) else (min(SMALL_SIDE, longest),)
-    found = distinct([find for side in sides for find in _search(picture, part, side, threshold)], SAME_FIND_IOU)
-    return merge(confirmed(picture, found[:MOST_LOOKED_AT], threshold), SAME_PLATE_IOU, hold=True)
+    lowest = threshold ** (1 / CAUTION)
+    found = distinct([find for side in sides for find in _search(picture, part, side, lowest)], SAME_FIND_IOU)
+    return merge(confirmed(picture, found[:MOST_LOOKED_AT], lowest), SAME_PLATE_IOU, hold=True)
 
 
-def confirmed(picture: Picture, finds: list[Candidate], threshold: float) -> list[Candidate]:
-    """Those finds that keep at least this score when they are looked at twice, with the corners of the second look."""
+def confirmed(picture: Picture, finds: list[Candidate], lowest: float) -> list[Candidate]:
+    """Those finds of which both networks say at least `lowest` together, with the corners of the last look."""
     for _ in range(LOOKS):
-        finds = [find for find in checked(picture, finds) if find.rank >= threshold]
-    return finds
+        finds = [find for find in checked(picture, finds) if find.rank >= lowest]
+    return [Candidate(find.polygon, find.rank**CAUTION) for find in finds]
 
 
 def _search(picture: Picture, part: Box, side: float, threshold: float) -> list[Candidate]:
