@@ -28,6 +28,7 @@ check: test lint types
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/rivals.py
+	$(BIN)/python benchmarks/detectors.py
 	$(BIN)/python benchmarks/picture.py
 	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/redact.py

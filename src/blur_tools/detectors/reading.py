@@ -31,7 +31,7 @@ from blur_tools.errors import ExtraMissingError, ModelError
 from blur_tools.orientation import polygon_to_upright
 from blur_tools.picture import Picture
 
-__all__ = ["Reading", "read_plate"]
+__all__ = ["Line", "Reading", "can_read", "lines_of", "read_plate"]
 
 STRIP_HEIGHT = 96
 """Height in pixels of the flattened plate: lines are found at this size, and two of them still are 40 pixels high."""
@@ -85,8 +85,8 @@ _Char = tuple[str, float]
 _Matrix = npt.NDArray[np.float64]
 
 
-class _Line(NamedTuple):
-    """A line of text: its middle and size in pixels of the strip, and the rows it goes down for each column."""
+class Line(NamedTuple):
+    """A line of text: its middle and size in pixels of what shows it, and the rows it goes down for each column."""
 
     x: float
     y: float
@@ -111,6 +111,16 @@ class Reading:
 
     text: str
     score: float
+
+
+def can_read() -> bool:
+    """Whether what reads plates is installed."""
+    try:
+        _FINDER.start()
+        _READER.start()
+    except ExtraMissingError:
+        return False
+    return True
 
 
 def read_plate(picture: Picture, polygon: Polygon) -> Reading | None:
@@ -256,7 +266,7 @@ def _read(picture: Picture, corners: _Matrix) -> list[_Char]:
     if width < ONE_LINE * height or (found and min(certainty for _, certainty in found) >= SURE):
         return found
     within_x, within_y = (1 - 2 * WHOLE_X) / (1 + 2 * MARGIN_X), (1 - 2 * WHOLE_Y) / (1 + 2 * MARGIN_Y)
-    middle = _Line(strip.width / 2, strip.height / 2, within_x * strip.width, within_y * strip.height, 0.0)
+    middle = Line(strip.width / 2, strip.height / 2, within_x * strip.width, within_y * strip.height, 0.0)
     whole = _characters(strip, middle)
     return max(found, whole, key=_evidence)
 
@@ -266,11 +276,23 @@ def _evidence(text: list[_Char]) -> float:
     return sum(certainty - 0.5 for _, certainty in text)
 
 
-def _lines(strip: Image.Image) -> list[_Line]:
+def _lines(strip: Image.Image) -> list[Line]:
     """Lines of text, from top to bottom and left to right, without small print."""
+    lines = lines_of(strip)
+    return _in_order([line for line in lines if line.height >= SMALL_PRINT * max(other.height for other in lines)])
+
+
+def lines_of(image: Image.Image) -> list[Line]:
+    """Lines of text in an RGB picture whose sides are multiples of 32, in its pixels.
+
+    Raises
+    ------
+    ExtraMissingError
+        rapidocr is not installed, or not in a version that carries the networks.
+    """
     from scipy import ndimage
 
-    marks = _FINDER.run(_normal(strip))[0][0, 0]
+    marks = _FINDER.run(_normal(image))[0][0, 0]
     labels, count = ndimage.label(marks > TEXT, np.ones((3, 3)))
     lines = []
     for label in range(1, count + 1):
@@ -282,8 +304,8 @@ def _lines(strip: Image.Image) -> list[_Line]:
         if min(high, wide) >= SMALLEST_LINE and marks[rows, columns].mean() >= LINE:
             # the network marks the middle of a line, so that lines do not touch
             growth = GROWTH * high * wide / (2 * (high + wide))
-            lines.append(_Line(middle, level.min() + high / 2, wide + 2 * growth, high + 2 * growth, slope))
-    return _in_order([line for line in lines if line.height >= SMALL_PRINT * max(other.height for other in lines)])
+            lines.append(Line(middle, level.min() + high / 2, wide + 2 * growth, high + 2 * growth, slope))
+    return lines
 
 
 def _slope(columns: npt.NDArray[Any], rows: npt.NDArray[Any]) -> float:
@@ -296,9 +318,9 @@ def _slope(columns: npt.NDArray[Any], rows: npt.NDArray[Any]) -> float:
     return slope if abs(slope) >= LEVEL else 0.0
 
 
-def _in_order(lines: list[_Line]) -> list[_Line]:
+def _in_order(lines: list[Line]) -> list[Line]:
     """From top to bottom; those of about the same height from left to right."""
-    levels: list[list[_Line]] = []
+    levels: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: line.y):
         # the middle of it above the last quarter of the one before: beside it, not below
         if levels and line.y < levels[-1][-1].y + levels[-1][-1].height / 4:
@@ -308,7 +330,7 @@ def _in_order(lines: list[_Line]) -> list[_Line]:
     return [line for level in levels for line in sorted(level, key=lambda line: line.x)]
 
 
-def _characters(strip: Image.Image, line: _Line) -> list[_Char]:
+def _characters(strip: Image.Image, line: Line) -> list[_Char]:
     """The letters and digits of one line, each with its certainty."""
     if line.slope:
         level = (1, 0, 0, line.slope, 1, -line.slope * line.x)

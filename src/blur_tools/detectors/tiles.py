@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blur_tools.detections import Box, Polygon
+from blur_tools.detections import Box, Polygon, box_polygon
 
-__all__ = ["Candidate", "merge", "slices"]
+__all__ = ["Candidate", "distinct", "merge", "slices"]
+
+BLUNTEST = 0.2
+"""Least sine of the angle between neighbouring edges whose corner is still where they meet."""
 
 INSIDE = 0.9
 """A candidate that lies inside a larger one by this share of its area adds no cover."""
@@ -61,11 +64,35 @@ def slices(size: tuple[int, int], split: int, overlap: float) -> list[Box]:
     return [(start, 0.0, min(start + one, width), float(height)) for start in starts]
 
 
-def merge(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
+def distinct(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
+    """By falling score, without those whose box overlaps a surer one's by more than `iou` (intersection over union)."""
+    ordered = sorted(candidates, key=lambda candidate: -candidate.rank)
+    if not ordered:
+        return []
+    corners = np.array([candidate.polygon for candidate in ordered])
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    kept: list[int] = []
+    for index in range(len(ordered)):
+        shared, union = _shared_and_union(boxes, index, kept)
+        if not (shared > iou * union).any():
+            kept.append(index)
+    return [ordered[index] for index in kept]
+
+
+def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) -> list[Candidate]:
     """Join candidates that are the same object, keeping the larger cover and the higher score.
 
     Two are the same when their boxes overlap by more than `iou` (intersection over union), or when the smaller
     lies inside the larger: then dropping it uncovers nothing.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        In any order.
+    iou : float
+        From which two are the same.
+    hold : bool
+        Let the larger reach around the smaller, so that nothing is uncovered: for those that several searches found.
 
     Returns
     -------
@@ -75,20 +102,43 @@ def merge(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
     ordered = sorted(candidates, key=lambda candidate: -candidate.rank)
     if len(ordered) < 2:
         return ordered
-    corners = np.array([candidate.polygon for candidate in ordered])
+    corners = np.array([candidate.polygon for candidate in ordered], np.float64)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     areas = _areas(corners)
-    kept: list[int] = []
-    scores = [candidate.score for candidate in ordered]
+    twins: dict[int, list[int]] = {}
     # largest first: whatever is dropped later is the smaller of its pair
     for index in sorted(range(len(ordered)), key=lambda i: -areas[i]):
-        twin = _twin(boxes, index, kept, iou)
+        twin = _twin(boxes, index, list(twins), iou)
         if twin is None:
-            kept.append(index)
+            twins[index] = []
         else:
-            scores[twin] = max((scores[twin], scores[index]), key=lambda score: 1.0 if score is None else score)
-    joined = [replace(ordered[index], score=scores[index]) for index in kept]
+            twins[twin].append(index)
+    joined = []
+    for kept, dropped in twins.items():
+        surest = ordered[min([kept, *dropped])]
+        polygon = around(corners[kept], corners[dropped].reshape(-1, 2)) if hold and dropped else ordered[kept].polygon
+        joined.append(replace(ordered[kept], score=surest.score, polygon=polygon))
     return sorted(joined, key=lambda candidate: -candidate.rank)
+
+
+def around(quad: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Polygon:
+    """A convex quadrilateral ``(4, 2)``, clockwise, each edge moved outwards until all points ``(n, 2)`` are inside.
+
+    What is no such quadrilateral, or has hardly a corner where edges meet, becomes the upright box around all.
+    """
+    edges = np.roll(quad, -1, axis=0) - quad
+    lengths = np.linalg.norm(edges, axis=1)
+    turns = edges[:, 0] * np.roll(edges, -1, axis=0)[:, 1] - edges[:, 1] * np.roll(edges, -1, axis=0)[:, 0]
+    if (turns < BLUNTEST * lengths * np.roll(lengths, -1)).any() or lengths.min() == 0:
+        low, high = np.concatenate([quad, points]).min(axis=0), np.concatenate([quad, points]).max(axis=0)
+        return box_polygon(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    outwards = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / lengths[:, None]
+    beyond = np.maximum(((points[:, None] - quad) * outwards).sum(axis=2).max(axis=0, initial=0), 0)
+    levels = (quad * outwards).sum(axis=1) + beyond
+    before, here = np.roll(outwards, 1, axis=0), outwards
+    moved = np.linalg.solve(np.stack([before, here], axis=1), np.stack([np.roll(levels, 1), levels], axis=1)[..., None])
+    a, b, c, d = ((float(x), float(y)) for x, y in moved[..., 0])
+    return a, b, c, d
 
 
 def _areas(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -103,12 +153,18 @@ def _twin(boxes: npt.NDArray[np.float64], index: int, kept: list[int], iou: floa
     """The kept candidate that is the same object as `index`, the one that overlaps it most."""
     if not kept:
         return None
-    others, own = boxes[kept], boxes[index]
-    sides = np.minimum(others[:, 2:], own[2:]) - np.maximum(others[:, :2], own[:2])
-    shared = np.prod(np.clip(sides, 0, None), axis=1)
-    own_area = np.prod(own[2:] - own[:2])
-    union = np.prod(others[:, 2:] - others[:, :2], axis=1) + own_area - shared
-    same = (shared > iou * union) | (shared >= INSIDE * own_area)
+    shared, union = _shared_and_union(boxes, index, kept)
+    same = (shared > iou * union) | (shared >= INSIDE * np.prod(boxes[index, 2:] - boxes[index, :2]))
     if not same.any():
         return None
     return kept[int(np.argmax(np.where(same, shared, -1)))]
+
+
+def _shared_and_union(
+    boxes: npt.NDArray[np.float64], index: int, others: list[int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Areas that box `index` shares with each of the others, and covers together with it."""
+    there, own = boxes[others], boxes[index]
+    sides = np.minimum(there[:, 2:], own[2:]) - np.maximum(there[:, :2], own[:2])
+    shared = np.prod(np.clip(sides, 0, None), axis=1)
+    return shared, np.prod(there[:, 2:] - there[:, :2], axis=1) + np.prod(own[2:] - own[:2]) - shared

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from blur_tools import __version__
 from blur_tools._stop import proceed
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
-from blur_tools.detectors.reading import read_plate
+from blur_tools.detectors.by_text import plates_by_text
+from blur_tools.detectors.reading import can_read, read_plate
 from blur_tools.detectors.seam import both_sides, seam
 from blur_tools.detectors.snapshot import Snapshot
+from blur_tools.detectors.thorough import in_the_mirror, tiles
 from blur_tools.detectors.tiles import Candidate, merge, slices
 from blur_tools.engines._base import Answer
 from blur_tools.engines._skip import matches, with_skipped
@@ -52,8 +54,8 @@ class LocalEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """The two networks' weights; Snapshot's own version is not known."""
-        found_by = "snapshot" if self.snapshot else plates.NETWORK.version
+        """The networks' weights; Snapshot's own version is not known."""
+        found_by = "snapshot" if self.snapshot else plates.version()
         return {"plates": found_by, "faces": faces.NETWORK.version}
 
     @property
@@ -81,17 +83,28 @@ class LocalEngine:
         if settings.intensity("face") >= 0:
             found += self._placed("face", _all_faces(picture, settings), picture)
         visible = _without_excluded(found, picture, settings)
+        return Answer(self._judged(visible, picture, settings), tuple(self._warnings(settings)))
+
+    def _warnings(self, settings: BlurSettings) -> Iterator[str]:
         unused = [name for name in SNAPSHOT_ONLY if getattr(settings, name) is not None and not self.snapshot]
-        warnings = (f"not used by the local engine: {', '.join(unused)}",) if unused else ()
-        return Answer(self._judged(visible, picture, settings), warnings)
+        if unused:
+            yield f"not used by the local engine: {', '.join(unused)}"
+        if settings.thorough and settings.intensity("plate") >= 0 and not self.snapshot and not can_read():
+            yield "plates were not sought by their text as well, which needs the extra: pip install 'blur-tools[ocr]'"
 
     def _plates(self, picture: Picture, settings: BlurSettings) -> list[Candidate]:
         def find(picture: Picture, part: Box) -> list[Candidate]:
             if self.snapshot:
                 return self.snapshot.find_plates(picture, part, settings)
-            return plates.find_plates(picture, part, settings.threshold_of("plate"))
+            return plates.find_plates(picture, part, settings.threshold_of("plate"), settings.thorough)
 
-        return _searched(picture, settings, find, plates.SAME_PLATE_IOU)
+        found = _searched(picture, settings, find, plates.SAME_PLATE_IOU)
+        if settings.thorough and not self.snapshot and can_read():
+            for part in _parts(picture, settings):
+                proceed()
+                found += plates_by_text(picture, part)
+            found = merge(found, plates.SAME_PLATE_IOU, hold=True)
+        return found
 
     def _placed(self, kind: Kind, candidates: list[Candidate], picture: Picture) -> list[Detection]:
         version = self.versions[kind + "s"]
@@ -122,9 +135,10 @@ def _read(item: Detection, picture: Picture, settings: BlurSettings) -> Detectio
 
 
 def _parts(picture: Picture, settings: BlurSettings) -> list[Box]:
-    """What is searched: the whole picture, and its slices when ``split`` asks for them (upright pixels)."""
+    """What is searched: the whole picture, and parts of it when ``split`` or ``thorough`` ask for them (upright)."""
     overlap = DEFAULT_OVERLAP if settings.overlap is None else settings.overlap
-    return [_whole(picture), *slices(picture.upright_size, settings.split or 0, overlap)]
+    parts = [_whole(picture), *slices(picture.upright_size, settings.split or 0, overlap)]
+    return [*parts, *tiles(picture.upright_size)] if settings.thorough else parts
 
 
 def _whole(picture: Picture) -> Box:
@@ -148,11 +162,13 @@ def _searched(
     for part in parts:
         proceed()
         found += find(picture, part)
+    if settings.thorough:
+        found += in_the_mirror(picture, parts, find)
     if settings.panorama:
         proceed()
         strip = seam(picture)
         found += both_sides(find(strip, _whole(strip)), picture.upright_size[0])
-    return merge(found, iou) if len(parts) > 1 or settings.panorama else found
+    return merge(found, iou, hold=True) if len(parts) > 1 or settings.panorama or settings.thorough else found
 
 
 def _detection(kind: Kind, candidate: Candidate, picture: Picture, source: str) -> Detection:

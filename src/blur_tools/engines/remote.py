@@ -40,7 +40,10 @@ INFO_TIMEOUT = 3.0
 """Seconds for what a service of one's own says of itself."""
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-LOCAL_ONLY = ("effect", "shape", "margin", "feather", "panorama")
+LOCAL_SEARCH = ("panorama", "thorough")
+"""Ways to search that only the local engine has."""
+
+LOCAL_ONLY = ("effect", "shape", "margin", "feather", *LOCAL_SEARCH)
 """What only our own renderer has; the service has settings of its own for some."""
 
 
@@ -149,8 +152,9 @@ class RemoteEngine:
         upload = upload_of(picture, self.upload_limit)
         answer = self._post(upload, asked)
         found = self._detections(picture.source.origin, answer, settings).map(upload.stored)
-        unused = ("not used by a service: panorama",) if settings.panorama else ()
-        return Answer(with_skipped(found, settings.skip_regexp), (*upload.warnings, *unused))
+        unused = [name for name in LOCAL_SEARCH if getattr(settings, name)]
+        warnings = (f"not used by a service: {', '.join(unused)}",) if unused else ()
+        return Answer(with_skipped(found, settings.skip_regexp), (*upload.warnings, *warnings))
 
     def blur(self, source: Any, settings: BlurSettings) -> BlurResult:
         """Ask for a picture with everything hidden, as the service renders it.

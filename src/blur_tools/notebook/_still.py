@@ -47,7 +47,7 @@ LEAVES_OUT: Mapping[str, Callable[[Any], bool]] = {
 """Parameters with which less is found, and for which of their values."""
 
 HARMLESS = frozenset(
-    ("regions", "split", "overlap", "camera_id", "snapshot_filename", "panorama", "read_plates"),
+    ("regions", "split", "overlap", "camera_id", "snapshot_filename", "panorama", "thorough", "read_plates"),
 )
 """Parameters of a search with which as much is found, or more."""
 

@@ -1,0 +1,164 @@
+"""A thorough search: tiles, the mirror, text, and joins that uncover nothing."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import blur_tools
+from blur_tools import BlurSettings, engine
+from blur_tools.detections import box_polygon
+from blur_tools.detectors import by_text, plates
+from blur_tools.detectors.thorough import in_the_mirror, tiles
+from blur_tools.detectors.tiles import Candidate, around, distinct, merge
+from blur_tools.engines import local
+from blur_tools.picture import load_picture
+from blur_tools.samples import scenes
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000))
+def test_tiles_cover_the_picture_overlap_and_are_few(width, height):
+    found = tiles((width, height))
+    if max(width, height) <= 1280:
+        assert found == []
+        return
+    assert len(found) <= 36
+    for start, end, length in ((0, 2, width), (1, 3, height)):
+        spans = sorted({(tile[start], tile[end]) for tile in found})
+        assert spans[0][0] == 0
+        assert spans[-1][1] == pytest.approx(length)
+        for before, after in itertools.pairwise(spans):
+            assert before[1] - after[0] >= 0.25 * (before[1] - before[0]) - 1e-6
+
+
+def test_what_is_found_in_the_mirror_lies_where_it_is(noise, encode):
+    pixels = noise(60, 100)
+    pixels[10:20, 70:90] = (255, 0, 0)
+    asked = []
+
+    def find(picture, part):
+        asked.append(part)
+        view = np.asarray(picture.view(picture.upright_size))
+        rows, columns = np.nonzero((view == (255, 0, 0)).all(axis=2))
+        return [Candidate(box_polygon(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), 0.5)]
+
+    found = in_the_mirror(load_picture(encode(pixels, "PNG")), [(0, 0, 100, 60), (60, 0, 100, 30)], find)
+    assert [item.polygon for item in found] == [box_polygon(70, 10, 90, 20)] * 2
+    assert asked == [(0, 0, 100, 60), (0, 0, 40, 30)]
+
+
+def test_a_thorough_search_looks_at_tiles_and_in_the_mirror_at_a_lower_threshold(encode, noise, networks):
+    picture = load_picture(encode(noise(900, 1400), "PNG"))
+    finder = engine("local")
+    finder.detect(picture, BlurSettings())
+    usual = len(networks)
+    finder.detect(picture, BlurSettings(thorough=True))
+    calls = networks[usual:]
+    assert usual == 2
+    assert {call[2] for call in networks[:usual]} == {0.25}
+    assert {call[2] for call in calls} == {0.1}
+    assert len(calls) == 2 * 2 * (1 + len(tiles((1400, 900))))
+    networks.clear()
+    finder.detect(picture, BlurSettings(thorough=True, plate_threshold=0.4, faces=-1))
+    assert {call[2] for call in networks} == {0.4}
+
+
+def test_without_what_reads_it_says_so(encode, noise, networks, monkeypatch):
+    picture = load_picture(encode(noise(40, 80), "PNG"))
+    monkeypatch.setattr(local, "can_read", lambda: False)
+    answer = engine("local").detect(picture, BlurSettings(thorough=True))
+    assert len(answer.warnings) == 1
+    assert "blur-tools[ocr]" in answer.warnings[0]
+    assert engine("local").detect(picture, BlurSettings(thorough=True, plates=-1)).warnings == ()
+
+
+def test_plates_are_found_by_their_text():
+    pytest.importorskip("rapidocr", reason="reading needs the extra [ocr]")
+    found = wanted = 0
+    for scene in scenes():
+        picture = load_picture(scene.data)
+        width, height = picture.upright_size
+        seen = by_text.plates_by_text(picture, (0, 0, width, height))
+        for item in scene.truth:
+            if item.kind == "plate" and item.box[2] - item.box[0] > 60:
+                wanted += 1
+                middle = np.mean(item.polygon, axis=0)
+                found += any((np.abs(np.mean(one.polygon, axis=0) - middle) < 12).all() for one in seen)
+    assert wanted >= 5
+    assert found >= wanted / 2
+
+
+def test_thorough_finds_at_least_what_the_default_finds():
+    for scene in scenes()[:2]:
+        usual = blur_tools.detect(scene.data)
+        more = blur_tools.detect(scene.data, thorough=True)
+        for item in usual:
+            middle = np.mean(item.polygon, axis=0)
+            assert any(
+                one.kind == item.kind
+                and one.box[0] <= middle[0] <= one.box[2]
+                and one.box[1] <= middle[1] <= one.box[3]
+                for one in more
+            )
+
+
+quads = st.tuples(st.floats(0, 200), st.floats(0, 200), st.floats(5, 80), st.floats(5, 40), st.floats(-3, 3))
+
+
+@given(quads, st.lists(st.tuples(st.floats(0, 200), st.floats(0, 200)), max_size=5))
+def test_an_outline_around_points_holds_them_all(quad, points):
+    x, y, width, height, turn = quad
+    cos, sin = np.cos(turn), np.sin(turn)
+    corners = np.array(box_polygon(0, 0, width, height)) @ np.array([[cos, sin], [-sin, cos]]) + (x, y)
+    outline = np.array(around(corners, np.array(points).reshape(-1, 2)))
+    edges = np.roll(outline, -1, axis=0) - outline
+    for point in (*corners, *points):
+        beside = point - outline
+        assert (edges[:, 0] * beside[:, 1] - edges[:, 1] * beside[:, 0] >= -1e-4).all()
+    if not points:
+        assert outline == pytest.approx(corners, abs=1e-6)
+
+
+def test_joining_searches_uncovers_nothing_and_joining_one_keeps_the_larger():
+    one, other = Candidate(box_polygon(0, 0, 40, 10), 0.5), Candidate(box_polygon(4, 1, 42, 12), 0.9)
+    assert merge([one, other], 0.4) == [Candidate(other.polygon, 0.9)]
+    (joined,) = merge([one, other], 0.4, hold=True)
+    assert np.array(joined.polygon) == pytest.approx(np.array(box_polygon(0, 0, 42, 12)))
+    assert joined.score == 0.9
+
+
+def test_an_outline_without_area_becomes_the_box_around_all():
+    flat = np.array([[0, 0], [10, 0], [10, 0], [0, 0]], float)
+    assert around(flat, np.array([[3.0, 7.0]])) == box_polygon(0, 0, 10, 7)
+
+
+def test_distinct_keeps_the_surest_of_those_that_overlap_much():
+    weak, strong, beside = (
+        Candidate(box_polygon(x, 0, x + 40, 10), score) for x, score in ((0, 0.3), (2, 0.8), (30, 0.5))
+    )
+    assert distinct([weak, strong, beside], 0.6) == [strong, beside]
+    assert distinct([], 0.6) == []
+
+
+def test_a_small_picture_is_looked_at_enlarged(monkeypatch, encode, noise):
+    sizes = []
+
+    def search(picture, part, side, threshold):
+        sizes.append(side)
+        return []
+
+    monkeypatch.setattr(plates, "_search", search)
+    picture = load_picture(encode(noise(40, 80), "PNG"))
+    plates.find_plates(picture, (0, 0, 80, 40), 0.2, True)
+    plates.find_plates(picture, (0, 0, 80, 40), 0.2)
+    assert sizes == [80, 80]
+    sizes.clear()
+    large = load_picture(encode(np.asarray(Image.new("RGB", (700, 300))), "PNG"))
+    plates.find_plates(large, (0, 0, 700, 300), 0.2, True)
+    plates.find_plates(large, (0, 0, 700, 300), 0.2)
+    assert sizes == [480, 800, 1280, 640]

@@ -1,0 +1,209 @@
+"""What the plate networks are trained on: drawn the same each time, labelled where things are."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+cv2 = pytest.importorskip("cv2", minversion="5", reason="training needs OpenCV 5: the group test-training")
+
+from training import crops, data, pasting, sizes  # noqa: E402
+from training.augment import photograph  # noqa: E402
+from training.designs import bank  # noqa: E402
+from training.kept_out import kept_out  # noqa: E402
+from training.scenes import SIDE, Scenes  # noqa: E402
+
+from blur_tools.detectors import check, plates  # noqa: E402
+from blur_tools.picture import load_picture  # noqa: E402
+
+RED = (20, 20, 230)
+CORNERS = np.float32([[60, 50], [160, 62], [156, 96], [56, 84]])
+
+
+def picture(group="open-lpr", exact=True) -> data.Picture:
+    """A grey street with one red plate."""
+    pixels = np.full((240, 320, 3), 120, np.uint8)
+    cv2.fillConvexPoly(pixels, np.int32(CORNERS), RED)
+    return data.Picture("a.jpg", group, pixels, (data.Plate(CORNERS, exact),))
+
+
+@pytest.fixture(scope="module")
+def textures():
+    return bank(0, 6)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data set as the shared one is laid out, with one picture and one plate in each set."""
+    for group in data.SETS:
+        path = tmp_path / "train" / group
+        path.mkdir(parents=True)
+        cv2.imwrite(str(path / "x.png"), picture().pixels)
+        labels = {
+            "images": [{"id": 1, "file_name": "x.png", "width": 320, "height": 240}],
+            "categories": [{"id": 1, "name": "license_plate"}, {"id": 2, "name": "face"}],
+            "annotations": [
+                {
+                    "id": 1, "image_id": 1, "category_id": 1, "bbox": [56, 50, 104, 46],
+                    "segmentation": [CORNERS.ravel().tolist()], "attributes": {"shape": "quad"},
+                },
+                {
+                    "id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 10, 10],
+                    "segmentation": [[0, 0, 10, 0, 10, 10, 0, 10]], "attributes": {"shape": "box"},
+                },
+            ],
+        }  # fmt: skip
+        (path / "labels.json").write_text(json.dumps(labels), "utf-8")
+    return tmp_path
+
+
+def test_a_packed_file_holds_pictures_and_plates_and_is_the_same_each_time(folder, tmp_path):
+    first, second = tmp_path / "1.zip", tmp_path / "2.zip"
+    data.pack(folder, first)
+    data.pack(folder, second)
+    assert data.fingerprint(first) == data.fingerprint(second)
+    loaded = data.load(first)
+    assert [one.group for one in loaded] == list(data.SETS)
+    for one in loaded:
+        assert one.pixels.shape == (240, 320, 3)
+        (plate,) = one.plates  # the face is none
+        assert plate.exact
+        assert plate.corners == pytest.approx(CORNERS, abs=0.01)
+        assert one.boxes == pytest.approx(np.array([[56, 50, 160, 96]]), abs=0.01)
+
+
+def test_an_unreadable_picture_ends_it_with_its_name(folder, tmp_path):
+    (folder / "train" / "open-lpr" / "x.png").write_bytes(b"no picture")
+    with pytest.raises(SystemExit, match=r"x\.png"):
+        data.pack(folder, tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_frames_and_copies_are_kept_out_together_and_about_one_in_eight_is():
+    for names in ([f"ride{number}.mp4#t={second}.jpg" for second in range(20)] for number in range(40)):
+        assert len({kept_out(name) for name in names}) == 1
+    assert kept_out("p_jpg.rf.abc.jpg") == kept_out("p_jpg.rf.def.jpg")
+    share = np.mean([kept_out(f"{number}.jpg") for number in range(4000)])
+    assert 0.10 < share < 0.15
+
+
+def test_corners_are_clockwise_from_the_top_left():
+    turned = CORNERS[[2, 0, 3, 1]]
+    assert data.clockwise(turned) == pytest.approx(CORNERS)
+
+
+@pytest.fixture(scope="module")
+def scenes(textures):
+    pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
+    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], textures, seed=3)
+
+
+def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
+    for number in range(4):
+        one, again = scenes[number], scenes[number]
+        assert (one.pixels == again.pixels).all()
+        assert one.pixels.shape == (SIDE, SIDE, 3)
+    assert not (scenes[0].pixels == scenes[1].pixels).all()
+
+
+def test_the_plates_of_a_scene_are_where_its_labels_say(scenes, monkeypatch):
+    monkeypatch.setattr("training.scenes.photograph", lambda pixels, rng: pixels)
+    monkeypatch.setattr("training.scenes.cover", lambda *_: None)
+    monkeypatch.setattr(Scenes, "_with_new_designs", lambda self, one, rng: (one.pixels, [(CORNERS, 1.0)]))
+    seen = 0
+    for number in range(60):
+        scene = scenes[number]
+        for corners, trust in scene.plates:
+            middle = corners.mean(axis=0)
+            inside = corners * 0.5 + middle * 0.5
+            if trust < 1 or not ((inside > 1) & (inside < SIDE - 2)).all() or cv2.contourArea(corners) < 300:
+                continue
+            points = np.int32(np.round(inside - 0.5))
+            colours = scene.pixels[points[:, 1], points[:, 0]].astype(int)
+            red = (colours[:, 2] - colours[:, 0]) > 60
+            seen += red.all()
+    assert seen > 15
+
+
+def test_a_find_is_shown_in_training_as_it_is_later(textures):
+    pixels = np.random.default_rng(5).integers(0, 255, (240, 320, 3)).astype(np.uint8)
+    pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
+    served = load_picture(np.ascontiguousarray(pixels[:, :, ::-1]))
+    for corners in (CORNERS, CORNERS * 1.8 - 40, CORNERS * 0.3 + 100, np.roll(CORNERS, 1, axis=0)):
+        frame = crops.straight(corners)
+        own = check._straight(np.float64(corners))
+        assert frame[0] == pytest.approx(own[0], abs=1e-4)
+        assert frame[1] == pytest.approx(own[1], abs=1e-4)
+        trained, later = crops._laid(pixels, *frame), np.asarray(check._laid(served, *own))[:, :, ::-1]
+        apart = np.abs(trained.astype(int) - later.astype(int))
+        assert apart.mean() < 3
+        assert np.percentile(apart, 99) < 25
+
+
+def test_training_and_package_agree_on_sizes():
+    assert (check.HEIGHT, check.WIDTH) == sizes.CROP
+    assert plates.STRIDE == sizes.STRIDE
+    assert (check.CONTEXT, check.FLATTEST, check.TALLEST) == (crops.CONTEXT, crops.FLATTEST, crops.TALLEST)
+
+
+@pytest.fixture(scope="module")
+def samples(textures):
+    wrong = np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]])
+    found = crops.Finds(np.concatenate([wrong, CORNERS[None] + 4]), np.float32([0.2, 0.9]))
+    pictures = [picture(group) for group in crops.GROUPS]
+    return crops.Crops(pictures, [found] * len(pictures), textures, {}, seed=1)
+
+
+def test_samples_of_the_check_hold_both_kinds_and_their_corners_are_right(samples, monkeypatch):
+    monkeypatch.setattr("training.crops.photograph", lambda pixels, rng: pixels)
+    monkeypatch.setattr("training.crops.cover", lambda *_: None)
+    monkeypatch.setattr(crops, "SHARES", {"plate": 0.5, "none": 0.5})
+    monkeypatch.setattr("training.crops.softened", lambda pixels, factor: pixels)
+    kinds = []
+    for number in range(80):
+        crop = samples[number]
+        kinds.append(crop.is_plate)
+        assert crop.pixels.shape == (72, 112, 3)
+        if not crop.is_plate:
+            assert not ((crop.pixels[20:52, 30:82, 2].astype(int) - crop.pixels[20:52, 30:82, 0]) > 60).mean() > 0.5
+            continue
+        at = (crop.corners * 0.7 + crop.corners.mean(axis=0) * 0.3) * (112 / 2, 72 / 2) + (56, 36)
+        inside = ((at > 2) & (at < (110, 70))).all(axis=1)
+        columns, rows = np.int32(at[inside] - 0.5).T
+        colours = crop.pixels[rows, columns].astype(int)
+        assert (colours[:, 2] - colours[:, 0] > 60).all()
+    assert 20 < sum(kinds) < 60
+
+
+def test_a_sample_is_the_same_each_time(samples):
+    one, again = samples[7], samples[7]
+    assert (one.pixels == again.pixels).all()
+    assert (one.corners == again.corners).all()
+
+
+def test_unlabelled_plates_are_no_wrong_finds(textures):
+    wrong = np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]])
+    found = [crops.Finds(wrong, np.float32([0.5]))]
+    known = {"a.jpg": np.float32([[205, 152, 298, 188]])}
+    assert len(crops.Crops([picture()], found, textures, {}, 0).wrong) == 1
+    assert len(crops.Crops([picture()], found, textures, known, 0).wrong) == 0
+
+
+def test_a_pasted_plate_fills_its_corners(textures):
+    pixels = np.zeros((100, 100, 3), np.uint8)
+    texture = np.full((40, 80, 3), 255, np.uint8)
+    corners = np.float32([[20, 30], [80, 30], [80, 60], [20, 60]])
+    pasting.paste(pixels, corners, texture, np.random.default_rng(1))
+    filled = pixels[:, :, 0] > 0
+    rows, columns = np.nonzero(filled)
+    assert (columns.min(), columns.max() + 1) == pytest.approx((20, 80), abs=1)
+    assert (rows.min(), rows.max() + 1) == pytest.approx((30, 60), abs=1)
+
+
+def test_photographs_keep_shape_and_range():
+    for number in range(30):
+        seen = photograph(picture().pixels, np.random.default_rng(number))
+        assert seen.shape == (240, 320, 3)
+        assert seen.dtype == np.uint8

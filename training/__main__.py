@@ -1,0 +1,68 @@
+"""From data to weights: ``python -m training --data ../shared/data --out FOLDER``; see ``training/README.md``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import torch
+
+from training import data
+from training.check import train_check
+from training.designs import bank
+from training.detector import train_detector
+from training.export import export
+from training.finds import find_all
+from training.loop import Plan
+from training.manifest import read_ignored, write_manifest
+from training.sizes import CROP
+
+DESIGNS = 4000
+DETECTOR, CHECK = "plate-quad-1.onnx", "plate-check-1.onnx"
+
+
+def main() -> None:
+    """Pack, train the detector, collect its finds, train the check, export both, write down what was done."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds train/")
+    parser.add_argument("--out", type=Path, required=True, help="where everything is written; go on there after a stop")
+    parser.add_argument("--begin", type=Path, help="an exported detector whose weights are the first ones")
+    parser.add_argument("--detector-samples", type=int, default=72_000)
+    parser.add_argument("--check-samples", type=int, default=600_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--full-precision", action="store_true", help="no bfloat16: slower without its instructions")
+    options = parser.parse_args()
+
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork into workers
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    packed = options.out / "pictures.zip"
+    if not packed.exists():
+        data.pack(options.data, packed)
+    pictures, textures = data.load(packed), bank(options.seed, DESIGNS)
+
+    common = {
+        "batch": options.batch,
+        "seed": options.seed,
+        "workers": options.workers,
+        "device": options.device,
+        "mixed": not options.full_precision,
+    }
+    plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
+    detector = train_detector(pictures, textures, plan, options.out, options.begin)
+    export(detector, options.out / DETECTOR, (416, 416), ("score", "corners"), any_size=True)
+
+    finds = find_all(options.out / DETECTOR, pictures, options.threads)
+    check_plan = Plan(options.check_samples, **(common | {"batch": 4 * options.batch}))
+    check = train_check(pictures, finds, textures, read_ignored(), check_plan, options.out)
+    export(check, options.out / CHECK, CROP, ("score", "corners"), any_size=False)
+    write_manifest(options.out, options, packed, [DETECTOR, CHECK])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What a trained detector finds in the training pictures: the check learns from its rights and wrongs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from training.crops import Finds
+from training.data import Floats, Picture, Pixels
+from training.sizes import STRIDE
+
+__all__ = ["find_all", "session"]
+
+LOOKS = ((0.7, True), (1.0, False), (1.4, True))
+"""At which sizes, in those of the packed picture, and whether mirrored."""
+
+LOWEST = 0.03
+AT_MOST = 60
+"""Finds kept of one picture at one scale, the best ones."""
+
+MULTIPLE, PADDING = 32, 114
+
+
+def session(path: Path, threads: int = 1) -> Any:
+    """An ONNX Runtime session that keeps to so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def find_all(network: Path, pictures: list[Picture], workers: int = 2) -> list[Finds]:
+    """The finds of each picture, at several sizes, at some of them mirrored."""
+    run = session(network)
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda picture: _of_one(run, picture.pixels), pictures))
+
+
+def _of_one(run: Any, pixels: Pixels) -> Finds:
+    corners, scores = [], []
+    for scale, mirrored in LOOKS:
+        quads, sure = _at_scale(run, pixels[:, ::-1] if mirrored else pixels, scale)
+        if mirrored:
+            quads = quads[:, [1, 0, 3, 2]] * np.float32([-1, 1]) + np.float32([pixels.shape[1], 0])
+        corners.append(quads)
+        scores.append(sure)
+    return Finds(np.float32(np.concatenate(corners)), np.concatenate(scores))
+
+
+def _at_scale(run: Any, pixels: Pixels, scale: float) -> tuple[Floats, Floats]:
+    height, width = pixels.shape[:2]
+    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    seen = cv2.resize(pixels, (columns, rows), interpolation=how)
+    filled = np.full((1, 3, _padded(rows), _padded(columns)), PADDING, np.float32)
+    filled[0, :, :rows, :columns] = seen.transpose(2, 0, 1)
+    heat, offsets = run.run(None, {run.get_inputs()[0].name: filled})
+    heat, offsets = heat[0, 0], offsets[0]
+    ys, xs = np.nonzero((heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat >= LOWEST))
+    best = np.argsort(-heat[ys, xs])[:AT_MOST]
+    ys, xs = ys[best], xs[best]
+    middles = (np.stack([xs, ys], axis=1)[:, None] + 0.5) * STRIDE
+    quads = (offsets[:, ys, xs].T.reshape(-1, 4, 2) + middles) * np.float32([width / columns, height / rows])
+    return np.float32(quads), heat[ys, xs]
+
+
+def _padded(length: int) -> int:
+    return -(-length // MULTIPLE) * MULTIPLE

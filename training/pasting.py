@@ -1,0 +1,84 @@
+"""Rendered plates laid into real scenes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from training.data import Floats, Pixels
+
+__all__ = ["between_middles", "cover", "erase", "paste", "upright"]
+
+
+def between_middles(warp: npt.NDArray[np.floating]) -> Floats:
+    """The homography for pixel indices: labels count from the picture's edge, OpenCV from the first pixel's middle."""
+    to_edge, to_middle = np.eye(3), np.eye(3)
+    to_edge[:2, 2], to_middle[:2, 2] = 0.5, -0.5
+    return np.float32(to_middle @ warp @ to_edge)
+
+
+def upright(
+    center: Floats, width: float, aspect: float, turn: float, rng: np.random.Generator, wobble: float
+) -> Floats:
+    """Corners ``(4, 2)`` of a plate seen turned by `turn` radians, each corner off by up to `wobble` heights."""
+    height = width / aspect
+    half = np.float32([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
+    cos, sin = np.cos(turn), np.sin(turn)
+    turned = half @ np.float32([[cos, sin], [-sin, cos]])
+    return np.float32(turned + center + rng.normal(0, 1, (4, 2)) * height * wobble)
+
+
+def erase(pixels: Pixels, corners: Floats) -> None:
+    """Make what stands in the corners' box unreadable, in place, so that a new plate there is the only one."""
+    low = np.maximum(corners.min(axis=0), 0).astype(int)
+    high = np.maximum(np.ceil(corners.max(axis=0)), 0).astype(int)
+    part = pixels[low[1] : high[1], low[0] : high[0]]
+    if part.size:
+        part[:] = cv2.GaussianBlur(cv2.blur(part, (31, 31)), (5, 5), 0) // 2
+
+
+def paste(pixels: Pixels, corners: Floats, texture: Pixels, rng: np.random.Generator) -> None:
+    """Lay `texture` over the quadrilateral, in place, mostly in the light of what was there."""
+    high, wide = pixels.shape[:2]
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
+    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 3, (wide, high))
+    if right - left < 3 or bottom - top < 3:
+        return
+    texture = _filtered(texture, corners)
+    rows, columns = texture.shape[:2]
+    source = np.float32([[0, 0], [columns, 0], [columns, rows], [0, rows]])
+    warp = cv2.getPerspectiveTransform(source, np.float32(corners - (left, top)))
+    size = int(right - left), int(bottom - top)
+    warp = between_middles(warp)
+    plate = cv2.warpPerspective(texture, warp, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    mask = cv2.warpPerspective(np.full((rows, columns), 255, np.uint8), warp, size)
+    share = cv2.GaussianBlur(mask, (3, 3), 0)[:, :, None].astype(np.float32) / 255
+    part = pixels[top:bottom, left:right]
+    if (covered := mask > 127).any() and rng.random() < 0.7:
+        tint = (part[covered].mean(axis=0) + 25) / (plate[covered].mean(axis=0) + 25)
+        plate = np.clip(plate * tint ** rng.uniform(0.3, 1), 0, 255)
+    part[:] = (part * (1 - share) + plate * share).astype(np.uint8)
+
+
+def _filtered(texture: Pixels, corners: Floats) -> Pixels:
+    """Shrunk towards the size at which it will be seen, so that it does not alias."""
+    edges = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    seen = max(edges[0], edges[2]), max(edges[1], edges[3])
+    rows, columns = texture.shape[:2]
+    size = min(columns, max(4, int(1.5 * seen[0]))), min(rows, max(3, int(1.5 * seen[1])))
+    return cv2.resize(texture, size, interpolation=cv2.INTER_AREA) if size != (columns, rows) else texture
+
+
+def cover(pixels: Pixels, corners: Floats, rng: np.random.Generator) -> None:
+    """Hide a third of the plate at most, in place: a bar, a hand, a tow hitch, another car's edge."""
+    along, down = (corners[1] - corners[0]), (corners[3] - corners[0])
+    start, share = rng.uniform(-0.1, 0.9), rng.uniform(0.08, 0.3)
+    if rng.random() < 0.6:
+        first = corners[0] + along * start - down * 0.3
+        shape = [first, first + along * share, first + along * share + down * 1.6, first + down * 1.6]
+    else:
+        first = corners[0] + down * max(start, 0.45) - along * 0.3
+        shape = [first, first + along * 1.6, first + along * 1.6 + down * share, first + down * share]
+    shade = rng.integers(0, 160) + rng.integers(-20, 20, 3)
+    cv2.fillConvexPoly(pixels, np.int32(np.round(shape)), np.clip(shade, 0, 255).tolist())
