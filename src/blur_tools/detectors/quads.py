@@ -4,11 +4,11 @@ Our own plate network looks at the box and its surroundings, at several turns. W
 tilted and, independently of the box, how far it reaches; the result is the parallelogram of that tilt around both.
 
 Measured, with the finding network's predecessor, on 857 views of 73 plates whose corners are known (our scenes and
-pictures of `eval/`, turned by up to 35 or sheared by up to 25 degrees; chosen on 1,251 others, the scenes at other angles among them), margin 0.15, the box exact
-/ each side off by up to 10 %. The box covers all of every plate and hides 2.23 / 2.23 times its area beside it; the
-outline around both covers 99 % of 99.3 / 98.8 % of the plates, 90 % of all, and hides 1.07 / 1.18. The network's
-corners alone cover 99 % of 84.7 / 85.0 % only; these stretched to the box, of 96.4 / 77.8 %; the least rectangle around
-what is as bright as the middle, of 82.8 / 83.2 %.
+pictures of `eval/`, turned by up to 35 or sheared by up to 25 degrees; chosen on 1,251 others, the scenes at other
+angles among them), margin 0.15, the box exact / each side off by up to 10 %. The box covers all of every plate and
+hides 2.23 / 2.23 times its area beside it; the outline around both covers 99 % of 99.3 / 98.8 % of the plates, 90 % of
+all, and hides 1.07 / 1.18. The network's corners alone cover 99 % of 84.7 / 85.0 % only; these stretched to the box, of
+96.4 / 77.8 %; the least rectangle around what is as bright as the middle, of 82.8 / 83.2 %.
 """
 
 from __future__ import annotations
