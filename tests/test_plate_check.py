@@ -89,7 +89,7 @@ def test_a_find_cut_by_the_border_shows_grey_beyond_it(seen):
 
 @pytest.mark.parametrize("flat", [(0, 0), (1e-7, 0)])
 def test_a_find_without_area_is_no_error(seen, flat):
-    check.checked(scene(), [candidate(quad((100, 100), flat, (0, 0)))])
+    assert check.checked(scene(), [candidate(quad((100, 100), flat, (0, 0)))]) == []
 
 
 def test_a_find_is_never_taken_for_flatter_or_taller_than_plates_are():

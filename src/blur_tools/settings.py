@@ -49,7 +49,10 @@ def _intensity(what: str) -> Any:
 
 
 def _threshold(what: str) -> Any:
-    text = f"Lowest score of a {what} that counts (default {DEFAULT_THRESHOLD}; a remote service's own)."
+    text = (
+        f"Lowest score of a {what} that counts (default {DEFAULT_THRESHOLD}, with thorough {THOROUGH_THRESHOLD}; "
+        "a remote service's own)."
+    )
     return _parameter("float", text, low=0.01, high=1, api=False)
 
 

@@ -9,13 +9,14 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from blur_tools._stop import proceed
 from blur_tools.detections import Box, Polygon
-from blur_tools.detectors.reading import Line, lines_of, read_plate
+from blur_tools.detectors.reading import Line, lines_of, read_plate, reader
 from blur_tools.detectors.tiles import Candidate
 from blur_tools.orientation import polygon_to_stored
 from blur_tools.picture import Picture
 
-__all__ = ["plates_by_text"]
+__all__ = ["elsewhere", "plates_by_text"]
 
 LONG_SIDE = 1280
 MULTIPLE = 32
@@ -54,11 +55,23 @@ def plates_by_text(picture: Picture, part: Box) -> list[Candidate]:
     zoom = np.array([width / columns, height / rows])
     found = []
     for quad in _places(lines_of(picture.view((columns, rows), part))):
+        proceed()
         polygon = cast("Polygon", tuple((float(x), float(y)) for x, y in quad * zoom + np.array(part[:2])))
         reading = read_plate(picture, polygon_to_stored(polygon, picture.size, picture.orientation))
         if reading and reading.score >= SURE and _is_number(reading.text):
-            found.append(Candidate(polygon, reading.score))
+            found.append(Candidate(polygon, reading.score, source=f"local:text@{reader()}"))
     return found
+
+
+def elsewhere(seen: list[Candidate], found: list[Candidate]) -> list[Candidate]:
+    """Those whose middle lies in no box of what is found already: text is a part of its plate."""
+    boxes = [(np.min(item.polygon, axis=0), np.max(item.polygon, axis=0)) for item in found]
+    middles = [np.mean(item.polygon, axis=0) for item in seen]
+    return [
+        item
+        for item, middle in zip(seen, middles, strict=True)
+        if not any((low <= middle).all() and (middle <= high).all() for low, high in boxes)
+    ]
 
 
 def _is_number(text: str) -> bool:

@@ -52,7 +52,7 @@ def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
     Returns
     -------
     list of Candidate
-        Without those that lie outside the picture.
+        Without those that lie outside the picture or have no area.
     """
     frames = [_straight(np.array(find.polygon, np.float64)) for find in finds]
     views = [_laid(picture, *frame) for frame in frames]
@@ -88,14 +88,15 @@ def _straight(corners: _Points) -> tuple[_Points, _Points]:
 def _laid(picture: Picture, middle: _Points, sides: _Points) -> Image.Image | None:
     """What the network sees: the parallelogram in the middle half of it; None if that is out of the picture."""
     linear = sides.T @ np.diag([CONTEXT / WIDTH, CONTEXT / HEIGHT])
-    if abs(np.linalg.det(linear)) < 1e-9:
+    if not abs(np.linalg.det(linear)) >= 1e-9:  # so for nan, too
         return None
     reach = np.abs(sides).sum(axis=0) * CONTEXT / 2 + 1
     low, high = np.floor(middle - reach), np.ceil(middle + reach)
     low, high = np.maximum(low, 0), np.minimum(high, picture.upright_size)
     if (high - low < 1).any():
         return None
-    # of a large plate no more pixels than needed: the warp takes its samples without looking between them
+    # of a large plate no more pixels than needed: the warp takes its samples without looking between them (the weights
+    # that ship have seen this from 1.6 picture pixels on)
     scale = min(1.0, 1 / float(np.sqrt(abs(np.linalg.det(linear)))))
     columns, rows = (max(1, round(float(length) * scale)) for length in high - low)
     view = picture.view((columns, rows), (float(low[0]), float(low[1]), float(high[0]), float(high[1])))

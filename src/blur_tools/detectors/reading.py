@@ -31,7 +31,7 @@ from blur_tools.errors import ExtraMissingError, ModelError
 from blur_tools.orientation import polygon_to_upright
 from blur_tools.picture import Picture
 
-__all__ = ["Line", "Reading", "can_read", "lines_of", "read_plate"]
+__all__ = ["Line", "Reading", "can_read", "lines_of", "read_plate", "reader"]
 
 STRIP_HEIGHT = 96
 """Height in pixels of the flattened plate: lines are found at this size, and two of them still are 40 pixels high."""
@@ -113,11 +113,16 @@ class Reading:
     score: float
 
 
+def reader() -> str:
+    """What reads plates, by its networks' hashes, as far as it is installed."""
+    return f"{_FINDER.sha256[:8]}+{_READER.sha256[:8]}" if can_read() else "none"
+
+
 def can_read() -> bool:
-    """Whether what reads plates is installed."""
+    """Whether what reads plates is installed; it is not loaded for that."""
     try:
-        _FINDER.start()
-        _READER.start()
+        _FINDER.check()
+        _READER.check()
     except ExtraMissingError:
         return False
     return True
@@ -163,6 +168,11 @@ class _Carried(Network):
     def start(self) -> Any:
         """The session, made once a process."""
         return self._session or self._start()
+
+    def check(self) -> None:
+        """Make sure that the file is there."""
+        if self._session is None:
+            self.weights()
 
     @cached_property
     def signs(self) -> list[str]:
@@ -293,10 +303,11 @@ def lines_of(image: Image.Image) -> list[Line]:
     from scipy import ndimage
 
     marks = _FINDER.run(_normal(image))[0][0, 0]
-    labels, count = ndimage.label(marks > TEXT, np.ones((3, 3)))
+    labels, _ = ndimage.label(marks > TEXT, np.ones((3, 3)))
     lines = []
-    for label in range(1, count + 1):
-        rows, columns = np.nonzero(labels == label)
+    for label, (down, across) in enumerate(ndimage.find_objects(labels), 1):
+        rows, columns = np.nonzero(labels[down, across] == label)
+        rows, columns = rows + down.start, columns + across.start
         slope = _slope(columns, rows)
         middle = (columns.min() + columns.max() + 1) / 2
         level = rows - slope * (columns + 0.5 - middle)

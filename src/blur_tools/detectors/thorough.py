@@ -7,14 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
-from PIL import Image
-
 from blur_tools._stop import proceed
-from blur_tools.detections import Box, Polygon
+from blur_tools.detections import Box
 from blur_tools.detectors.tiles import Candidate
-from blur_tools.picture import FORMATS, Picture
-from blur_tools.service.upload import map_boxes
-from blur_tools.sources import Source
+from blur_tools.picture import Picture
 
 __all__ = ["in_the_mirror", "tiles"]
 
@@ -24,8 +20,8 @@ SEEN_WHOLE = 1280
 TILE = 960
 """Least side in pixels of a tile."""
 
-MOST_ALONG = 4
-"""Tiles along the longest side, at most about this many: their number must not grow with the camera."""
+PARTS = 4
+"""A tile is at least this part of the longest side, which makes five of them along it: with the camera, they grow."""
 
 SHARED = 0.25
 """Least part of a tile that it shares with the next: what is cut by one is whole in another."""
@@ -35,7 +31,7 @@ def tiles(size: tuple[int, int]) -> list[Box]:
     """Overlapping parts of an upright picture of this ``(width, height)``, in its pixels; none of a small picture."""
     if max(size) <= SEEN_WHOLE:
         return []
-    side = max(TILE, max(size) / MOST_ALONG)
+    side = max(TILE, max(size) / PARTS)
     columns, rows = (_starts(length, side) for length in size)
     return [(x, y, min(x + side, size[0]), min(y + side, size[1])) for y, x in product(rows, columns)]
 
@@ -58,8 +54,8 @@ def in_the_mirror(
         In pixels of the upright picture.
     """
     width, _ = picture.upright_size
-    image = picture.view(picture.upright_size).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    mirror = Picture(Source(b"", picture.source.name, picture.source.origin), FORMATS["JPEG"], image)
+    # an orientation and its mirror image are neighbours: 1 and 2, 3 and 4, 5 and 6, 7 and 8
+    mirror = replace(picture, orientation=((picture.orientation - 1) ^ 1) + 1)
     found: list[Candidate] = []
     for part in parts:
         proceed()
@@ -69,9 +65,8 @@ def in_the_mirror(
 
 def _mirrored(item: Candidate, width: int) -> Candidate:
     # clockwise again, and from the top left
-    polygon: Polygon = tuple((width - item.polygon[corner][0], item.polygon[corner][1]) for corner in (1, 0, 3, 2))  # type: ignore[assignment]
-    result = item.result and map_boxes(item.result, lambda box: _mirrored_box(box, width))
-    return replace(item, polygon=polygon, result=result)
+    b, a, d, c = ((width - x, y) for x, y in item.polygon)
+    return replace(item, polygon=(a, b, c, d))
 
 
 def _mirrored_box(box: Box, width: int) -> Box:

@@ -24,12 +24,14 @@ INSIDE = 0.9
 class Candidate:
     """Something that was found: a quadrilateral in upright pixels, and how sure it is (0 to 1, or unknown).
 
-    ``result`` is what a service says of it, with boxes in upright pixels too; None for a network of ours.
+    ``result`` is what a service says of it, with boxes in upright pixels too; None for a network of ours. ``source`` is
+    who found it, where that is not who is asked by default.
     """
 
     polygon: Polygon
     score: float | None
     result: Mapping[str, Any] | None = field(default=None, compare=False)
+    source: str = ""
 
     @property
     def rank(self) -> float:

@@ -10,8 +10,8 @@ from blur_tools import __version__
 from blur_tools._stop import proceed
 from blur_tools.detections import Box, Detection, Detections, Kind
 from blur_tools.detectors import faces, plates
-from blur_tools.detectors.by_text import plates_by_text
-from blur_tools.detectors.reading import can_read, read_plate
+from blur_tools.detectors.by_text import elsewhere, plates_by_text
+from blur_tools.detectors.reading import can_read, read_plate, reader
 from blur_tools.detectors.seam import both_sides, seam
 from blur_tools.detectors.snapshot import Snapshot
 from blur_tools.detectors.thorough import in_the_mirror, tiles
@@ -36,7 +36,7 @@ class LocalEngine:
 
     Honours every parameter that concerns detection except ``regions``, ``config`` and ``camera_id``, which are
     Snapshot's (the result warns that they were not used). For ``skip_regexp`` and ``read_plates`` the plates are read,
-    which needs the extra ``[ocr]``.
+    which needs the extra ``[ocr]``; with it, ``thorough`` also seeks plates by their text.
 
     Parameters
     ----------
@@ -60,8 +60,9 @@ class LocalEngine:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """All that an answer depends on beside picture and settings; what reads plates comes with the package."""
-        return {"engine": self.name, "blur_tools": __version__, "snapshot": repr(self.snapshot), **self.versions}
+        """All that an answer depends on beside picture and settings."""
+        others = {"snapshot": repr(self.snapshot), "corners": plates.NETWORK.version, "reader": reader()}
+        return {"engine": self.name, "blur_tools": __version__, **others, **self.versions}
 
     def detect(self, picture: Picture, settings: BlurSettings) -> Answer:
         """Find plates and faces, each unless its intensity is -1.
@@ -89,7 +90,11 @@ class LocalEngine:
         unused = [name for name in SNAPSHOT_ONLY if getattr(settings, name) is not None and not self.snapshot]
         if unused:
             yield f"not used by the local engine: {', '.join(unused)}"
-        if settings.thorough and settings.intensity("plate") >= 0 and not self.snapshot and not can_read():
+        if not settings.thorough or settings.intensity("plate") < 0:
+            return
+        if self.snapshot:
+            yield "Snapshot was asked as without thorough: each part of a picture would be a call to it"
+        elif not can_read():
             yield "plates were not sought by their text as well, which needs the extra: pip install 'blur-tools[ocr]'"
 
     def _plates(self, picture: Picture, settings: BlurSettings) -> list[Candidate]:
@@ -98,18 +103,20 @@ class LocalEngine:
                 return self.snapshot.find_plates(picture, part, settings)
             return plates.find_plates(picture, part, settings.threshold_of("plate"), settings.thorough)
 
+        if self.snapshot:
+            # calls cost, and what it would read in the mirror is nonsense
+            settings = replace(settings, thorough=False)
         found = _searched(picture, settings, find, plates.SAME_PLATE_IOU)
-        if settings.thorough and not self.snapshot and can_read():
+        if settings.thorough and can_read():
             for part in _parts(picture, settings):
-                proceed()
-                found += plates_by_text(picture, part)
-            found = merge(found, plates.SAME_PLATE_IOU, hold=True)
+                seen = plates_by_text(picture, part)
+                found += [one for one in elsewhere(seen, found) if one.rank >= settings.threshold_of("plate")]
         return found
 
     def _placed(self, kind: Kind, candidates: list[Candidate], picture: Picture) -> list[Detection]:
         version = self.versions[kind + "s"]
         source = version if version == "snapshot" else f"local:{version}"
-        return [_detection(kind, candidate, picture, source) for candidate in candidates]
+        return [_detection(kind, candidate, picture, candidate.source or source) for candidate in candidates]
 
     def _judged(self, found: Detections, picture: Picture, settings: BlurSettings) -> Detections:
         """With what is to be skipped kept, and with the texts of these, or of all where they were asked for."""
