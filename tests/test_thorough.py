@@ -180,9 +180,7 @@ def stubbed(monkeypatch, heats, sure):
 
     def look(pixels):
         shown.append(pixels)
-        unit = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32) * (
-            1.5 if len(shown) == 1 else 1
-        )
+        unit = np.array(box_polygon(-0.5, -0.5, 0.5, 0.5), np.float32) * (1.5 if len(shown) == 1 else 1)
         score = sure[min(len(shown), len(sure)) - 1]
         return [np.full(len(pixels), score, np.float32), np.repeat(unit[None], len(pixels), axis=0)]
 
@@ -224,8 +222,7 @@ def test_text_is_no_second_plate_and_obeys_the_threshold(monkeypatch, encode, no
     monkeypatch.setattr(local, "can_read", lambda: True)
     monkeypatch.setattr(local, "plates_by_text", lambda *_: seen)
     found = engine("local").detect(picture, BlurSettings(thorough=True, faces=-1)).detections
-    assert [(item.source.split("@")[0], item.score) for item in found if item.box[0] > 90] == [("local:text", 0.95)]
-    assert not any(item.source == "local:text" and item.box[0] < 90 for item in found)
+    assert [item.polygon for item in found if item.source == "local:text"] == [there]
     strict = engine("local").detect(picture, BlurSettings(thorough=True, faces=-1, plate_threshold=0.96)).detections
     assert not any(item.source == "local:text" for item in strict)
 

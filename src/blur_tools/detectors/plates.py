@@ -21,8 +21,8 @@ NETWORK = Network("plate-quad-1.onnx", "49c15a0987359cafad2de9a6d84bc22d0bea1f27
 SMALL_SIDE, LARGE_SIDES, THOROUGH_SIDES = 640, (480, 960), (480, 800, 1280)
 """Longest sides in pixels at which the network sees a part of a picture.
 
-`SMALL_SIDE`, or each of `LARGE_SIDES` where the part has at least their largest: neither enlarges it. `THOROUGH_SIDES` in
-a thorough search, up to `MOST_ENLARGED` times the part's own.
+`SMALL_SIDE`, or each of `LARGE_SIDES` where the part has at least their largest: neither enlarges it. `THOROUGH_SIDES`
+in a thorough search, up to `MOST_ENLARGED` times the part's own.
 """
 
 MOST_ENLARGED = 2

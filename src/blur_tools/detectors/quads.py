@@ -36,7 +36,7 @@ FIELD = 192
 """Side in pixels of the square that it sees, the box in its middle; 224 and 256 make no difference."""
 
 TURNS = (0, -20, 20, -40, 40)
-"""Degrees by which the field is turned upright: most plates that the network was trained on are tilted by 7 degrees (one sigma)."""
+"""Degrees by which the field is turned upright: most plates that it was trained on are tilted by 7 (one sigma)."""
 
 SPARE_TURN = 7
 """Degrees that a turn may be beyond the steepest tilt that a box of its shape can hold."""
