@@ -59,7 +59,8 @@ def test_a_find_is_laid_straight_with_as_much_again_around_it(seen, turn, width)
         around = shown[:, row - 1 : row + 1, column - 1 : column + 1].mean(axis=(1, 2))
         assert around[2] / 255 * 400 == pytest.approx(x - 0.5, abs=1.6)
         assert around[1] / 255 * 300 == pytest.approx(y - 0.5, abs=1.6)
-    assert np.array(answer.polygon) == pytest.approx(corners, abs=1e-3)
+    reached = quad((210, 140), along * check.REACH[0], down * check.REACH[1])
+    assert np.array(answer.polygon) == pytest.approx(reached, abs=1e-3)
     assert answer.score == pytest.approx(0.1 * 0.9**0.5)
 
 
@@ -68,7 +69,8 @@ def test_corners_are_moved_in_the_finds_own_directions(monkeypatch):
     monkeypatch.setattr(check.NETWORK, "run", lambda pixels: [np.float32([0.7]), np.float32([moved])])
     corners = quad((200, 150), (0, 80), (-30, 0))  # stands on its side
     (answer,) = check.checked(scene(), [candidate(corners)])
-    assert np.array(answer.polygon) == pytest.approx(quad((200, 158), (0, 96), (-15, 0)), abs=1e-3)
+    reached = quad((200, 158), (0, 96 * check.REACH[0]), (-15 * check.REACH[1], 0))
+    assert np.array(answer.polygon) == pytest.approx(reached, abs=1e-3)
 
 
 def test_a_find_outside_is_left_out_and_the_others_keep_their_order(seen):

@@ -197,7 +197,8 @@ def test_a_find_is_looked_at_twice_and_its_score_is_what_all_say(monkeypatch, en
     assert found.score == pytest.approx(score)
     assert len(shown) == 2
     # the second look begins with the corners of the first, which were half as wide again
-    assert np.ptp(found.polygon, axis=0) == pytest.approx([60, 18])
+    reached = np.array([60, 18]) * np.square(check.REACH)
+    assert np.ptp(found.polygon, axis=0) == pytest.approx(reached)
     assert plates.find_plates(picture, (0, 0, 256, 128), 1.01 * score) == []
 
 

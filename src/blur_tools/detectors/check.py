@@ -31,6 +31,14 @@ CONTEXT = 2.0
 FLATTEST, TALLEST = 0.16, 1.3
 """A find's height is taken for at least and at most so many of its width."""
 
+REACH = (1.02, 1.05)
+"""How much wider and higher than the network says a plate is taken to be.
+
+Chosen on the training pictures kept out, between what is hidden and how exact corners are: with it, at the customary
+margin, 73, 85 and 79 % of the plates of three sets are hidden by nine tenths (67, 75 and 74 % without), and the mean
+overlap with true corners is 0.81 (0.82 without).
+"""
+
 GREY = (114, 114, 114)  # beyond the picture, as in training
 
 _Points = npt.NDArray[np.float64]
@@ -64,7 +72,8 @@ def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
     answers = []
     for index, quad, score in zip(seen, corners, scores, strict=True):
         middle, sides = frames[index]
-        polygon = _polygon(middle + quad.astype(np.float64) @ sides)
+        center = quad.mean(axis=0, dtype=np.float64)
+        polygon = _polygon(middle + (center + (quad - center) * REACH) @ sides)
         answers.append(Candidate(polygon, finds[index].rank * math.sqrt(float(score))))
     return answers
 
