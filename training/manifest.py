@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
+import shlex
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -28,11 +31,20 @@ def read_ignored() -> dict[str, Floats]:
     return {name: np.float32(boxes) for name, boxes in json.loads(UNLABELLED.read_text("utf-8")).items()}
 
 
+def _code() -> str:
+    """SHA-256 over this package's files, in the order of their names."""
+    whole = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.*")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
 def write_manifest(folder: Path, options: argparse.Namespace, packed: Path, networks: list[str]) -> None:
-    """Write ``manifest.json``: the data's and the networks' hashes, every option, and the versions used."""
+    """Write ``manifest.json``: the command, hashes of code, data and networks, every option, and the versions used."""
     begin = options.begin
     content = {
-        "command": "python -m training",
+        "command": shlex.join(["python", "-m", "training", *sys.argv[1:]]),
+        "code": _code(),
         "options": {key: value for key, value in sorted(vars(options).items()) if not isinstance(value, Path)},
         "begun_with": {"file": begin.name, "sha256": fingerprint(begin)} if begin else None,
         "pictures": {"sha256": fingerprint(packed), "sets": list(SETS)},
