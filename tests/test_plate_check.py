@@ -96,5 +96,5 @@ def test_a_find_without_area_is_no_error(seen, flat):
 
 def test_a_find_is_never_taken_for_flatter_or_taller_than_plates_are():
     for height, expected in ((1, 16), (50, 50), (400, 130)):
-        _, sides = check._straight(quad((0, 0), (100, 0), (0, height)))
+        _, sides = check.straight(quad((0, 0), (100, 0), (0, height)))
         assert sides[1] == pytest.approx([0, expected])

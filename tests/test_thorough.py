@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import blur_tools
-from blur_tools import BlurSettings, engine
+from blur_tools import BlurSettings, ModelError, engine
 from blur_tools.detections import box_polygon
-from blur_tools.detectors import by_text, check, plates
+from blur_tools.detectors import by_text, check, plates, reading
+from blur_tools.detectors.reading import Line, Reading
 from blur_tools.detectors.thorough import in_the_mirror, tiles
 from blur_tools.detectors.tiles import Candidate, around, distinct, merge
 from blur_tools.engines import local
@@ -91,6 +92,26 @@ def test_plates_are_found_by_their_text():
                 found += any((np.abs(np.mean(one.polygon, axis=0) - middle) < 12).all() for one in seen)
     assert wanted >= 5
     assert found >= wanted / 2
+
+
+def test_a_plate_of_two_lines_is_found_once_by_its_text(monkeypatch, encode, noise):
+    upper, lower = Line(100, 50, 60, 18, 0.0), Line(100, 72, 60, 18, 0.0)
+    monkeypatch.setattr(by_text, "lines_of", lambda image: [upper, lower])
+    monkeypatch.setattr(by_text, "read_plate", lambda *_: Reading("ab1234", 0.95))
+    (found,) = by_text.plates_by_text(load_picture(encode(noise(128, 192), "PNG")), (0, 0, 192, 128))
+    low, high = np.min(found.polygon, axis=0), np.max(found.polygon, axis=0)
+    assert (low <= (70, 41)).all()
+    assert (high >= (130, 81)).all()
+
+
+def test_what_reads_in_another_version_is_as_if_it_were_not_there(monkeypatch, encode, noise, networks):
+    def changed():
+        raise ModelError("is not the expected file")
+
+    monkeypatch.setattr(reading._FINDER, "check", changed)
+    assert engine("local").identity["reader"] == "none"
+    answer = engine("local").detect(load_picture(encode(noise(40, 80), "PNG")), BlurSettings(thorough=True))
+    assert len(answer.warnings) == 1
 
 
 def test_thorough_finds_at_least_what_the_default_finds():

@@ -133,7 +133,7 @@ def test_a_find_is_shown_in_training_as_it_is_later(textures):
     served = load_picture(np.ascontiguousarray(pixels[:, :, ::-1]))
     for corners in (CORNERS, CORNERS * 1.8 - 40, CORNERS * 0.3 + 100, np.roll(CORNERS, 1, axis=0)):
         frame = crops.straight(corners)
-        own = check._straight(np.float64(corners))
+        own = check.straight(np.float64(corners))
         assert frame[0] == pytest.approx(own[0], abs=1e-4)
         assert frame[1] == pytest.approx(own[1], abs=1e-4)
         trained, later = crops._laid(pixels, *frame), np.asarray(check._laid(served, *own))[:, :, ::-1]

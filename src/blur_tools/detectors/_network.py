@@ -17,9 +17,12 @@ from PIL import Image
 from blur_tools._cores import available_cores
 from blur_tools.errors import ModelError
 
-__all__ = ["Floats", "Network", "planes"]
+__all__ = ["PADDING", "Floats", "Network", "planes"]
 
 Floats = npt.NDArray[np.float32]
+
+PADDING = 114
+"""The grey that our own networks were trained to see beyond a picture's border."""
 
 
 def planes(image: Image.Image, height: int, width: int, *, padding: float = 0, blue_first: bool = False) -> Floats:
@@ -66,7 +69,12 @@ class Network:
     @property
     def version(self) -> str:
         """Name and first digits of the hash: enough to tell two weights apart."""
-        return f"{Path(self.file).stem}@{self.sha256[:8]}"
+        return f"{Path(self.file).stem}@{self.digits}"
+
+    @property
+    def digits(self) -> str:
+        """The first digits of the hash."""
+        return self.sha256[:8]
 
     def run(self, pixels: Floats) -> list[Floats]:
         """All outputs for one input of shape ``(batch, 3, h, w)``.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from blur_tools._stop import proceed
-from blur_tools.detections import Box, Polygon
+from blur_tools.detections import Box
+from blur_tools.detectors.plates import SAME_PLATE_IOU
 from blur_tools.detectors.reading import Line, lines_of, read_plate, reader
-from blur_tools.detectors.tiles import Candidate
+from blur_tools.detectors.tiles import Candidate, merge, polygon_of
 from blur_tools.orientation import polygon_to_stored
 from blur_tools.picture import Picture
 
@@ -56,11 +56,12 @@ def plates_by_text(picture: Picture, part: Box) -> list[Candidate]:
     found = []
     for quad in _places(lines_of(picture.view((columns, rows), part))):
         proceed()
-        polygon = cast("Polygon", tuple((float(x), float(y)) for x, y in quad * zoom + np.array(part[:2])))
+        polygon = polygon_of(quad * zoom + np.array(part[:2]))
         reading = read_plate(picture, polygon_to_stored(polygon, picture.size, picture.orientation))
         if reading and reading.score >= SURE and _is_number(reading.text):
             found.append(Candidate(polygon, reading.score, source=f"local:text@{reader()}"))
-    return found
+    # a line of a plate and both its lines are read, too
+    return merge(found, SAME_PLATE_IOU, hold=True)
 
 
 def elsewhere(seen: list[Candidate], found: list[Candidate]) -> list[Candidate]:

@@ -7,18 +7,16 @@ and as large as the picture has it, and is asked to be right.
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blur_tools.detections import Polygon
-from blur_tools.detectors._network import Network, planes
-from blur_tools.detectors.tiles import Candidate
+from blur_tools.detectors._network import PADDING, Network, planes
+from blur_tools.detectors.tiles import Candidate, polygon_of
 from blur_tools.picture import Picture
 
-__all__ = ["NETWORK", "checked"]
+__all__ = ["CONTEXT", "HEIGHT", "NETWORK", "WIDTH", "checked", "straight"]
 
 NETWORK = Network("plate-check-1.onnx", "c324573aa7a47d5158cae0c824b617c176ef0a2296c28bf70db6728e420be9a9")
 
@@ -38,8 +36,6 @@ Chosen on the training pictures kept out, between what is hidden and how exact c
 margin, 73, 85 and 79 % of the plates of three sets are hidden by nine tenths (67, 75 and 74 % without), and the mean
 overlap with true corners is 0.81 (0.82 without).
 """
-
-GREY = (114, 114, 114)  # beyond the picture, as in training
 
 _Points = npt.NDArray[np.float64]
 
@@ -62,7 +58,7 @@ def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
     list of Candidate
         Without those that lie outside the picture or have no area.
     """
-    frames = [_straight(np.array(find.polygon, np.float64)) for find in finds]
+    frames = [straight(np.array(find.polygon, np.float64)) for find in finds]
     views = [_laid(picture, *frame) for frame in frames]
     seen = [index for index, view in enumerate(views) if view is not None]
     if not seen:
@@ -73,16 +69,12 @@ def checked(picture: Picture, finds: list[Candidate]) -> list[Candidate]:
     for index, quad, score in zip(seen, corners, scores, strict=True):
         middle, sides = frames[index]
         center = quad.mean(axis=0, dtype=np.float64)
-        polygon = _polygon(middle + (center + (quad - center) * REACH) @ sides)
+        polygon = polygon_of(middle + (center + (quad - center) * REACH) @ sides)
         answers.append(Candidate(polygon, finds[index].rank * math.sqrt(float(score))))
     return answers
 
 
-def _polygon(corners: _Points) -> Polygon:
-    return cast("Polygon", tuple((float(x), float(y)) for x, y in corners))
-
-
-def _straight(corners: _Points) -> tuple[_Points, _Points]:
+def straight(corners: _Points) -> tuple[_Points, _Points]:
     """The parallelogram by which a find is laid straight: its middle ``(2,)`` and its sides ``(2, 2)``, along and down.
 
     The sides are the means of opposite edges, the second between `FLATTEST` and `TALLEST` of the first.
@@ -114,5 +106,5 @@ def _laid(picture: Picture, middle: _Points, sides: _Points) -> Image.Image | No
     c, f = (middle - linear @ (WIDTH / 2, HEIGHT / 2) - low) * zoom
     coefficients = (a, b, c, d, e, f)
     return view.transform(
-        (WIDTH, HEIGHT), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=GREY
+        (WIDTH, HEIGHT), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=(PADDING,) * 3
     )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 
-from blur_tools.detections import Box, Polygon
+from blur_tools.detections import Box
 from blur_tools.detectors import check
-from blur_tools.detectors._network import Floats, Network, planes
-from blur_tools.detectors.check import checked
-from blur_tools.detectors.tiles import Candidate, distinct, merge
+from blur_tools.detectors._network import PADDING, Floats, Network, planes
+from blur_tools.detectors.tiles import Candidate, distinct, merge, polygon_of
 from blur_tools.picture import Picture
 
-__all__ = ["NETWORK", "PADDING", "decode", "find_plates", "version"]
+__all__ = ["MULTIPLE", "NETWORK", "STRIDE", "decode", "find_plates", "version"]
 
 NETWORK = Network("plate-quad-1.onnx", "49c15a0987359cafad2de9a6d84bc22d0bea1f27614b32aa8f91a3f5a7412827")
 
@@ -30,7 +28,6 @@ MOST_ENLARGED = 2
 
 STRIDE = 8
 MULTIPLE = 32
-PADDING = 114  # the grey that the network was trained with
 SAME_PLATE_IOU = 0.4
 
 SAME_FIND_IOU = 0.6
@@ -50,7 +47,7 @@ BATCH = 40
 
 def version() -> str:
     """Name of the finding network, and the first digits of both networks' hashes: an answer depends on both."""
-    return f"{NETWORK.version}+{check.NETWORK.sha256[:8]}"
+    return f"{NETWORK.version}+{check.NETWORK.digits}"
 
 
 def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = False) -> list[Candidate]:
@@ -87,7 +84,7 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
 def _confirmed(picture: Picture, finds: list[Candidate], lowest: float) -> list[Candidate]:
     """Those finds of which both networks say at least `lowest` together, with the corners of the last look."""
     for _ in range(LOOKS):
-        finds = [find for find in checked(picture, finds) if find.rank >= lowest]
+        finds = [find for find in check.checked(picture, finds) if find.rank >= lowest]
     return [Candidate(find.polygon, find.rank**CAUTION) for find in finds]
 
 
@@ -100,10 +97,7 @@ def _search(picture: Picture, part: Box, side: float, threshold: float) -> list[
     pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
     corners, scores = decode(NETWORK.run(pixels), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
-    return [
-        Candidate(cast("Polygon", tuple((float(x), float(y)) for x, y in quad)), float(score))
-        for quad, score in zip(corners, scores, strict=True)
-    ]
+    return [Candidate(polygon_of(quad), float(score)) for quad, score in zip(corners, scores, strict=True)]
 
 
 def _padded(length: int) -> int:

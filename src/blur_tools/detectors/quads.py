@@ -14,15 +14,15 @@ all, and hides 1.07 / 1.18. The network's corners alone cover 99 % of 84.7 / 85.
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from blur_tools.detections import Box, Polygon, box_polygon
-from blur_tools.detectors._network import planes
-from blur_tools.detectors.plates import NETWORK, PADDING, decode
+from blur_tools.detectors._network import PADDING, planes
+from blur_tools.detectors.plates import NETWORK, decode
+from blur_tools.detectors.tiles import polygon_of
 from blur_tools.picture import Picture
 
 __all__ = ["quadrilateral"]
@@ -74,7 +74,7 @@ def quadrilateral(picture: Picture, box: Box) -> Polygon:
     outline = _around(_stretched(seen, np.array(box)), seen)
     if outline is None or abs(np.linalg.det(outline[1:3] - outline[0])) >= width * height:
         return kept
-    return cast("Polygon", tuple((float(x), float(y)) for x, y in outline))
+    return polygon_of(outline)
 
 
 def _seen(picture: Picture, box: Box) -> Points | None:

@@ -115,15 +115,15 @@ class Reading:
 
 def reader() -> str:
     """What reads plates, by its networks' hashes, as far as it is installed."""
-    return f"{_FINDER.sha256[:8]}+{_READER.sha256[:8]}" if can_read() else "none"
+    return f"{_FINDER.digits}+{_READER.digits}" if can_read() else "none"
 
 
 def can_read() -> bool:
-    """Whether what reads plates is installed; it is not loaded for that."""
+    """Whether what reads plates is installed, in the version that we know; it is not loaded for that."""
     try:
         _FINDER.check()
         _READER.check()
-    except ExtraMissingError:
+    except (ExtraMissingError, ModelError):  # who asks for a reading is told which
         return False
     return True
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blur_tools.detections import Box, Polygon, box_polygon
 
-__all__ = ["Candidate", "distinct", "merge", "slices"]
+__all__ = ["Candidate", "around", "distinct", "merge", "polygon_of", "slices"]
 
 BLUNTEST = 0.2
 """Least sine of the angle between neighbouring edges whose corner is still where they meet."""
@@ -71,8 +71,7 @@ def distinct(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
     ordered = sorted(candidates, key=lambda candidate: -candidate.rank)
     if not ordered:
         return []
-    corners = np.array([candidate.polygon for candidate in ordered])
-    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    boxes = _boxes(np.array([candidate.polygon for candidate in ordered], np.float64))
     kept: list[int] = []
     for index in range(len(ordered)):
         shared, union = _shared_and_union(boxes, index, kept)
@@ -105,7 +104,7 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) ->
     if len(ordered) < 2:
         return ordered
     corners = np.array([candidate.polygon for candidate in ordered], np.float64)
-    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    boxes = _boxes(corners)
     areas = _areas(corners)
     twins: dict[int, list[int]] = {}
     # largest first: whatever is dropped later is the smaller of its pair
@@ -139,8 +138,18 @@ def around(quad: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Po
     levels = (quad * outwards).sum(axis=1) + beyond
     before, here = np.roll(outwards, 1, axis=0), outwards
     moved = np.linalg.solve(np.stack([before, here], axis=1), np.stack([np.roll(levels, 1), levels], axis=1)[..., None])
-    a, b, c, d = ((float(x), float(y)) for x, y in moved[..., 0])
+    return polygon_of(moved[..., 0])
+
+
+def polygon_of(corners: npt.NDArray[np.floating[Any]]) -> Polygon:
+    """Corners ``(4, 2)`` as plain numbers."""
+    a, b, c, d = ((float(x), float(y)) for x, y in corners)
     return a, b, c, d
+
+
+def _boxes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Upright boxes ``(n, 4)`` around quadrilaterals ``(n, 4, 2)``."""
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def _areas(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -116,7 +116,6 @@ def _ranked(result: Comparison, first: Found, cells: dict[str, Any], folder: Pat
 
 
 def _show(result: Comparison, options: argparse.Namespace) -> None:
-
     write = sys.stdout.write
     if len(result.names) > 1:
         pairs = result.pairs[result.pairs[["both", "only_first", "only_second"]].sum(axis=1) > 0]
