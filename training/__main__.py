@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from blur_tools.detectors.check import HEIGHT, WIDTH
 from training import data
 from training.check import train_check
 from training.designs import bank
@@ -16,7 +17,6 @@ from training.export import export
 from training.finds import find_all
 from training.loop import Plan
 from training.manifest import read_ignored, write_manifest
-from training.sizes import CROP
 
 DESIGNS = 4000
 DETECTOR, CHECK = "plate-quad-1.onnx", "plate-check-1.onnx"
@@ -60,7 +60,7 @@ def main() -> None:
     finds = find_all(options.out / DETECTOR, pictures, options.threads)
     check_plan = Plan(options.check_samples, **(common | {"batch": 4 * options.batch}))
     check = train_check(pictures, finds, textures, read_ignored(), check_plan, options.out)
-    export(check, options.out / CHECK, CROP, ("score", "corners"), any_size=False)
+    export(check, options.out / CHECK, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
     write_manifest(options.out, options, packed, [DETECTOR, CHECK])
 
 

@@ -8,22 +8,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from blur_tools.detectors._network import PADDING
+from blur_tools.detectors.check import CONTEXT, HEIGHT, WIDTH, straight
+from blur_tools.detectors.tiles import boxes_of
 from training import designs
 from training.augment import photograph, softened
 from training.data import Floats, Picture, Pixels, Plate
 from training.pasting import between_middles, cover, paste
-from training.sizes import CROP
 
-__all__ = ["Crop", "Crops", "Finds", "straight"]
+__all__ = ["Crop", "Crops", "Finds"]
 
 UNIT = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 """Corners of a find in its own units."""
-
-CONTEXT = 2.0
-"""How many times a find's own width and height is seen."""
-
-FLATTEST, TALLEST = 0.16, 1.3
-"""A find's height is taken for at least and at most so many of its width."""
 
 SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.36, "anywhere": 0.08}
 
@@ -65,26 +61,11 @@ class Crop:
     boxed: float
 
 
-def straight(corners: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The parallelogram by which a find is laid straight: its middle ``(2,)`` and its two sides ``(2, 2)``.
-
-    The sides are the means of opposite edges, rows along and down; the second is kept between `FLATTEST` and `TALLEST`
-    of the first.
-    """
-    along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
-    down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
-    length, height = max(float(np.hypot(*along)), 1e-3), max(float(np.hypot(*down)), 1e-3)
-    wanted = float(np.clip(height, FLATTEST * length, TALLEST * length))
-    return np.float64(corners.mean(axis=0)), np.float64([along, down * (wanted / height)])
-
-
 def _laid(pixels: Pixels, middle: npt.NDArray[np.float64], sides: npt.NDArray[np.float64]) -> Pixels:
     """What is seen of the picture when the parallelogram fills the middle of the crop."""
-    rows, columns = CROP
-    unit = np.diag([CONTEXT / columns, CONTEXT / rows])
-    linear = sides.T @ unit
+    linear = sides.T @ np.diag([CONTEXT / WIDTH, CONTEXT / HEIGHT])
     back = np.eye(3)
-    back[:2, :2], back[:2, 2] = linear, middle - linear @ (columns / 2, rows / 2)
+    back[:2, :2], back[:2, 2] = linear, middle - linear @ (WIDTH / 2, HEIGHT / 2)
     zoom = np.sqrt(abs(np.linalg.det(linear)))  # picture pixels a crop pixel
     if zoom > 1.6:
         # shrink the part that is needed first: a warp does not filter
@@ -98,7 +79,7 @@ def _laid(pixels: Pixels, middle: npt.NDArray[np.float64], sides: npt.NDArray[np
             move[:2, 2] = -low
             pixels, back = small, shrink @ move @ back
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpPerspective(pixels, between_middles(back), (columns, rows), flags=flags, borderValue=(114, 114, 114))
+    return cv2.warpPerspective(pixels, between_middles(back), (WIDTH, HEIGHT), flags=flags, borderValue=(PADDING,) * 3)
 
 
 class Crops:
@@ -127,7 +108,7 @@ class Crops:
         self.wrong: list[tuple[Picture, Floats]] = []
         tempting: list[float] = []
         for picture, found in zip(pictures, finds, strict=True):
-            boxes, known = bounds(found.corners), picture.boxes
+            boxes, known = boxes_of(found.corners), picture.boxes
             overlap = overlaps(boxes, known)
             for index, plate in enumerate(picture.plates):
                 self.plates.append((picture, plate, found.corners[overlap[:, index] >= FOUND]))
@@ -189,7 +170,7 @@ class Crops:
             width, aspect = rng.uniform(0.02, 0.5) * wide, np.exp(rng.uniform(0, np.log(5)))
             center = np.float32(rng.uniform(0, 1, 2) * (wide, high))
             corners = _seen_askew(center, width, float(aspect), float(rng.normal(0, 0.2)), rng)
-            if touching(bounds(corners[None]), picture.boxes)[0] < MISSED:
+            if touching(boxes_of(corners[None]), picture.boxes)[0] < MISSED:
                 return _negative(picture.pixels, corners, rng)
         return self._none(rng)
 
@@ -205,7 +186,7 @@ def _balanced(kinds: list[tuple[str, bool]]) -> npt.NDArray[np.float64]:
 
 def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:
     """A find that is a little, or a good deal, beside what it should be."""
-    middle, sides = straight(corners)
+    middle, sides = straight(np.float64(corners))
     if rng.random() < 0.3:
         much *= 0.3
     turn = rng.normal(0, np.radians(8) * much)
@@ -229,10 +210,10 @@ def _seen_askew(center: Floats, width: float, aspect: float, turn: float, rng: n
 
 def _sample(pixels: Pixels, find: Floats, truth: Floats, exact: bool, rng: np.random.Generator) -> Crop | None:
     """A find of a plate; None where it is too far from it to be one."""
-    overlap = overlaps(bounds(find[None]), bounds(truth[None]))[0, 0]
+    overlap = overlaps(boxes_of(find[None]), boxes_of(truth[None]))[0, 0]
     if overlap < MISSED * 1.5:
         return None
-    middle, sides = straight(find)
+    middle, sides = straight(np.float64(find))
     at = _begun_alike((truth - middle) @ np.linalg.inv(sides))
     seen = _laid(pixels, middle, sides)
     diagonal = float(np.hypot(*np.ptp(truth, axis=0)))
@@ -249,16 +230,11 @@ def _begun_alike(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _negative(pixels: Pixels, find: Floats, rng: np.random.Generator) -> Crop:
-    middle, sides = straight(find)
+    middle, sides = straight(np.float64(find))
     seen = _laid(pixels, middle, sides)
     if rng.random() < 0.5:
         seen = np.ascontiguousarray(seen[:, ::-1])
     return Crop(seen, 0.0, np.float32(UNIT), 0.0, np.eye(2, dtype=np.float32), 0.0)
-
-
-def bounds(corners: Floats) -> Floats:
-    """Upright boxes ``(n, 4)`` around quadrilaterals ``(n, 4, 2)``."""
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def _shared(one: Floats, other: Floats) -> Floats:

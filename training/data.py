@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from blur_tools.detectors.tiles import boxes_of
+
 __all__ = ["SETS", "Floats", "Picture", "Pixels", "Plate", "fingerprint", "load", "pack"]
 
 Pixels = npt.NDArray[np.uint8]
@@ -51,8 +53,7 @@ class Picture:
         """Upright boxes ``(n, 4)`` around the plates: xmin, ymin, xmax, ymax."""
         if not self.plates:
             return np.zeros((0, 4), np.float32)
-        corners = np.stack([plate.corners for plate in self.plates])
-        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+        return boxes_of(np.stack([plate.corners for plate in self.plates]))
 
 
 def clockwise(points: npt.ArrayLike) -> Floats:

@@ -1,57 +1,39 @@
-"""Whether the plate network could find faces as well: ``python -m training.faces``; see the model card for the answer.
+"""Whether the plate network could find faces as well: ``python -m training.faces``; see the model card.
 
-The network's trunk gets a second head and learns from CenterFace: on training pictures at many sizes, and on faces cut
-out of them and laid over street scenes. It learns *nothing but* faces, so it bounds from above what one network of this
-size for both would find after as many pictures.
+The finding network, its last layers new, learns from CenterFace: on training pictures at many sizes, and on faces cut
+out of them and laid over street scenes. A face is a quadrilateral that is upright. It learns *nothing but* faces, so it
+bounds from above what one network of this size for both would find after as many pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
+from blur_tools.detections import box_polygon
 from blur_tools.detectors.faces import find_faces
+from blur_tools.detectors.tiles import boxes_of
 from blur_tools.picture import load_picture
 from training import data
 from training.augment import photograph
 from training.data import Floats, Picture, Pixels
 from training.export import export
+from training.heads import cell_loss, sample_of
 from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateQuad
 from training.scenes import SIDE
-from training.sizes import STRIDE
+from training.targets import target
 
 TEACHERS_THRESHOLD = 0.3
-SMALLEST = 6.0
-"""A face less high than this (pixels as seen) is neither asked for nor denied."""
-
-
-class FaceQuad(nn.Module):
-    """The trunk of `PlateQuad`, read out for faces: score ``(n, 1, h/8, w/8)``, box ``(n, 4, h/8, w/8)``.
-
-    A box is left, top, right and bottom from the cell's middle, in pixels.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trunk = PlateQuad()
-        self.score, self.box = nn.Conv2d(64, 1, 1), nn.Conv2d(64, 4, 1)
-        nn.init.constant_(self.score.bias, -4.0)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and boxes of a batch of pictures."""
-        features = self.trunk.features((x - 116.0) / 60.0)
-        return torch.sigmoid(self.score(features)), self.box(features) * (STRIDE * 4.0)
+SMALLEST = (5.0, 6.0)
+"""A face narrower than this, or with less than this as root of its area (pixels as seen), is left open."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +46,11 @@ class Taught:
 
 def taught(picture: Picture) -> Taught:
     """Ask the teacher."""
-    shown = load_picture(Image.fromarray(np.ascontiguousarray(picture.pixels[:, :, ::-1])))
+    shown = load_picture(np.ascontiguousarray(picture.pixels[:, :, ::-1]))
     width, height = shown.upright_size
     found = find_faces(shown, (0, 0, width, height), TEACHERS_THRESHOLD)
     corners = np.float32([item.polygon for item in found]).reshape(-1, 4, 2)
-    return Taught(picture.pixels, np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1))
+    return Taught(picture.pixels, boxes_of(corners))
 
 
 class FaceScenes:
@@ -133,43 +115,6 @@ def _seen(one: Taught, rng: np.random.Generator) -> tuple[Pixels, Floats]:
     return seen, np.float32(one.boxes * zoom + np.tile(shift, 2))
 
 
-def wanted(boxes: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Score, box, weight of the box and what is asked for, as `training.targets` has them for plates."""
-    cells = SIDE // STRIDE
-    score, weight = np.zeros((2, cells, cells), np.float32)
-    asked, at = np.ones((cells, cells), np.float32), np.zeros((4, cells, cells), np.float32)
-    y, x = np.mgrid[:cells, :cells].astype(np.float32)
-    for box in boxes:
-        size, center = box[2:] - box[:2], (box[:2] + box[2:]) / 2 / STRIDE - 0.5
-        low, high = np.maximum(box[:2] / STRIDE, 0).astype(int), np.maximum(box[2:] / STRIDE + 1, 0).astype(int)
-        if size[1] < SMALLEST or not ((center > -0.5) & (center < cells - 0.5)).all():
-            asked[low[1] : high[1], low[0] : high[0]] = 0
-            continue
-        spread = np.maximum(0.55, 0.14 * size / STRIDE)
-        bump = np.exp(-(((x - center[0]) / spread[0]) ** 2 + ((y - center[1]) / spread[1]) ** 2) / 2)
-        column, row = np.clip(np.round(center), 0, cells - 1).astype(int)
-        bump[row, column] = 1
-        np.maximum(score, bump, out=score)
-        rows, columns = np.nonzero(bump > 0.4)
-        middles = (np.stack([columns, rows], axis=1) + 0.5) * STRIDE
-        at[:, rows, columns] = (box[None] - np.tile(middles, 2)).T
-        weight[rows, columns] = 1 / np.sqrt(np.prod(size)) / np.sqrt(len(rows))
-    return score[None], at, weight[None], asked[None]
-
-
-def loss(network: nn.Module, batch: tuple[Tensor, ...]) -> Mapping[str, Tensor]:
-    """As for plates."""
-    pixels, score, boxes, weight, asked = batch
-    found, at = network(pixels.float().contiguous(memory_format=torch.channels_last))
-    found = found.float().clamp(1e-4, 1 - 1e-4)
-    middle = (score >= 0.999).float()
-    positive = -((1 - found) ** 2) * torch.log(found) * middle
-    negative = -((1 - score) ** 4) * found**2 * torch.log(1 - found) * (1 - middle) * asked
-    count = middle.sum().clamp(min=1)
-    apart = functional.smooth_l1_loss(at.float(), boxes, reduction="none") * weight
-    return {"score": (positive.sum() + negative.sum()) / count, "box": apart.sum() / count / 2}
-
-
 def main() -> None:
     """Train it from a finished run's detector and export it."""
     parser = argparse.ArgumentParser(prog="python -m training.faces", description=__doc__)
@@ -186,13 +131,15 @@ def main() -> None:
 
     def draw(index: int) -> tuple[Tensor, ...]:
         pixels, boxes = scenes[index]
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), *map(torch.from_numpy, wanted(boxes))
+        corners = [(np.float32(box_polygon(*box)), 1.0) for box in boxes]
+        return sample_of(pixels, target(corners, SIDE, SMALLEST))
 
-    network = FaceQuad()
+    network = PlateQuad()
     state = torch.load(options.run / "plate-quad.state.pt", weights_only=True)["average"]
-    network.trunk.load_state_dict(state)
-    train(network, draw, loss, Plan(options.samples), options.run, "faces")
-    export(network, options.run / "faces.onnx", (416, 416), ("score", "box"), any_size=True)
+    trunk = {name: value for name, value in state.items() if not name.startswith(("score", "corners"))}
+    network.load_state_dict(trunk, strict=False)
+    train(network, draw, cell_loss, Plan(options.samples), options.run, "faces")
+    export(network, options.run / "faces.onnx", (SIDE, SIDE), ("score", "corners"), any_size=True)
 
 
 if __name__ == "__main__":

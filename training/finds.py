@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from blur_tools.detectors._network import PADDING
+from blur_tools.detectors.plates import MULTIPLE, decode
 from training.crops import Finds
 from training.data import Floats, Picture, Pixels
-from training.sizes import STRIDE
 
 __all__ = ["find_all", "session"]
 
@@ -22,8 +23,6 @@ LOOKS = ((0.7, True), (1.0, False), (1.4, True))
 LOWEST = 0.03
 AT_MOST = 60
 """Finds kept of one picture at one scale, the best ones."""
-
-MULTIPLE, PADDING = 32, 114
 
 
 def session(path: Path, threads: int = 1) -> Any:
@@ -58,14 +57,9 @@ def _at_scale(run: Any, pixels: Pixels, scale: float) -> tuple[Floats, Floats]:
     seen = cv2.resize(pixels, (columns, rows), interpolation=how)
     filled = np.full((1, 3, _padded(rows), _padded(columns)), PADDING, np.float32)
     filled[0, :, :rows, :columns] = seen.transpose(2, 0, 1)
-    heat, offsets = run.run(None, {run.get_inputs()[0].name: filled})
-    heat, offsets = heat[0, 0], offsets[0]
-    ys, xs = np.nonzero((heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat >= LOWEST))
-    best = np.argsort(-heat[ys, xs])[:AT_MOST]
-    ys, xs = ys[best], xs[best]
-    middles = (np.stack([xs, ys], axis=1)[:, None] + 0.5) * STRIDE
-    quads = (offsets[:, ys, xs].T.reshape(-1, 4, 2) + middles) * np.float32([width / columns, height / rows])
-    return np.float32(quads), heat[ys, xs]
+    quads, scores = decode(run.run(None, {run.get_inputs()[0].name: filled}), LOWEST)
+    best = np.argsort(-scores)[:AT_MOST]
+    return np.float32(quads[best] * np.float32([width / columns, height / rows])), scores[best]
 
 
 def _padded(length: int) -> int:

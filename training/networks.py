@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.sizes import CROP, STRIDE
+from blur_tools.detectors.check import HEIGHT, WIDTH
+from blur_tools.detectors.plates import STRIDE
 
 __all__ = ["PlateCheck", "PlateQuad", "begin_with"]
 
@@ -100,7 +101,7 @@ class PlateCheck(nn.Module):
             _Convolution(three, four, stride=2),
             _Residual(four),
         )
-        rows, columns = (-(-side // 16) for side in CROP)
+        rows, columns = (-(-side // 16) for side in (HEIGHT, WIDTH))
         self.narrow = _Convolution(four, 32, 1)
         self.hidden = nn.Sequential(nn.Flatten(), nn.Linear(32 * rows * columns, hidden), nn.ReLU(True))
         self.corners = nn.Linear(hidden, 8)

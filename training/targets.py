@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from blur_tools.detectors.plates import STRIDE
 from training.data import Floats
-from training.sizes import STRIDE
 
 __all__ = ["Target", "target"]
 
-SMALLEST_WIDTH, SMALLEST_ROOT = 12.0, 6.0
+SMALLEST = (12.0, 6.0)
 """A plate narrower than this, or with less than this as root of its area (pixels), is neither asked for nor denied."""
 
 CORNERS_FROM = 0.4
@@ -33,7 +33,7 @@ class Target:
     asked: Floats
 
 
-def target(plates: list[tuple[Floats, float]], side: int) -> Target:
+def target(plates: list[tuple[Floats, float]], side: int, smallest: tuple[float, float] = SMALLEST) -> Target:
     """The target for plates ``(corners, their weight)`` in a picture of `side` pixels: CenterNet's, tilted."""
     cells = side // STRIDE
     score, weight = np.zeros((2, cells, cells), np.float32)
@@ -45,7 +45,7 @@ def target(plates: list[tuple[Floats, float]], side: int) -> Target:
             continue
         root = float(np.sqrt(max(cv2.contourArea(quad), 1.0)))
         width = float(np.linalg.norm(quad[1] - quad[0] + quad[2] - quad[3]) / 2)
-        if width < SMALLEST_WIDTH or root < SMALLEST_ROOT:
+        if width < smallest[0] or root < smallest[1]:
             _leave_open(asked, quad)
             continue
         bump = _bump(quad, center, width, cells)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from blur_tools.detections import Box, Polygon, box_polygon
 
-__all__ = ["Candidate", "around", "distinct", "merge", "polygon_of", "slices"]
+__all__ = ["Candidate", "around", "boxes_of", "distinct", "merge", "polygon_of", "slices"]
+
+_Number = TypeVar("_Number", bound=np.floating[Any])
 
 BLUNTEST = 0.2
 """Least sine of the angle between neighbouring edges whose corner is still where they meet."""
@@ -71,7 +73,7 @@ def distinct(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
     ordered = sorted(candidates, key=lambda candidate: -candidate.rank)
     if not ordered:
         return []
-    boxes = _boxes(np.array([candidate.polygon for candidate in ordered], np.float64))
+    boxes = boxes_of(np.array([candidate.polygon for candidate in ordered], np.float64))
     kept: list[int] = []
     for index in range(len(ordered)):
         shared, union = _shared_and_union(boxes, index, kept)
@@ -104,7 +106,7 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) ->
     if len(ordered) < 2:
         return ordered
     corners = np.array([candidate.polygon for candidate in ordered], np.float64)
-    boxes = _boxes(corners)
+    boxes = boxes_of(corners)
     areas = _areas(corners)
     twins: dict[int, list[int]] = {}
     # largest first: whatever is dropped later is the smaller of its pair
@@ -147,7 +149,7 @@ def polygon_of(corners: npt.NDArray[np.floating[Any]]) -> Polygon:
     return a, b, c, d
 
 
-def _boxes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def boxes_of(corners: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
     """Upright boxes ``(n, 4)`` around quadrilaterals ``(n, 4, 2)``."""
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
