@@ -79,6 +79,17 @@ def at(page, root, place: int) -> None:
     )
 
 
+def accept_by_keys(page, root, places: tuple[int, ...]) -> None:
+    """Accept the pictures of the queue at these places, each when it is seen."""
+    for place in places:
+        at(page, root, place)
+        page.wait_for_function("([root]) => root.querySelector('img.bt-before[src]')", arg=[root.element_handle()])
+        sent = number(root)
+        root.press("a")
+        at(page, root, place + 1)
+        sent_after(page, root, sent)
+
+
 def journalled(journal: Path) -> list:
     """The pictures of the review as they are on the disk."""
     copy = journal.with_name(f"copy-{journal.name}")

@@ -7,7 +7,18 @@ import os
 
 import pytest
 from _lab import browser, lab, missing, run_all
-from notebook_hands import accepted, arrives, at, journalled, number, sent_after, settled, stage_of, write_demo
+from notebook_hands import (
+    accept_by_keys,
+    accepted,
+    arrives,
+    at,
+    journalled,
+    number,
+    sent_after,
+    settled,
+    stage_of,
+    write_demo,
+)
 from notebook_privacy import leaks_of, pictures_in
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
@@ -201,13 +212,7 @@ def test_three_pictures_are_accepted_by_keys(page):
     root.press("a")
     page.wait_for_function("([root]) => root.innerText.includes('nothing can be decided')", arg=[root.element_handle()])
     root.press("n")
-    for place in (2, 3, 4):
-        at(page, root, place)
-        page.wait_for_function("([root]) => root.querySelector('img.bt-before[src]')", arg=[root.element_handle()])
-        sent = number(root)
-        root.press("a")
-        at(page, root, place + 1)
-        sent_after(page, root, sent)
+    accept_by_keys(page, root, (2, 3, 4))
     assert len(accepted(page.journal)) == 3
     assert {item.reviewer for item in accepted(page.journal)} == {"Ada"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from _lab import browser, jupyter, missing, run_all
-from notebook_hands import accepted, at, number, sent_after, settled, stage_of, write_demo
+from notebook_hands import accept_by_keys, accepted, at, number, sent_after, settled, stage_of, write_demo
 
 WHY = missing("notebook", "voila")
 pytestmark = pytest.mark.skipif(bool(WHY), reason=WHY or "all is there")
@@ -87,13 +87,7 @@ def three_are_accepted_by_keys(page, root) -> None:
     root.focus()
     at(page, root, 1)  # the broken one
     root.press("n")
-    for place in (2, 3, 4):
-        at(page, root, place)
-        page.wait_for_function("([root]) => root.querySelector('img.bt-before[src]')", arg=[root.element_handle()])
-        sent = number(root)
-        root.press("a")
-        at(page, root, place + 1)
-        sent_after(page, root, sent)
+    accept_by_keys(page, root, (2, 3, 4))
 
 
 def letters_stay_and_control_s_saves(page, root) -> None:
