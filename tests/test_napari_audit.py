@@ -472,6 +472,8 @@ def test_how_many_more_are_needed_is_seen_while_a_sample_is_reviewed(hands, samp
     hands.shown(first)
     assert panel.sample.native.isVisible()
     assert panel.sample.value == "0 of 2 looked at · 3 more without a miss for at most 1 %"
+    assert panel.order.value == "as it is"
+    hands.wait(lambda: "Mark all that is to be hidden" in panel.about.value)
     hands.key("P")
     hands.drag([PLATE[0], PLATE[2]])
     hands.key("A")

@@ -132,6 +132,7 @@ def test_how_many_more_are_needed_is_seen_while_a_sample_is_reviewed(pair):
     page.say("ready")
     assert made.sample in made.children
     assert made.sample.value == "<div>0 of 2 looked at · 2 more without a miss for at most 1 %</div>"
+    assert "Mark all that is to be hidden" in made.about.value
     page.say("add", kind="plate", polygon=[[10, 20], [50, 20], [50, 30], [10, 30]])
     page.say("act", name="accept")
     assert made.sample.value == (

@@ -19,12 +19,12 @@ from blur_tools.audit._population import text_of
 from blur_tools.audit._sample_bounds import HIDDEN_AT, percent
 from blur_tools.audit._table import Table
 from blur_tools.audit.bounds import running_bound_at, running_needed_at
-from blur_tools.audit.sampling import SAMPLE_COLUMNS
+from blur_tools.audit.sampling import SAMPLE_COLUMNS, is_true
 from blur_tools.batch.columns import cells_of
 from blur_tools.detections import Detections
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
-__all__ = ["SampleProgress"]
+__all__ = ["SampleProgress", "what_to_do"]
 
 CLAIM, LEVEL = 0.99, 0.95
 """The share of pictures that is to show nothing, and the confidence, for which it is said how many more are needed."""
@@ -51,6 +51,8 @@ class SampleProgress:
         What the run found in each, as text.
     items : mapping of str to Item
         The review's pictures as they stand at any time.
+    blind : bool
+        Whether the reviewer is not shown what the run found.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class SampleProgress:
         sizes: Mapping[str, int],
         found: Sequence[Any],
         items: Mapping[str, Item],
+        blind: bool = False,
     ) -> None:
+        self.blind = blind
         self._keys, self._strata, self._sizes, self._found, self._items = keys, strata, sizes, found, items
         self._places = {key: place for place, key in enumerate(keys)}
         self._rows: dict[str, list[int]] = {stratum: [] for stratum in sizes}
@@ -91,7 +95,7 @@ class SampleProgress:
             return None
         if not keys or not whole or drawn != len(keys) or any(n > sizes[name] for name, n in Counter(strata).items()):
             return None
-        return cls(keys, strata, sizes, columns["run_detections"], items)
+        return cls(keys, strata, sizes, columns["run_detections"], items, is_true(columns["sample_blind"][0]))
 
     def note(self, key: str, what: str) -> None:
         """A picture has changed; what a session tells its observers."""
@@ -189,3 +193,10 @@ def _more(more: int | None) -> str:
     if more is None:
         return f"{claim} cannot be claimed any more"
     return f"{more:,} more without a miss for {claim}" if more else f"{claim} can be claimed"
+
+
+def what_to_do(item: Item, sample: SampleProgress | None) -> str:
+    """A sentence for the reviewer, with a space before it: what to look at, or that a blind sample awaits marks."""
+    if sample is not None and sample.blind and not item.marks and item.decision == "unreviewed":
+        return " Mark all that is to be hidden; what the run found is not shown."
+    return f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""

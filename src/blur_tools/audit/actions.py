@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from blur_tools.audit._items import Decision, Order
 
-__all__ = ["ACTIONS", "FILTERS", "HOLD", "ORDER_NAMES", "SIGNS", "UNSHOWN", "Action"]
+__all__ = ["ACTIONS", "AS_IT_IS", "FILTERS", "HOLD", "ORDER_NAMES", "SIGNS", "UNSHOWN", "Action"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,6 @@ FILTERS: dict[str, tuple[Decision, ...] | None] = {
 
 ORDER_NAMES: dict[str, Order] = {"by path": "path", "riskiest first": "risk", "random": "random"}
 """How the queue can be ordered, in words."""
+
+AS_IT_IS = "as it is"
+"""Of an order: the one that a review has, or a sample was drawn in."""

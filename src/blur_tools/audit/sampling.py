@@ -32,7 +32,7 @@ from blur_tools.detections import KINDS, Detections
 from blur_tools.errors import AuditError, SettingsError
 from blur_tools.settings import DEFAULT_INTENSITY, BlurSettings
 
-__all__ = ["SAMPLE_COLUMNS", "SampleBounds", "check_same_run", "draw_sample", "measure", "population_of"]
+__all__ = ["SAMPLE_COLUMNS", "SampleBounds", "check_same_run", "draw_sample", "is_true", "measure", "population_of"]
 
 SAMPLE_COLUMNS = (
     "run_detections", "sample_place", "sample_stratum", "sample_strata", "sample_seed", "sample_population",
@@ -209,7 +209,7 @@ def measure(
         unused=later,
         planned=int(first["sample_planned"]),
         seed=str(first["sample_seed"]),
-        blind=_true(first["sample_blind"]),
+        blind=is_true(first["sample_blind"]),
         left_out=people.left_out,
         level=level,
         hidden_at=hidden_at,
@@ -317,5 +317,6 @@ def _label(frame: pd.DataFrame, text: str) -> Hashable:
     return label
 
 
-def _true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
+    """What a cell of a column of truths says."""
     return str(value).lower() in ("true", "1")  # a CSV has only text

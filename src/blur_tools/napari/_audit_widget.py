@@ -13,7 +13,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from blur_tools.audit._opening import JOURNAL_NAME
-from blur_tools.audit.actions import FILTERS, HOLD, ORDER_NAMES, SIGNS
+from blur_tools.audit._progress import what_to_do
+from blur_tools.audit.actions import AS_IT_IS, FILTERS, HOLD, ORDER_NAMES, SIGNS
 from blur_tools.audit.session import AuditSession
 from blur_tools.detections import Kind
 from blur_tools.errors import BlurError, JournalError
@@ -65,7 +66,8 @@ class AuditWidget(Container[Any]):
         self.folder = button("Open folder…", "Review all pictures of a folder", self._choose_folder)
         self.saved = button("Open saved…", "Go on with a review that was begun", self._choose_journal)
         self.reviewer = LineEdit(label="reviewer", value=_reviewer(), tooltip="Who decides")
-        self.order = ComboBox(label="order", choices=list(ORDER_NAMES), value="by path")
+        self.order = ComboBox(label="order", choices=[AS_IT_IS, *ORDER_NAMES], value=AS_IT_IS)
+        self._ordered: AuditSession | None = None
         self.filter = ComboBox(label="show", choices=list(FILTERS), value="all")
         self.kinds = ComboBox(label="marks", choices=list(KINDS_SHOWN), value="all")
         self.search = CheckBox(text=ON_THE_WAY, value=plugin_option("audit", "search", True))
@@ -303,7 +305,7 @@ class AuditWidget(Container[Any]):
 
     def _on_order(self, name: str) -> None:
         desk = self.window.desk
-        if desk is not None:
+        if desk is not None and name in ORDER_NAMES:
             desk.safely(lambda: desk.session.reorder(ORDER_NAMES[name]))
             self._prepare()
 
@@ -350,6 +352,10 @@ class AuditWidget(Container[Any]):
         if desk.stage.owns_image and self.search.value != desk.auto:
             with self.search.changed.blocked():  # it stops by itself where a service fails
                 self.search.value = desk.auto
+        if session is not self._ordered:
+            self._ordered = session
+            with self.order.changed.blocked():  # a review is shown in its own order
+                self.order.value = AS_IT_IS
         hidden = desk.stage.marks.hidden_kinds
         seen = next((name for name, kinds in KINDS_SHOWN.items() if set(kinds) == hidden), self.kinds.value)
         if self.kinds.value != seen:
@@ -390,8 +396,7 @@ class AuditWidget(Container[Any]):
             found = "searching …"
         elif not item.detected:
             found = f"not searched, {found} marked"
-        look = f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""
-        return f"{item.key}: {found}.{look}"
+        return f"{item.key}: {found}.{what_to_do(item, desk.sample)}"
 
 
 def total_done(counts: Any) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import ipywidgets
 
-from blur_tools.audit.actions import ACTIONS, FILTERS, ORDER_NAMES, SIGNS, UNSHOWN
+from blur_tools.audit._progress import what_to_do
+from blur_tools.audit.actions import ACTIONS, AS_IT_IS, FILTERS, ORDER_NAMES, SIGNS, UNSHOWN
 from blur_tools.audit.session import AuditSession
 from blur_tools.engines import Engine
 from blur_tools.errors import BlurError
@@ -60,7 +61,7 @@ class Review(ipywidgets.VBox):
             layout=layout,
         )
         session.reviewer = session.reviewer or _account()
-        orders = ["as it is", *ORDER_NAMES]
+        orders = [AS_IT_IS, *ORDER_NAMES]
         self.order = ipywidgets.Dropdown(options=orders, description="order", style=style, layout=layout)
         self.listing = ipywidgets.Dropdown(options=list(FILTERS), description="show", style=style, layout=layout)
         self.search = ipywidgets.Checkbox(
@@ -150,8 +151,7 @@ class Review(ipywidgets.VBox):
             return "" if item is None else item.error
         found = f"{counted(len(item.detections.plates), 'plate')}, {counted(len(item.detections.faces), 'face')}"
         said = found if item.detected else f"not searched, {found} marked"
-        look = f" Look at it: {', '.join(item.reasons)}." if item.reasons else ""
-        return f"{SIGNS[item.decision]} {item.decision}: {said}.{look}"
+        return f"{SIGNS[item.decision]} {item.decision}: {said}.{what_to_do(item, self.desk.sample)}"
 
     def __repr__(self) -> str:
         return f"<Review of {self.session!r}>"
