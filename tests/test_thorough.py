@@ -104,6 +104,14 @@ def test_a_plate_of_two_lines_is_found_once_by_its_text(monkeypatch, encode, noi
     assert (high >= (130, 81)).all()
 
 
+def test_what_has_the_proportions_of_a_plate_is_read_first(monkeypatch):
+    wide, high = Line(100, 20, 190, 10, 0.0), Line(30, 60, 6, 30, 0.0)
+    plate, short = Line(60, 90, 50, 12, 0.0), Line(150, 60, 30, 9, 0.0)
+    monkeypatch.setattr(by_text, "MOST_READ", 2)
+    middles = [quad.mean(axis=0) for quad in by_text._places([wide, high, plate, short])]
+    np.testing.assert_allclose(middles, [[60, 90], [150, 60]])
+
+
 def test_what_reads_in_another_version_is_as_if_it_were_not_there(monkeypatch, encode, noise, networks):
     def changed():
         raise ModelError("is not the expected file")

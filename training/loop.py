@@ -116,6 +116,7 @@ def train(
     optimizer = torch.optim.AdamW(network.parameters(), plan.rate, weight_decay=1e-4)
     average = {key: value.clone() for key, value in network.state_dict().items()}
     step = _resume(folder / f"{name}.state.pt", network, optimizer, average)
+    _forget_after(step, folder / f"{name}.log.csv")
     loader = DataLoader(
         Samples(draw, plan.steps * plan.batch),
         plan.batch,
@@ -165,6 +166,13 @@ def _note(path: Path, row: Mapping[str, float]) -> None:
         if new:
             writer.writeheader()
         writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
+
+
+def _forget_after(step: int, path: Path) -> None:
+    """Strike from the curve what a stopped run noted after it had saved."""
+    if path.exists():
+        head, *rows = path.read_text().splitlines(keepends=True)
+        path.write_text("".join([head, *(row for row in rows if int(row.partition(",")[0]) <= step)]))
 
 
 def _save(

@@ -28,7 +28,10 @@ SURE = 0.9
 """Least score of a reading: surer words are seldom misread ornaments."""
 
 MOST_READ = 60
-"""Lines and pairs of lines that are read in one part of a picture, the longest first."""
+"""Lines and pairs of lines that are read in one part of a picture, the longest of a plate's proportions first."""
+
+NARROWEST, FLATTEST = 1.2, 8.0
+"""Width by height of what stands on plates, from two short lines to one long."""
 
 ACROSS, DOWN = 1.12, 1.45
 """How much wider and higher than its text a plate is."""
@@ -82,11 +85,15 @@ def _is_number(text: str) -> bool:
 def _places(lines: list[Line]) -> Iterator[npt.NDArray[np.float64]]:
     """Where a plate would be around each line, and around each two that lie below one another."""
     pairs = [_joined(one, other) for one, other in combinations(lines, 2) if _belong_together(one, other)]
-    for line in sorted([*lines, *pairs], key=lambda line: -line.width)[:MOST_READ]:
+    for line in sorted([*lines, *pairs], key=lambda line: (_is_out_of_shape(line), -line.width))[:MOST_READ]:
         half = np.array([line.width * ACROSS, line.height * DOWN]) / 2
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
         corners[:, 1] += corners[:, 0] * line.slope
         yield corners + np.array([line.x, line.y])
+
+
+def _is_out_of_shape(line: Line) -> bool:
+    return not NARROWEST * line.height <= line.width <= FLATTEST * line.height
 
 
 def _belong_together(one: Line, other: Line) -> bool:
