@@ -73,16 +73,15 @@ def write_sheets(group: str, seen: Mapping[str, Sequence[Seen]], source: Path, f
 
     Cyan is new, green stands in ``unlabelled.json`` already, orange is a label.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     found = candidates(seen)
     known = {picture.name: picture for picture in next(iter(seen.values()))}
-    each = COLUMNS * ROWS
-    for start in range(0, len(found), each):
-        sheet = Image.new("RGB", (COLUMNS * CELL, ROWS * CELL))
-        for place, item in enumerate(found[start : start + each]):
-            cell = _crop(source, known[item.picture], item, start + place)
-            sheet.paste(cell, (place % COLUMNS * CELL, place // COLUMNS * CELL))
-        sheet.save(folder / f"{group}-{start // each:02d}.png")
+    cells = []
+    for number, item in enumerate(found):
+        mine = known[item.picture]
+        colour = KNOWN if on_unlabelled(item.box, mine.unlabelled) else NEW
+        drawn = [*((label.box, LABEL) for label in mine.labels.objects), (item.box, colour)]
+        cells.append(Cell(source / item.picture, item.box, f"{number} {item.best:.2f}", drawn))
+    lay(cells, folder, group)
     facts = {number: {"picture": item.picture, "box": [round(v, 1) for v in item.box],
                       "scores": {who: round(score, 3) for who, score in item.scores.items()}}
              for number, item in enumerate(found)}  # fmt: skip
@@ -90,24 +89,44 @@ def write_sheets(group: str, seen: Mapping[str, Sequence[Seen]], source: Path, f
     return len(found)
 
 
-def _crop(source: Path, seen: Seen, item: Candidate, number: int) -> Image.Image:
-    left, top, right, bottom = item.box
+@dataclass(frozen=True)
+class Cell:
+    """One crop of a sheet: around a box, with words on it, and boxes drawn into it, each in its colour."""
+
+    path: Path
+    box: Box
+    words: str
+    drawn: Sequence[tuple[Box, str]]
+
+
+def lay(cells: Sequence[Cell], folder: Path, name: str) -> None:
+    """Write cells as ``<name>-<n>.png``, row by row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    each = COLUMNS * ROWS
+    for start in range(0, len(cells), each):
+        sheet = Image.new("RGB", (COLUMNS * CELL, ROWS * CELL))
+        for place, cell in enumerate(cells[start : start + each]):
+            sheet.paste(_crop(cell), (place % COLUMNS * CELL, place // COLUMNS * CELL))
+        sheet.save(folder / f"{name}-{start // each:02d}.png")
+
+
+def _crop(cell: Cell) -> Image.Image:
+    left, top, right, bottom = cell.box
     side = max(CONTEXT * max(right - left, bottom - top), LEAST)
     origin = (left + right - side) / 2, (top + bottom - side) / 2
     scale = CELL / side
-    picture = load_picture(source / item.picture).image.convert("RGB")
-    cell = picture.transform(
+    picture = load_picture(cell.path).image.convert("RGB")
+    crop = picture.transform(
         (CELL, CELL), Image.Transform.AFFINE, (1 / scale, 0, origin[0], 0, 1 / scale, origin[1]),
         Image.Resampling.BICUBIC if scale > 0.7 else Image.Resampling.BILINEAR,
     )  # fmt: skip
-    draw = ImageDraw.Draw(cell)
-    known = on_unlabelled(item.box, seen.unlabelled)
-    for box, colour in (*((label.box, LABEL) for label in seen.labels.objects), (item.box, KNOWN if known else NEW)):
+    draw = ImageDraw.Draw(crop)
+    for box, colour in cell.drawn:
         corners = _placed(box, origin, scale)
         draw.rectangle((corners[0] - 2, corners[1] - 2, corners[2] + 2, corners[3] + 2), outline=colour)
-    draw.rectangle((0, 0, 58, 11), fill="black")
-    draw.text((1, 0), f"{number} {item.best:.2f}", fill="yellow")
-    return cell
+    draw.rectangle((0, 0, 7 * len(cell.words), 11), fill="black")
+    draw.text((1, 0), cell.words, fill="yellow")
+    return crop
 
 
 def _placed(box: Iterable[float], origin: tuple[float, float], scale: float) -> list[float]:

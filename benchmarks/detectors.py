@@ -5,8 +5,9 @@ The model handed over, the engine as it is, and two detectors from the package i
 over, one pass at 640, threshold 0.25: each detector is also shown at A's recall and at A's precision. Plates that
 nobody labelled but a person saw (``unlabelled.json``) are neutral.
 
-``--sheets FOLDER`` writes crops of all that was found beside the labels, for a person to look at. ``--at-most N`` takes
-N pictures of each set; ``--print`` writes nothing into the pages.
+``--sheets FOLDER`` writes crops of all that was found beside the labels, for a person to look at, ``--worst FOLDER``
+crops of what the engine hides least and of its surest false alarms. ``--at-most N`` takes N pictures of each set;
+``--print`` writes nothing into the pages.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from _detectors_fixed import OUT
-from _detectors_found import DETECTORS, Detector, Finder, centerface, engine_faces
+from _detectors_found import DEFAULT, DETECTORS, Detector, Finder, centerface, engine_faces
 from _detectors_scored import SETTINGS, Seen, boxes_of
 from _detectors_sheets import write_sheets
 from _detectors_sweep import LOWEST, THRESHOLDS, Step, kept, remembered, sweep
@@ -40,6 +41,7 @@ from _detectors_tables import (
     misses_table,
     points_table,
 )
+from _detectors_worst import write_worst
 from _kept_out import kept_out
 from _results import HERE, machine, shared_data, table, write_section
 from picture import street
@@ -158,7 +160,7 @@ def write_curves(judged: Mapping[str, Mapping[str, Judged]]) -> Path:
     return path
 
 
-def report(at_most: int | None, sheets: Path | None) -> str:
+def report(at_most: int | None, sheets: Path | None, worst: Path | None) -> str:
     """Measure everything; the section's text."""
     data = shared_data()
     sets: dict[str, Results] = {}
@@ -166,6 +168,9 @@ def report(at_most: int | None, sheets: Path | None) -> str:
         sets[name] = looked_at(data / "eval" / name, at_most=at_most)
         if sheets:
             print(f"{name}: {write_sheets(name, sets[name], data / 'eval' / name, sheets)} candidates in {sheets}")
+    if worst:
+        found = {data / "eval" / name: seen[DEFAULT] for name, seen in sets.items()}
+        print(f"misses, false alarms: {write_worst(found, DEFAULT_THRESHOLD, worst)}, the worst in {worst}")
     judged = {name: judge(seen) for name, seen in sets.items()}
     print(f"all points of the curves: {write_curves(judged)}")
     quads: dict[str, Results] = {f"eval, {QUADS[0]}": sets[QUADS[0]]}
@@ -228,6 +233,7 @@ def run() -> None:
     """Measure, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="also write crops of what lies on no label")
+    parser.add_argument("--worst", type=Path, metavar="FOLDER", help="also write crops of the engine's worst")
     parser.add_argument("--at-most", type=int, metavar="N")
     parser.add_argument("--print", action="store_true", help="write nothing into the pages")
     parser.add_argument("--times", action="store_true", help=argparse.SUPPRESS)
@@ -236,7 +242,7 @@ def run() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(json.dumps(times()))
         return
-    text = report(options.at_most, options.sheets)
+    text = report(options.at_most, options.sheets, options.worst)
     print(text)
     if not options.print:
         write_section("detectors", text)

@@ -13,7 +13,8 @@ from training import crops, data, pasting  # noqa: E402
 from training.augment import photograph  # noqa: E402
 from training.designs import bank  # noqa: E402
 from training.kept_out import kept_out  # noqa: E402
-from training.scenes import SIDE, Scenes  # noqa: E402
+from training.scenes import SIDE, UNSURE, Scenes  # noqa: E402
+from training.targets import target  # noqa: E402
 
 from blur_tools.detectors import check, plates  # noqa: E402
 from blur_tools.picture import load_picture  # noqa: E402
@@ -97,7 +98,7 @@ def test_corners_are_clockwise_from_the_top_left():
 @pytest.fixture(scope="module")
 def scenes(textures):
     pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
-    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], textures, seed=3)
+    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], textures, {}, seed=3)
 
 
 def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
@@ -106,6 +107,20 @@ def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
         assert (one.pixels == again.pixels).all()
         assert one.pixels.shape == (SIDE, SIDE, 3)
     assert not (scenes[0].pixels == scenes[1].pixels).all()
+
+
+def test_what_may_be_a_plate_is_neither_asked_for_nor_denied(textures):
+    pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
+    plateless = data.Picture("f", "faces", picture().pixels, ())
+    known = Scenes([*pictures, plateless], textures, {"a.jpg": np.float32([[200, 150, 260, 180]])}, seed=3)
+    drawn = [corners for number in range(40) for corners, trust in known[number].plates if trust == UNSURE]
+    assert len(drawn) > 20
+    quad = np.float32([[100, 100], [200, 100], [200, 140], [100, 140]])
+    wanted = target([(quad, UNSURE)], SIDE)
+    assert not wanted.score.any()
+    assert not wanted.weight.any()
+    assert not wanted.asked[0, 13:17, 13:24].any()
+    assert wanted.asked[0, :11].all()
 
 
 def test_the_plates_of_a_scene_are_where_its_labels_say(scenes, monkeypatch):
@@ -140,9 +155,9 @@ def test_a_find_is_shown_in_training_as_it_is_later(textures):
 
 
 def test_the_shipped_networks_see_what_training_and_package_take_them_to_see():
-    ((scores, corners),) = [check.NETWORK.run(np.zeros((2, 3, check.HEIGHT, check.WIDTH), np.float32))]
+    ((scores, corners),) = [check.NETWORK.run(np.zeros((2, 3, check.HEIGHT, check.WIDTH), np.uint8))]
     assert (scores.shape, corners.shape) == ((2,), (2, 4, 2))
-    heat, offsets = plates.NETWORK.run(np.zeros((1, 3, 64, 96), np.float32))
+    heat, offsets = plates.NETWORK.run(np.zeros((1, 3, 64, 96), np.uint8))
     assert heat.shape == (1, 1, 64 // plates.STRIDE, 96 // plates.STRIDE)
     assert offsets.shape == (1, 8, *heat.shape[2:])
 

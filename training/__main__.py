@@ -10,20 +10,22 @@ import torch
 
 from blur_tools.detectors.check import HEIGHT, WIDTH
 from training import data
-from training.check import train_check
+from training.check import as_seen, crops_to_learn_from, train_check
 from training.designs import bank
 from training.detector import train_detector
+from training.eight_bit import quantise, scenes_seen
 from training.export import export
 from training.finds import find_all
 from training.loop import Plan
 from training.manifest import read_ignored, write_manifest
 
 DESIGNS = 4000
-DETECTOR, CHECK = "plate-quad-1.onnx", "plate-check-1.onnx"
+DETECTOR, CHECK = "plate-quad-2", "plate-check-2"
+CALIBRATION = 512  # samples of the check whose activations tell its ranges
 
 
 def main() -> None:
-    """Pack, train the detector, collect its finds, train the check, export both, write down what was done."""
+    """Pack, train the detector, collect its finds, train the check, export both in eight bits, write it all down."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds train/")
     parser.add_argument("--out", type=Path, required=True, help="where everything is written; go on there after a stop")
@@ -54,14 +56,17 @@ def main() -> None:
         "mixed": not options.full_precision,
     }
     plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
-    detector = train_detector(pictures, textures, plan, options.out, options.begin)
-    export(detector, options.out / DETECTOR, (416, 416), ("score", "corners"), any_size=True)
+    unsure = read_ignored()
+    detector = train_detector(pictures, textures, unsure, plan, options.out, options.begin)
+    whole, check_whole = (options.out / f"{name}-whole.onnx" for name in (DETECTOR, CHECK))
+    export(detector, whole, (416, 416), ("score", "corners"), any_size=True)
+    quantise(whole, options.out / f"{DETECTOR}.onnx", scenes_seen(pictures))
 
-    finds = find_all(options.out / DETECTOR, pictures, options.threads)
-    check_plan = Plan(options.check_samples, **(common | {"batch": 4 * options.batch}))
-    check = train_check(pictures, finds, textures, read_ignored(), check_plan, options.out)
-    export(check, options.out / CHECK, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
-    write_manifest(options.out, options, packed, [DETECTOR, CHECK])
+    crops = crops_to_learn_from(pictures, find_all(whole, pictures, options.threads), textures, unsure, options.seed)
+    check = train_check(crops, Plan(options.check_samples, **(common | {"batch": 4 * options.batch})), options.out)
+    export(check, check_whole, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
+    quantise(check_whole, options.out / f"{CHECK}.onnx", [as_seen(crops[number]) for number in range(CALIBRATION)])
+    write_manifest(options.out, options, packed, [f"{DETECTOR}.onnx", f"{CHECK}.onnx"])
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.crops import Crops, Finds
-from training.data import Floats, Picture
+from training.crops import Crop, Crops, Finds
+from training.data import Floats, Picture, Pixels
 from training.designs import Plate
 from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateCheck
 
-__all__ = ["train_check"]
+__all__ = ["as_seen", "crops_to_learn_from", "train_check"]
 
 CORNERS, BOX, SHAPE = 5.0, 5.0, 0.25
 """Weights of exact corners, of boxes of which only that is known, and of being a parallelogram, beside the score's."""
@@ -25,28 +25,32 @@ CORNERS, BOX, SHAPE = 5.0, 5.0, 0.25
 BETA = 0.05  # where smooth L1 turns from square to straight, in widths of a find
 
 
-def train_check(
-    pictures: list[Picture],
-    finds: list[Finds],
-    textures: list[Plate],
-    ignored: Mapping[str, Floats],
-    plan: Plan,
-    folder: Path,
-) -> PlateCheck:
-    """Train it on what was found in all pictures that are not kept out."""
-    torch.manual_seed(plan.seed)
+def crops_to_learn_from(
+    pictures: list[Picture], finds: list[Finds], textures: list[Plate], ignored: Mapping[str, Floats], seed: int
+) -> Crops:
+    """Samples of what was found in all pictures that are not kept out."""
     chosen = [(p, f) for p, f in zip(pictures, finds, strict=True) if not kept_out(p.name)]
-    crops = Crops([p for p, _ in chosen], [f for _, f in chosen], textures, dict(ignored), plan.seed)
+    return Crops([p for p, _ in chosen], [f for _, f in chosen], textures, dict(ignored), seed)
+
+
+def train_check(crops: Crops, plan: Plan, folder: Path) -> PlateCheck:
+    """Train it on those samples."""
+    torch.manual_seed(plan.seed)
 
     def draw(index: int) -> tuple[Tensor, ...]:
         crop = crops[index]
-        pixels = torch.from_numpy(np.ascontiguousarray(crop.pixels.transpose(2, 0, 1)))
+        pixels = torch.from_numpy(as_seen(crop)[0])
         numbers = np.float32([crop.is_plate, crop.trust, crop.boxed])
         return pixels, torch.from_numpy(numbers), torch.from_numpy(crop.corners), torch.from_numpy(crop.to_picture)
 
     network = PlateCheck()
     train(network, draw, _loss, plan, folder, "plate-check")
     return network
+
+
+def as_seen(crop: Crop) -> Pixels:
+    """A sample's pixels as the network takes them, ``(1, 3, 72, 112)``."""
+    return np.ascontiguousarray(crop.pixels.transpose(2, 0, 1))[None]
 
 
 def _loss(network: nn.Module, batch: tuple[Tensor, ...]) -> Mapping[str, Tensor]:

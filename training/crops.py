@@ -67,7 +67,7 @@ def _laid(pixels: Pixels, middle: npt.NDArray[np.float64], sides: npt.NDArray[np
     back = np.eye(3)
     back[:2, :2], back[:2, 2] = linear, middle - linear @ (WIDTH / 2, HEIGHT / 2)
     zoom = np.sqrt(abs(np.linalg.det(linear)))  # picture pixels a crop pixel
-    if zoom > 1.6:
+    if zoom > 1:  # as it is served
         # shrink the part that is needed first: a warp does not filter
         low = np.maximum(np.floor(middle - np.abs(sides).sum(axis=0) * CONTEXT), 0).astype(int)
         high = np.maximum(np.ceil(middle + np.abs(sides).sum(axis=0) * CONTEXT), low + 1).astype(int)

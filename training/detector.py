@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from training.data import Picture
+from training.data import Floats, Picture
 from training.designs import Plate
 from training.heads import cell_loss, sample_of
 from training.kept_out import kept_out
@@ -23,17 +24,24 @@ CALIBRATION = 64
 
 
 def train_detector(
-    pictures: list[Picture], textures: list[Plate], plan: Plan, folder: Path, begin: Path | None = None
+    pictures: list[Picture],
+    textures: list[Plate],
+    unsure: Mapping[str, Floats],
+    plan: Plan,
+    folder: Path,
+    begin: Path | None = None,
 ) -> PlateQuad:
     """Train it on all pictures that are not kept out.
 
     Parameters
     ----------
+    unsure : dict
+        Picture name -> boxes ``(n, 4)`` of plates that nobody labelled.
     begin : Path, optional
         An exported network of the same shape whose weights are the first ones.
     """
     torch.manual_seed(plan.seed)
-    scenes = Scenes([picture for picture in pictures if not kept_out(picture.name)], textures, plan.seed)
+    scenes = Scenes([picture for picture in pictures if not kept_out(picture.name)], textures, unsure, plan.seed)
 
     def draw(index: int) -> tuple[Tensor, ...]:
         scene = scenes[index]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from blur_tools.detections import box_polygon
 from training import designs
 from training.augment import photograph
 from training.data import Floats, Picture, Pixels
@@ -26,8 +28,11 @@ BOX_TRUST = 0.35
 STEEP = 0.25  # share of pictures turned by up to STEEPEST
 STEEPEST = np.radians(60)
 
+UNSURE = 0.0
+"""Weight of what may be a plate, but nobody labelled it."""
+
 Labelled = list[tuple[Floats, float]]
-"""Plates: corners in pixels, and the weight of the corners."""
+"""Plates: corners in pixels, and the weight of the corners, or `UNSURE`."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,24 @@ class Scene:
 
 
 class Scenes:
-    """Draws training pictures; number `i` is the same whenever and wherever it is drawn."""
+    """Draws training pictures; number `i` is the same whenever and wherever it is drawn.
 
-    def __init__(self, pictures: list[Picture], textures: list[designs.Plate], seed: int) -> None:
+    Parameters
+    ----------
+    pictures : list of Picture
+        Those to learn from.
+    unsure : dict
+        Picture name -> boxes ``(n, 4)`` of plates that nobody labelled: neither asked for nor denied.
+    """
+
+    def __init__(
+        self, pictures: list[Picture], textures: list[designs.Plate], unsure: Mapping[str, Floats], seed: int
+    ) -> None:
         self.seed = seed
         self.textures = textures
+        self.unsure = unsure
         self.groups = [[p for p in pictures if p.group == group and p.plates] for group in SHARES]
-        self.plateless = [p.pixels for p in pictures if p.group == "faces"]
+        self.plateless = [p.pixels for p in pictures if p.group == "faces" and p.name not in unsure]
         self.anything = [p for p in pictures if p.group in ("open-lpr", "romanian-dashcam", "faces")]
 
     def __getitem__(self, index: int) -> Scene:
@@ -77,13 +93,19 @@ class Scenes:
             if draw < share:
                 picture = group[rng.integers(len(group))]
                 pixels, plates = self._with_new_designs(picture, rng) if rng.random() < 0.4 else _as_it_is(picture)
-                return pixels, plates, plates[rng.integers(len(plates))][0]
+                focus = plates[rng.integers(len(plates))][0]
+                return pixels, plates + self._unsure(picture), focus
             draw -= share
         picture = self.anything[rng.integers(len(self.anything))]
         pixels, plates = _as_it_is(picture)
+        plates += self._unsure(picture)
         if rng.random() < 0.35:
             return self._with_one_more(pixels, plates, rng)
         return pixels, plates, None
+
+    def _unsure(self, picture: Picture) -> Labelled:
+        boxes = self.unsure.get(picture.name, ())
+        return [(np.float32(box_polygon(*box)), UNSURE) for box in boxes]
 
     def _texture(self, rng: np.random.Generator) -> Pixels:
         return self.textures[rng.integers(len(self.textures))].texture

@@ -34,13 +34,16 @@ class Target:
 
 
 def target(plates: list[tuple[Floats, float]], side: int, smallest: tuple[float, float] = SMALLEST) -> Target:
-    """The target for plates ``(corners, their weight)`` in a picture of `side` pixels: CenterNet's, tilted."""
+    """The target for plates ``(corners, their weight)`` in a picture of `side` pixels: CenterNet's, tilted.
+
+    What weighs nothing may be a plate: it is neither asked for nor denied.
+    """
     cells = side // STRIDE
     score, weight = np.zeros((2, cells, cells), np.float32)
     asked, corners = np.ones((cells, cells), np.float32), np.zeros((8, cells, cells), np.float32)
     for quad, trust in plates:
         center = quad.mean(axis=0) / STRIDE - 0.5
-        if not ((center >= -0.5) & (center < cells - 0.5)).all():
+        if not trust or not ((center >= -0.5) & (center < cells - 0.5)).all():
             _leave_open(asked, quad)
             continue
         root = float(np.sqrt(max(cv2.contourArea(quad), 1.0)))

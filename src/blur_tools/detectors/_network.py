@@ -17,20 +17,19 @@ from PIL import Image
 from blur_tools._cores import available_cores
 from blur_tools.errors import ModelError
 
-__all__ = ["PADDING", "Floats", "Network", "planes"]
+__all__ = ["PADDING", "Bytes", "Floats", "Network", "planes"]
 
 Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
 
 PADDING = 114
 """The grey that our own networks were trained to see beyond a picture's border."""
 
 
-def planes(image: Image.Image, height: int, width: int, *, padding: float = 0, blue_first: bool = False) -> Floats:
-    """An RGB image as ``(1, 3, height, width)``, 0 to 255; `padding` fills right and below it."""
+def planes(image: Image.Image, height: int, width: int, *, padding: int = 0, blue_first: bool = False) -> Bytes:
+    """An RGB image as ``(1, 3, height, width)``; `padding` fills right and below it."""
     full = image.size == (width, height)
-    pixels = (
-        np.empty((1, 3, height, width), np.float32) if full else np.full((1, 3, height, width), padding, np.float32)
-    )
+    pixels = np.empty((1, 3, height, width), np.uint8) if full else np.full((1, 3, height, width), padding, np.uint8)
     bands = image.split()
     for plane, band in zip(pixels[0], bands[::-1] if blue_first else bands, strict=True):
         plane[: image.height, : image.width] = np.asarray(band)
@@ -76,8 +75,8 @@ class Network:
         """The first digits of the hash."""
         return self.sha256[:8]
 
-    def run(self, pixels: Floats) -> list[Floats]:
-        """All outputs for one input of shape ``(batch, 3, h, w)``.
+    def run(self, pixels: Floats | Bytes) -> list[Floats]:
+        """All outputs for one input of shape ``(batch, 3, h, w)``, 0 to 255; our own networks take bytes.
 
         Raises
         ------

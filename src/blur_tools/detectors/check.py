@@ -18,7 +18,7 @@ from blur_tools.picture import Picture
 
 __all__ = ["CONTEXT", "HEIGHT", "NETWORK", "WIDTH", "checked", "straight"]
 
-NETWORK = Network("plate-check-1.onnx", "c324573aa7a47d5158cae0c824b617c176ef0a2296c28bf70db6728e420be9a9")
+NETWORK = Network("plate-check-2.onnx", "1c392011e7095917e4dcd78259b3fb345b8b08b23012676a80f20a98b533ea00")
 
 HEIGHT, WIDTH = 72, 112
 """Size in pixels of what the network sees."""
@@ -96,8 +96,7 @@ def _laid(picture: Picture, middle: _Points, sides: _Points) -> Image.Image | No
     low, high = np.maximum(low, 0), np.minimum(high, picture.upright_size)
     if (high - low < 1).any():
         return None
-    # of a large plate no more pixels than needed: the warp takes its samples without looking between them (the weights
-    # that ship have seen this from 1.6 picture pixels on)
+    # of a large plate no more pixels than needed: the warp takes its samples without looking between them
     scale = min(1.0, 1 / float(np.sqrt(abs(np.linalg.det(linear)))))
     columns, rows = (max(1, round(float(length) * scale)) for length in high - low)
     view = picture.view((columns, rows), (float(low[0]), float(low[1]), float(high[0]), float(high[1])))

@@ -14,7 +14,7 @@ from blur_tools.picture import Picture
 
 __all__ = ["MULTIPLE", "NETWORK", "STRIDE", "decode", "find_plates", "version"]
 
-NETWORK = Network("plate-quad-1.onnx", "49c15a0987359cafad2de9a6d84bc22d0bea1f27614b32aa8f91a3f5a7412827")
+NETWORK = Network("plate-quad-2.onnx", "a8386a65729aa0bdc24aa7476cec07f027c793dc9806aef47e45055403831a94")
 
 SMALL_SIDE, LARGE_SIDES, THOROUGH_SIDES = 640, (480, 960), (480, 800, 1280)
 """Longest sides in pixels at which the network sees a part of a picture.
