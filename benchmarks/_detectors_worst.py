@@ -9,10 +9,9 @@ from pathlib import Path
 from _detectors_scored import Seen
 from _detectors_sheets import LABEL, NEW, Cell, lay
 
+from blur_tools.audit._sample_bounds import HIDDEN_AT
+
 WORST = 50
-HIDDEN_AT = 0.9
-SMALLEST = 12
-"""Plates narrower than this, in pixels, are not asked for."""
 
 
 def write_worst(seen: Mapping[Path, Sequence[Seen]], threshold: float, folder: Path) -> tuple[int, int]:
@@ -35,7 +34,7 @@ def write_worst(seen: Mapping[Path, Sequence[Seen]], threshold: float, folder: P
             drawn += [(item.box, NEW) for item in picture.at(threshold)]
             for item in scored.objects:
                 box = (item.xmin, item.ymin, item.xmax, item.ymax)
-                if not item.neutral and item.coverage < HIDDEN_AT and box[2] - box[0] >= SMALLEST:
+                if not item.neutral and item.coverage < HIDDEN_AT:
                     cell = Cell(source / picture.name, box, f"{item.coverage:.2f}", drawn)
                     misses.append((item.coverage, picture.name, cell))
             for found in scored.detections:
