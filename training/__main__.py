@@ -9,9 +9,8 @@ import cv2
 import torch
 
 from blur_tools.detectors.check import HEIGHT, WIDTH
-from training import data
+from training import data, designs, distractors
 from training.check import as_seen, crops_to_learn_from, train_check
-from training.designs import bank
 from training.detector import train_detector
 from training.eight_bit import quantise, scenes_seen
 from training.export import export
@@ -19,8 +18,8 @@ from training.finds import find_all
 from training.loop import Plan
 from training.manifest import read_ignored, write_manifest
 
-DESIGNS = 4000
-DETECTOR, CHECK = "plate-quad-2", "plate-check-2"
+DESIGNS, DISTRACTORS = 4000, 3000
+DETECTOR, CHECK = "plate-quad-3", "plate-check-3"
 CALIBRATION = 512  # samples of the check whose activations tell its ranges
 
 
@@ -46,7 +45,8 @@ def main() -> None:
     packed = options.out / "pictures.zip"
     if not packed.exists():
         data.pack(options.data, packed)
-    pictures, textures = data.load(packed), bank(options.seed, DESIGNS)
+    pictures = data.load(packed)
+    drawn = designs.bank(options.seed, DESIGNS), distractors.bank(options.seed, DISTRACTORS)
 
     common = {
         "batch": options.batch,
@@ -57,12 +57,12 @@ def main() -> None:
     }
     plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
     unsure = read_ignored()
-    detector = train_detector(pictures, textures, unsure, plan, options.out, options.begin)
+    detector = train_detector(pictures, *drawn, unsure, plan, options.out, options.begin)
     whole, check_whole = (options.out / f"{name}-whole.onnx" for name in (DETECTOR, CHECK))
     export(detector, whole, (416, 416), ("score", "corners"), any_size=True)
     quantise(whole, options.out / f"{DETECTOR}.onnx", scenes_seen(pictures))
 
-    crops = crops_to_learn_from(pictures, find_all(whole, pictures, options.threads), textures, unsure, options.seed)
+    crops = crops_to_learn_from(pictures, find_all(whole, pictures, options.threads), *drawn, unsure, options.seed)
     check = train_check(crops, Plan(options.check_samples, **(common | {"batch": 4 * options.batch})), options.out)
     export(check, check_whole, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
     quantise(check_whole, options.out / f"{CHECK}.onnx", [as_seen(crops[number]) for number in range(CALIBRATION)])

@@ -193,5 +193,7 @@ def dark(rng: Rng) -> Canvas:
     else:
         text = upper + one(rng, (" ", "-", " ")) + lower
         number(rng, canvas, text, (0.05, 0.17, 0.95, 0.83), ink, pick(rng, ANY))
+    if rng.random() < 0.25:
+        small(rng, canvas, randomly(rng, "LLLLLLLL"), (0.25, 0.01, 0.75, 0.11), ink)
     border(rng, canvas, ink, 0.35)
     return canvas

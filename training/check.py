@@ -13,6 +13,7 @@ from torch.nn import functional
 from training.crops import Crop, Crops, Finds
 from training.data import Floats, Picture, Pixels
 from training.designs import Plate
+from training.distractors import Distractor
 from training.kept_out import kept_out
 from training.loop import Plan, train
 from training.networks import PlateCheck
@@ -26,11 +27,16 @@ BETA = 0.05  # where smooth L1 turns from square to straight, in widths of a fin
 
 
 def crops_to_learn_from(
-    pictures: list[Picture], finds: list[Finds], textures: list[Plate], ignored: Mapping[str, Floats], seed: int
+    pictures: list[Picture],
+    finds: list[Finds],
+    textures: list[Plate],
+    distractors: list[Distractor],
+    ignored: Mapping[str, Floats],
+    seed: int,
 ) -> Crops:
     """Samples of what was found in all pictures that are not kept out."""
     chosen = [(p, f) for p, f in zip(pictures, finds, strict=True) if not kept_out(p.name)]
-    return Crops([p for p, _ in chosen], [f for _, f in chosen], textures, dict(ignored), seed)
+    return Crops([p for p, _ in chosen], [f for _, f in chosen], textures, distractors, ignored, seed)
 
 
 def train_check(crops: Crops, plan: Plan, folder: Path) -> PlateCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -14,14 +15,15 @@ from blur_tools.detectors.tiles import boxes_of
 from training import designs
 from training.augment import photograph, softened
 from training.data import Floats, Picture, Pixels, Plate
-from training.pasting import between_middles, cover, paste
+from training.distractors import Distractor
+from training.pasting import add_distractor, between_middles, cover, paste
 
 __all__ = ["Crop", "Crops", "Finds"]
 
 UNIT = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 """Corners of a find in its own units."""
 
-SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.36, "anywhere": 0.08}
+SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.28, "distractor": 0.1, "anywhere": 0.06}
 
 GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.2, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.07}
 """How often a labelled plate of each set is drawn."""
@@ -31,6 +33,9 @@ EXACT_TIMES = 3.0
 
 EASY = 0.05
 """Wrong finds are drawn by their score and this: the many that score next to nothing teach least."""
+
+PARTIAL = 0.12
+"""Share of finds that are made to hold only a part of a plate's width."""
 
 FOUND, MISSED = 0.3, 0.1
 """A find is a plate from this overlap of boxes (intersection over union) on, and none below the other."""
@@ -100,10 +105,11 @@ class Crops:
         pictures: list[Picture],
         finds: list[Finds],
         textures: list[designs.Plate],
-        ignored: dict[str, Floats],
+        distractors: list[Distractor],
+        ignored: Mapping[str, Floats],
         seed: int,
     ) -> None:
-        self.seed, self.textures, self.pictures = seed, textures, pictures
+        self.seed, self.textures, self.distractors, self.pictures = seed, textures, distractors, pictures
         self.plates: list[tuple[Picture, Plate, Floats]] = []
         self.wrong: list[tuple[Picture, Floats]] = []
         tempting: list[float] = []
@@ -162,6 +168,14 @@ class Crops:
         picture, corners = self.wrong[np.searchsorted(self.tempting, rng.random() * self.tempting[-1])]
         return _negative(picture.pixels, _off(corners, rng, 0.6), rng)
 
+    def _distractor(self, rng: np.random.Generator) -> Crop:
+        """Something drawn that is no plate, as the detector might find it."""
+        picture = self.pictures[rng.integers(len(self.pictures))]
+        pixels = picture.pixels.copy()
+        what = self.distractors[rng.integers(len(self.distractors))]
+        corners = add_distractor(pixels, [plate.corners for plate in picture.plates], what, rng)
+        return self._none(rng) if corners is None else _negative(pixels, _off(corners, rng, 1.0), rng)
+
     def _anywhere(self, rng: np.random.Generator) -> Crop:
         """Any place of any picture that touches no plate."""
         for _ in range(10):
@@ -195,6 +209,9 @@ def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:
     cos, sin = np.cos(turn), np.sin(turn)
     size = np.exp(rng.normal(0, 0.22 * much, 2))
     moved = middle + rng.normal(0, 0.11 * much, 2) @ sides
+    if rng.random() < PARTIAL * much:
+        size[0] *= rng.uniform(0.45, 0.8)
+        moved = moved + rng.uniform(-0.2, 0.2) * sides[0]
     sides = (sides @ np.array([[cos, sin], [-sin, cos]])) * size[:, None]
     return np.float32(moved + UNIT @ sides + rng.normal(0, 0.03 * much, (4, 2)) @ sides)
 

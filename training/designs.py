@@ -35,14 +35,14 @@ class Plate:
 
 
 _DESIGNS: dict[str, tuple[float, Callable[[Rng], Canvas]]] = {
-    "us": (0.26, _american.america),
-    "eu": (0.09, _european.eu),
-    "germany": (0.05, _european.germany),
+    "us": (0.23, _american.america),
+    "eu": (0.08, _european.eu),
+    "germany": (0.04, _european.germany),
     "britain": (0.05, _european.britain),
     "netherlands": (0.03, _european.netherlands),
     "italy": (0.03, _european.italy),
     "eu-square": (0.04, _european.eu_square),
-    "motorcycle": (0.07, _european.motorcycle),
+    "motorcycle": (0.06, _european.motorcycle),
     "egypt": (0.04, _arabic.egypt),
     "egypt-motorcycle": (0.07, _arabic.egypt_motorcycle),
     "gulf": (0.03, _arabic.gulf),
@@ -54,7 +54,7 @@ _DESIGNS: dict[str, tuple[float, Callable[[Rng], Canvas]]] = {
     "brazil": (0.025, _american.brazil),
     "mercosur": (0.025, _american.mercosur),
     "china": (0.03, _asian.china),
-    "dark": (0.03, _european.dark),
+    "dark": (0.09, _european.dark),
     "temporary": (0.02, _american.temporary),
 }
 STYLES: dict[str, float] = {name: share for name, (share, _) in _DESIGNS.items()}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from training.data import Floats, Pixels
+from training.distractors import Distractor
 
-__all__ = ["between_middles", "cover", "erase", "paste", "upright"]
+__all__ = ["add_distractor", "between_middles", "cover", "erase", "paste", "upright"]
 
 
 def between_middles(warp: npt.NDArray[np.floating]) -> Floats:
@@ -38,13 +41,19 @@ def erase(pixels: Pixels, corners: Floats) -> None:
         part[:] = cv2.GaussianBlur(cv2.blur(part, (31, 31)), (5, 5), 0) // 2
 
 
-def paste(pixels: Pixels, corners: Floats, texture: Pixels, rng: np.random.Generator) -> None:
-    """Lay `texture` over the quadrilateral, in place, mostly in the light of what was there."""
+def paste(
+    pixels: Pixels, corners: Floats, texture: Pixels, rng: np.random.Generator, mask: Pixels | None = None
+) -> None:
+    """Lay `texture` over the quadrilateral, in place, mostly in the light of what was there.
+
+    What is behind it shows where `mask`, of the texture's size, is less than 255.
+    """
     high, wide = pixels.shape[:2]
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 3, (wide, high))
     if right - left < 3 or bottom - top < 3:
         return
+    mask = np.full(texture.shape[:2], 255, np.uint8) if mask is None else _filtered(mask, corners)
     texture = _filtered(texture, corners)
     rows, columns = texture.shape[:2]
     source = np.float32([[0, 0], [columns, 0], [columns, rows], [0, rows]])
@@ -52,13 +61,43 @@ def paste(pixels: Pixels, corners: Floats, texture: Pixels, rng: np.random.Gener
     size = int(right - left), int(bottom - top)
     warp = between_middles(warp)
     plate = cv2.warpPerspective(texture, warp, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    mask = cv2.warpPerspective(np.full((rows, columns), 255, np.uint8), warp, size)
-    share = cv2.GaussianBlur(mask, (3, 3), 0)[:, :, None].astype(np.float32) / 255
+    seen = cv2.warpPerspective(mask, warp, size)
+    share = cv2.GaussianBlur(seen, (3, 3), 0)[:, :, None].astype(np.float32) / 255
     part = pixels[top:bottom, left:right]
-    if (covered := mask > 127).any() and rng.random() < 0.7:
+    if (covered := seen > 127).any() and rng.random() < 0.7:
         tint = (part[covered].mean(axis=0) + 25) / (plate[covered].mean(axis=0) + 25)
         plate = np.clip(plate * tint ** rng.uniform(0.3, 1), 0, 255)
     part[:] = (part * (1 - share) + plate * share).astype(np.uint8)
+
+
+def add_distractor(
+    pixels: Pixels, plates: Sequence[Floats], what: Distractor, rng: np.random.Generator
+) -> Floats | None:
+    """Lay something that is no plate near one of the plates ``(4, 2)``, or anywhere, in place.
+
+    Returns
+    -------
+    array (4, 2) or None
+        Its corners; None, and nothing is changed, where it would touch a plate.
+    """
+    high, wide = pixels.shape[:2]
+    aspect = what.texture.shape[1] / what.texture.shape[0]
+    if plates and rng.random() < 0.5:
+        one = plates[rng.integers(len(plates))]
+        along = one[1] - one[0]
+        size, turn = float(np.linalg.norm(along)), float(np.arctan2(along[1], along[0]))
+        width = size * rng.uniform(0.3, 1.4)
+        center = one.mean(axis=0) + rng.uniform(-1.5, 1.5, 2) * size
+    else:
+        width, turn = float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))) * wide, rng.normal(0, 0.12)
+        center = rng.uniform(0.02, 0.98, 2) * (wide, high)
+    width = min(width, width * float(np.sqrt(aspect)))  # what is as high as wide is not so wide
+    corners = upright(np.float32(center), max(width, 8.0), aspect, turn, rng, 0.05)
+    low, top = corners.min(axis=0), corners.max(axis=0)
+    if any((low < plate.max(axis=0)).all() and (plate.min(axis=0) < top).all() for plate in plates):
+        return None
+    paste(pixels, corners, what.texture, rng, what.mask)
+    return corners
 
 
 def _filtered(texture: Pixels, corners: Floats) -> Pixels:
