@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blur_tools.detections import box_polygon
-from blur_tools.detectors.tiles import Candidate, merge, slices
+from blur_tools.detectors.tiles import Candidate, boxes_of, merge, slices
 
 
 def candidate(xmin: float, ymin: float, xmax: float, ymax: float, score: float = 0.5) -> Candidate:
@@ -56,6 +57,17 @@ def test_half_a_plate_at_a_slices_edge_joins_the_whole():
     assert merge([half, whole], 0.4) == [Candidate(whole.polygon, 0.8)]
 
 
+def test_what_is_hardly_anything_does_not_widen_what_surely_is_something():
+    plate, around_it = candidate(40, 40, 60, 50, 0.9), candidate(20, 20, 80, 70, 0.3)
+    assert merge([around_it, plate], 0.4, hold=True, as_sure=0.5) == [plate, around_it]
+    assert merge([around_it, plate], 0.4, hold=True, as_sure=0.3) == [Candidate(around_it.polygon, 0.9)]
+
+
+def test_what_is_less_sure_and_inside_is_dropped_as_before():
+    plate, part = candidate(40, 40, 60, 50, 0.9), candidate(42, 42, 50, 48, 0.1)
+    assert merge([plate, part], 0.4, hold=True, as_sure=0.5) == [plate]
+
+
 boxes = st.lists(
     st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(1, 60), st.floats(1, 60), st.floats(0.1, 1)), max_size=8
 )
@@ -76,3 +88,17 @@ def test_merging_keeps_a_subset_sorted_and_every_dropped_one_has_a_larger_twin(v
 
 def _area(polygon) -> float:
     return (polygon[2][0] - polygon[0][0]) * (polygon[2][1] - polygon[0][1])
+
+
+@given(boxes, st.sampled_from([0.0, 0.5, 1.0]))
+def test_joining_uncovers_nothing(values, as_sure):
+    given_ones = [candidate(x, y, x + w, y + h, score) for x, y, w, h, score in values]
+    joined = merge(given_ones, 0.4, hold=True, as_sure=as_sure)
+    if not given_ones:
+        assert joined == []
+        return
+    covers, asked = (boxes_of(np.array([item.polygon for item in some])) for some in (joined, given_ones))
+    beyond = np.concatenate(
+        [covers[None, :, :2] - asked[:, None, :2], asked[:, None, 2:] - covers[None, :, 2:]], axis=2
+    )
+    assert ((beyond <= 1e-6).all(axis=2).any(axis=1)).all()

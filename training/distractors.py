@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _wear
 from ._drawing import BLACK, BLUE, GREEN, RED, WHITE, YELLOW, Rng, about, one, randomly
-from ._lettering import ANY, Canvas, Colour, line, pick
+from ._lettering import ANY, Canvas, line, pick
 
 __all__ = ["KINDS", "Distractor", "bank", "draw"]
 
@@ -81,7 +81,8 @@ def _badge(rng: Rng) -> Distractor:
         if rng.random() < 0.25:  # a ring: one sees through it
             cv2.ellipse(mask, middle, tuple(int(0.7 * side) for side in half), 0, 0, 360, 0, -1, cv2.LINE_AA)
     else:
-        shield = np.int32([[0, 0], [columns - 1, 0], [columns - 1, rows * 0.6], [columns / 2, rows - 1], [0, rows * 0.6]])
+        right, low, shoulder = columns - 1, rows - 1, 0.6 * rows
+        shield = np.int32([[0, 0], [right, 0], [right, shoulder], [columns / 2, low], [0, shoulder]])
         cv2.fillPoly(mask, [shield], 255, cv2.LINE_AA)
         cv2.polylines(canvas.image, [shield], True, edge, int(rng.integers(3, 10)), cv2.LINE_AA)
     what = rng.random()
@@ -134,7 +135,8 @@ def _limit(rng: Rng) -> Distractor:
 def _advert(rng: Rng) -> Distractor:
     """A telephone number, a firm or an address, painted on a van, a window or a wall."""
     patterns = ("0000 000000", "000-000-0000", "00 00 00 00 00", "(000) 000 0000", "+00 000 000000")
-    texts = (randomly(rng, one(rng, patterns)), f"www.{_word(rng).lower()}.{_word(rng, 2, 3).lower()}", _word(rng, 4, 10))
+    address = f"www.{_word(rng).lower()}.{_word(rng, 2, 3).lower()}"
+    texts = (randomly(rng, one(rng, patterns)), address, _word(rng, 4, 10))
     mask = np.ascontiguousarray(line(one(rng, texts), pick(rng, ANY, (0.8, 1.2))))
     texture = np.full((*mask.shape, 3), about(rng, one(rng, _PAINT)), np.float32)
     return Distractor(np.clip(texture, 0, 255).astype(np.uint8), mask, "advert")

@@ -82,7 +82,7 @@ def distinct(candidates: Iterable[Candidate], iou: float) -> list[Candidate]:
     return [ordered[index] for index in kept]
 
 
-def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) -> list[Candidate]:
+def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False, as_sure: float = 0.0) -> list[Candidate]:
     """Join candidates that are the same object, keeping the larger cover and the higher score.
 
     Two are the same when their boxes overlap by more than `iou` (intersection over union), or when the smaller
@@ -96,6 +96,8 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) ->
         From which two are the same.
     hold : bool
         Let the larger reach around the smaller, so that nothing is uncovered: for those that several searches found.
+    as_sure : float
+        How many times as sure as the smaller the larger must be at least; else both stay.
 
     Returns
     -------
@@ -111,7 +113,8 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False) ->
     twins: dict[int, list[int]] = {}
     # largest first: whatever is dropped later is the smaller of its pair
     for index in sorted(range(len(ordered)), key=lambda i: -areas[i]):
-        twin = _twin(boxes, index, list(twins), iou)
+        least = as_sure * ordered[index].rank
+        twin = _twin(boxes, index, [larger for larger in twins if ordered[larger].rank >= least], iou)
         if twin is None:
             twins[index] = []
         else:

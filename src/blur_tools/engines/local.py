@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from blur_tools import __version__
 from blur_tools._stop import proceed
@@ -106,7 +107,7 @@ class LocalEngine:
         if self.snapshot:
             # calls cost, and what it would read in the mirror is nonsense
             settings = replace(settings, thorough=False)
-        found = _searched(picture, settings, find, plates.SAME_PLATE_IOU)
+        found = _searched(picture, settings, find, plates.join_plates)
         if settings.thorough and can_read():
             for part in _parts(picture, settings):
                 seen = plates_by_text(picture, part)
@@ -157,11 +158,14 @@ def _all_faces(picture: Picture, settings: BlurSettings) -> list[Candidate]:
     def find(picture: Picture, part: Box) -> list[Candidate]:
         return faces.find_faces(picture, part, settings.threshold_of("face"), settings.face_max_resolution)
 
-    return _searched(picture, settings, find, faces.SAME_FACE_IOU)
+    return _searched(picture, settings, find, partial(merge, iou=faces.SAME_FACE_IOU, hold=True))
 
 
 def _searched(
-    picture: Picture, settings: BlurSettings, find: Callable[[Picture, Box], list[Candidate]], iou: float
+    picture: Picture,
+    settings: BlurSettings,
+    find: Callable[[Picture, Box], list[Candidate]],
+    join: Callable[[list[Candidate]], list[Candidate]],
 ) -> list[Candidate]:
     """What is found in all parts, each object once."""
     found: list[Candidate] = []
@@ -175,7 +179,7 @@ def _searched(
         proceed()
         strip = seam(picture)
         found += both_sides(find(strip, _whole(strip)), picture.upright_size[0])
-    return merge(found, iou, hold=True) if len(parts) > 1 or settings.panorama or settings.thorough else found
+    return join(found) if len(parts) > 1 or settings.panorama or settings.thorough else found
 
 
 def _detection(kind: Kind, candidate: Candidate, picture: Picture, source: str) -> Detection:
