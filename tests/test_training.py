@@ -9,7 +9,7 @@ import pytest
 
 cv2 = pytest.importorskip("cv2", minversion="5", reason="training needs OpenCV 5: the group test-training")
 
-from training import crops, data, pasting  # noqa: E402
+from training import crops, data, distractors, pasting  # noqa: E402
 from training.augment import photograph  # noqa: E402
 from training.designs import bank  # noqa: E402
 from training.kept_out import kept_out  # noqa: E402
@@ -33,6 +33,12 @@ def picture(group="open-lpr", exact=True) -> data.Picture:
 @pytest.fixture(scope="module")
 def textures():
     return bank(0, 6)
+
+
+@pytest.fixture(scope="module")
+def drawn(textures):
+    """What both networks' samples are made with: plates, and what is none."""
+    return textures, distractors.bank(0, 12)
 
 
 @pytest.fixture
@@ -96,9 +102,9 @@ def test_corners_are_clockwise_from_the_top_left():
 
 
 @pytest.fixture(scope="module")
-def scenes(textures):
+def scenes(drawn):
     pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
-    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], textures, {}, seed=3)
+    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], *drawn, {}, seed=3)
 
 
 def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
@@ -109,12 +115,12 @@ def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
     assert not (scenes[0].pixels == scenes[1].pixels).all()
 
 
-def test_what_may_be_a_plate_is_neither_asked_for_nor_denied(textures):
+def test_what_may_be_a_plate_is_neither_asked_for_nor_denied(drawn):
     pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
     plateless = data.Picture("f", "faces", picture().pixels, ())
-    known = Scenes([*pictures, plateless], textures, {"a.jpg": np.float32([[200, 150, 260, 180]])}, seed=3)
-    drawn = [corners for number in range(40) for corners, trust in known[number].plates if trust == UNSURE]
-    assert len(drawn) > 20
+    known = Scenes([*pictures, plateless], *drawn, {"a.jpg": np.float32([[200, 150, 260, 180]])}, seed=3)
+    left_open = [corners for number in range(40) for corners, trust in known[number].plates if trust == UNSURE]
+    assert len(left_open) > 20
     quad = np.float32([[100, 100], [200, 100], [200, 140], [100, 140]])
     wanted = target([(quad, UNSURE)], SIDE)
     assert not wanted.score.any()
@@ -163,11 +169,11 @@ def test_the_shipped_networks_see_what_training_and_package_take_them_to_see():
 
 
 @pytest.fixture(scope="module")
-def samples(textures):
+def samples(drawn):
     wrong = np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]])
     found = crops.Finds(np.concatenate([wrong, CORNERS[None] + 4]), np.float32([0.2, 0.9]))
     pictures = [picture(group) for group in crops.GROUPS]
-    return crops.Crops(pictures, [found] * len(pictures), textures, {}, seed=1)
+    return crops.Crops(pictures, [found] * len(pictures), *drawn, {}, seed=1)
 
 
 def test_samples_of_the_check_hold_both_kinds_and_their_corners_are_right(samples, monkeypatch):
@@ -191,21 +197,57 @@ def test_samples_of_the_check_hold_both_kinds_and_their_corners_are_right(sample
     assert 20 < sum(kinds) < 60
 
 
+def test_what_is_drawn_as_no_plate_is_shown_as_none(samples, monkeypatch):
+    monkeypatch.setattr(crops, "SHARES", {"distractor": 1.0})
+    laid = []
+    lay = pasting.add_distractor
+    monkeypatch.setattr("training.crops.add_distractor", lambda *given: laid.append(lay(*given)) or laid[-1])
+    shown = [samples[number] for number in range(30)]
+    assert not any(crop.is_plate for crop in shown)
+    assert len(laid) == len(shown)
+    assert sum(corners is not None for corners in laid) > 20
+
+
+def test_what_is_drawn_as_no_plate_touches_none(drawn):
+    rng = np.random.default_rng(2)
+    added = 0
+    for number in range(60):
+        pixels = picture().pixels
+        before = pixels.copy()
+        corners = pasting.add_distractor(pixels, [CORNERS], drawn[1][number % 12], rng)
+        changed = (pixels != before).any(axis=2)
+        assert not changed[52:94, 62:154].any()
+        added += changed.any()
+        if corners is None:
+            assert not changed.any()
+    assert added > 30
+
+
 def test_a_sample_is_the_same_each_time(samples):
     one, again = samples[7], samples[7]
     assert (one.pixels == again.pixels).all()
     assert (one.corners == again.corners).all()
 
 
-def test_unlabelled_plates_are_no_wrong_finds(textures):
+def test_unlabelled_plates_are_no_wrong_finds(drawn):
     wrong = np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]])
     found = [crops.Finds(wrong, np.float32([0.5]))]
     known = {"a.jpg": np.float32([[205, 152, 298, 188]])}
-    assert len(crops.Crops([picture()], found, textures, {}, 0).wrong) == 1
-    assert len(crops.Crops([picture()], found, textures, known, 0).wrong) == 0
+    assert len(crops.Crops([picture()], found, *drawn, {}, 0).wrong) == 1
+    assert len(crops.Crops([picture()], found, *drawn, known, 0).wrong) == 0
 
 
-def test_a_pasted_plate_fills_its_corners(textures):
+def test_what_is_behind_shows_where_the_mask_lets_it():
+    pixels, texture = np.zeros((100, 100, 3), np.uint8), np.full((40, 80, 3), 255, np.uint8)
+    mask = np.full((40, 80), 255, np.uint8)
+    mask[:, :40] = 0
+    corners = np.float32([[20, 30], [80, 30], [80, 60], [20, 60]])
+    pasting.paste(pixels, corners, texture, np.random.default_rng(1), mask)
+    assert not pixels[:, :46].any()
+    assert pixels[35:55, 55:75].all()
+
+
+def test_a_pasted_plate_fills_its_corners():
     pixels = np.zeros((100, 100, 3), np.uint8)
     texture = np.full((40, 80, 3), 255, np.uint8)
     corners = np.float32([[20, 30], [80, 30], [80, 60], [20, 60]])

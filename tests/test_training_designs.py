@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("cv2", minversion="5")
 pytest.importorskip("matplotlib")
 
-from training import _lettering
+from training import _lettering, distractors
 from training.designs import STYLES, bank, draw
 
 
@@ -41,7 +41,28 @@ def test_styles_are_drawn_by_their_shares():
     assert sum(STYLES.values()) == pytest.approx(1)
     drawn = [plate.style for plate in bank(3, 400)]
     for style, share in STYLES.items():
-        assert abs(drawn.count(style) / 400 - share) < 0.05
+        assert abs(drawn.count(style) / 400 - share) < 4 * (share * (1 - share) / 400) ** 0.5
+
+
+@pytest.mark.parametrize("kind", distractors.KINDS)
+def test_a_kind_of_what_is_no_plate_is_drawn_and_seen_through_its_mask(kind):
+    drawn = [distractors.draw(np.random.default_rng(seed), kind) for seed in range(12)]
+    for one in drawn:
+        assert one.kind == kind
+        assert one.texture.dtype == one.mask.dtype == np.uint8
+        assert one.texture.shape == (*one.mask.shape, 3)
+        assert min(one.mask.shape) >= 8
+        assert one.mask.max() > 60, "it cannot be seen"
+    assert len({one.texture.tobytes() + one.mask.tobytes() for one in drawn}) == len(drawn)
+
+
+def test_what_is_no_plate_is_drawn_by_its_shares_and_the_same_again():
+    assert sum(distractors.KINDS.values()) == pytest.approx(1)
+    first, again = distractors.bank(5, 400), distractors.bank(5, 400)
+    assert all(np.array_equal(a.texture, b.texture) for a, b in zip(first, again, strict=True))
+    kinds = [one.kind for one in first]
+    for kind, share in distractors.KINDS.items():
+        assert abs(kinds.count(kind) / 400 - share) < 4 * (share * (1 - share) / 400) ** 0.5
 
 
 def test_arabic_words_are_joined_and_run_from_right_to_left():
