@@ -25,7 +25,7 @@ UNIT = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.28, "distractor": 0.1, "anywhere": 0.06}
 
-GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.2, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.07}
+GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.19, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.08}
 """How often a labelled plate of each set is drawn."""
 
 EXACT_TIMES = 3.0
@@ -36,6 +36,9 @@ EASY = 0.05
 
 PARTIAL = 0.12
 """Share of finds that are made to hold only a part of a plate's width."""
+
+LEANING = 0.5
+"""Share of finds that are sheared."""
 
 FOUND, MISSED = 0.3, 0.1
 """A find is a plate from this overlap of boxes (intersection over union) on, and none below the other."""
@@ -207,6 +210,8 @@ def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:
     if rng.random() < 0.25 * much:
         turn = -np.arctan2(sides[0, 1], sides[0, 0])  # level, as a detector that does not see the tilt has it
     cos, sin = np.cos(turn), np.sin(turn)
+    if rng.random() < LEANING:  # seen from the side or from above: the network is to see how a plate leans
+        sides[1] += rng.normal(0, 0.2 * much) * np.hypot(*sides[1]) / max(float(np.hypot(*sides[0])), 1e-3) * sides[0]
     size = np.exp(rng.normal(0, 0.22 * much, 2))
     moved = middle + rng.normal(0, 0.11 * much, 2) @ sides
     if rng.random() < PARTIAL * much:
@@ -219,7 +224,7 @@ def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:
 def _seen_askew(center: Floats, width: float, aspect: float, turn: float, rng: np.random.Generator) -> Floats:
     """Corners of a plate turned by `turn` radians, sheared, and with a little perspective."""
     height = width / aspect * rng.uniform(0.75, 1.15)
-    sides = np.array([[width, rng.normal(0, 0.12) * width], [rng.normal(0, 0.1) * height, height]])
+    sides = np.array([[width, rng.normal(0, 0.12) * width], [rng.normal(0, 0.15) * height, height]])
     cos, sin = np.cos(turn), np.sin(turn)
     sides = sides @ np.array([[cos, sin], [-sin, cos]])
     return np.float32(center + (UNIT + rng.normal(0, 0.02, (4, 2))) @ sides)
