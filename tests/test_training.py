@@ -197,21 +197,50 @@ def test_samples_of_the_check_hold_both_kinds_and_their_corners_are_right(sample
     assert 20 < sum(kinds) < 60
 
 
-def test_what_is_drawn_as_no_plate_is_shown_as_none(samples, monkeypatch):
+def test_what_is_drawn_as_no_plate_is_shown_as_none(textures, monkeypatch):
     monkeypatch.setattr(crops, "SHARES", {"distractor": 1.0})
-    laid = []
-    lay = pasting.add_distractor
+    monkeypatch.setattr("training.crops.photograph", lambda pixels, rng: pixels)
+    monkeypatch.setattr("training.crops.softened", lambda pixels, factor: pixels)
+    laid, lay = [], pasting.add_distractor
     monkeypatch.setattr("training.crops.add_distractor", lambda *given: laid.append(lay(*given)) or laid[-1])
-    shown = [samples[number] for number in range(30)]
-    assert not any(crop.is_plate for crop in shown)
-    assert len(laid) == len(shown)
-    assert sum(corners is not None for corners in laid) > 20
+    cyan = distractors.Distractor(
+        np.full((40, 120, 3), (250, 250, 10), np.uint8), np.full((40, 120), 255, np.uint8), ""
+    )
+    none = [crops.Finds(np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]]), np.float32([0.2]))]
+    samples = crops.Crops([picture()], none, textures, [cyan], {}, seed=1)
+    shown = 0
+    for number in range(60):
+        crop = samples[number]
+        assert not crop.is_plate
+        middle = crop.pixels[32:40, 50:62].astype(int)
+        shown += ((middle[:, :, 0] - middle[:, :, 2]) > 60).mean() > 0.7
+    where = sum(corners is not None for corners in laid)
+    assert shown > 15
+    assert shown > 0.8 * where
+
+
+def test_a_find_beside_the_picture_is_laid_straight_too():
+    beside = np.float32([[100, -300], [400, -300], [400, -250], [100, -250]])
+    crop = crops._negative(np.zeros((480, 640, 3), np.uint8), beside, np.random.default_rng(0))
+    assert crop.pixels.shape == (72, 112, 3)
+
+
+def test_nothing_is_laid_where_nobody_labelled_a_plate(textures, drawn, monkeypatch):
+    monkeypatch.setattr(crops, "SHARES", {"distractor": 0.5, "anywhere": 0.5})
+    asked, lay = [], pasting.add_distractor
+    monkeypatch.setattr("training.crops.add_distractor", lambda *given: asked.append(given[1]) or lay(*given))
+    none = [crops.Finds(np.float32([[[200, 150], [300, 150], [300, 190], [200, 190]]]), np.float32([0.2]))]
+    samples = crops.Crops([picture()], none, *drawn, {"a.jpg": np.float32([[10, 150, 90, 190]])}, seed=1)
+    for number in range(20):
+        assert not samples[number].is_plate
+    assert asked
+    assert all(len(plates) == 2 for plates in asked)
 
 
 def test_what_is_drawn_as_no_plate_touches_none(drawn):
     rng = np.random.default_rng(2)
     added = 0
-    for number in range(60):
+    for number in range(120):
         pixels = picture().pixels
         before = pixels.copy()
         corners = pasting.add_distractor(pixels, [CORNERS], drawn[1][number % 12], rng)

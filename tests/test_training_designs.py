@@ -40,6 +40,7 @@ def test_a_seed_gives_the_same_plates_again_and_another_gives_others():
 def test_styles_are_drawn_by_their_shares():
     assert sum(STYLES.values()) == pytest.approx(1)
     drawn = [plate.style for plate in bank(3, 400)]
+    assert set(drawn) == set(STYLES)
     for style, share in STYLES.items():
         assert abs(drawn.count(style) / 400 - share) < 4 * (share * (1 - share) / 400) ** 0.5
 
@@ -60,7 +61,9 @@ def test_what_is_no_plate_is_drawn_by_its_shares_and_the_same_again():
     assert sum(distractors.KINDS.values()) == pytest.approx(1)
     first, again = distractors.bank(5, 400), distractors.bank(5, 400)
     assert all(np.array_equal(a.texture, b.texture) for a, b in zip(first, again, strict=True))
+    assert all(np.array_equal(a.mask, b.mask) for a, b in zip(first, again, strict=True))
     kinds = [one.kind for one in first]
+    assert set(kinds) == set(distractors.KINDS)
     for kind, share in distractors.KINDS.items():
         assert abs(kinds.count(kind) / 400 - share) < 4 * (share * (1 - share) / 400) ** 0.5
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from blur_tools.detections import box_polygon
 from blur_tools.detectors._network import PADDING
 from blur_tools.detectors.check import CONTEXT, HEIGHT, WIDTH, straight
 from blur_tools.detectors.tiles import boxes_of
@@ -23,6 +24,8 @@ __all__ = ["Crop", "Crops", "Finds"]
 UNIT = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 """Corners of a find in its own units."""
 
+NO_BOXES = np.zeros((0, 4), np.float32)
+
 SHARES = {"plate": 0.34, "rendered": 0.22, "none": 0.28, "distractor": 0.1, "anywhere": 0.06}
 
 GROUPS = {"open-lpr": 0.45, "romanian-dashcam": 0.19, "egyptian-motorcycles": 0.28, "ccpd-quads": 0.08}
@@ -34,11 +37,8 @@ EXACT_TIMES = 3.0
 EASY = 0.05
 """Wrong finds are drawn by their score and this: the many that score next to nothing teach least."""
 
-PARTIAL = 0.12
-"""Share of finds that are made to hold only a part of a plate's width."""
-
-LEANING = 0.5
-"""Share of finds that are sheared."""
+PARTIAL, LEANING = 0.12, 0.5
+"""Share of finds, at most, that are made to hold only a part of a plate's width; and that are sheared."""
 
 FOUND, MISSED = 0.3, 0.1
 """A find is a plate from this overlap of boxes (intersection over union) on, and none below the other."""
@@ -81,7 +81,8 @@ def _laid(pixels: Pixels, middle: npt.NDArray[np.float64], sides: npt.NDArray[np
         high = np.maximum(np.ceil(middle + np.abs(sides).sum(axis=0) * CONTEXT), low + 1).astype(int)
         part = pixels[low[1] : high[1], low[0] : high[0]]
         if part.size:
-            small = cv2.resize(part, None, fx=1 / zoom, fy=1 / zoom, interpolation=cv2.INTER_AREA)
+            size = [max(1, round(length / zoom)) for length in part.shape[1::-1]]
+            small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
             shrink = np.diag([small.shape[1] / part.shape[1], small.shape[0] / part.shape[0], 1.0])
             move = np.eye(3)
             move[:2, 2] = -low
@@ -99,8 +100,10 @@ class Crops:
         Those to learn from.
     finds : list of Finds
         Of each, at a low threshold.
-    ignored : dict
-        Picture name -> boxes ``(n, 4)`` of plates that nobody labelled: no find there is drawn.
+    textures, distractors : list
+        Plates, and what is none, to lay into them.
+    ignored : mapping
+        Picture name -> boxes ``(n, 4)`` of plates that nobody labelled: nothing there is taken for none.
     """
 
     def __init__(
@@ -113,16 +116,16 @@ class Crops:
         seed: int,
     ) -> None:
         self.seed, self.textures, self.distractors, self.pictures = seed, textures, distractors, pictures
+        self.known = [np.concatenate([one.boxes, ignored.get(one.name, NO_BOXES)]) for one in pictures]
         self.plates: list[tuple[Picture, Plate, Floats]] = []
         self.wrong: list[tuple[Picture, Floats]] = []
         tempting: list[float] = []
-        for picture, found in zip(pictures, finds, strict=True):
-            boxes, known = boxes_of(found.corners), picture.boxes
-            overlap = overlaps(boxes, known)
+        for picture, found, known in zip(pictures, finds, self.known, strict=True):
+            boxes = boxes_of(found.corners)
+            overlap = overlaps(boxes, picture.boxes)
             for index, plate in enumerate(picture.plates):
                 self.plates.append((picture, plate, found.corners[overlap[:, index] >= FOUND]))
-            all_known = np.concatenate([known, ignored.get(picture.name, np.zeros((0, 4), np.float32))])
-            free = touching(boxes, all_known) < MISSED
+            free = touching(boxes, known) < MISSED
             self.wrong += [(picture, corners) for corners in found.corners[free]]
             tempting += found.scores[free].tolist()
         self.tempting = np.cumsum(np.array(tempting) + EASY)
@@ -173,21 +176,25 @@ class Crops:
 
     def _distractor(self, rng: np.random.Generator) -> Crop:
         """Something drawn that is no plate, as the detector might find it."""
-        picture = self.pictures[rng.integers(len(self.pictures))]
-        pixels = picture.pixels.copy()
+        number = rng.integers(len(self.pictures))
+        pixels, known = self.pictures[number].pixels.copy(), self.known[number]
         what = self.distractors[rng.integers(len(self.distractors))]
-        corners = add_distractor(pixels, [plate.corners for plate in picture.plates], what, rng)
-        return self._none(rng) if corners is None else _negative(pixels, _off(corners, rng, 1.0), rng)
+        corners = add_distractor(pixels, [np.float32(box_polygon(*box)) for box in known], what, rng)
+        find = None if corners is None else _off(corners, rng, 1.0)
+        if find is None or touching(boxes_of(find[None]), known)[0] >= MISSED:
+            return self._none(rng)
+        return _negative(pixels, find, rng)
 
     def _anywhere(self, rng: np.random.Generator) -> Crop:
         """Any place of any picture that touches no plate."""
         for _ in range(10):
-            picture = self.pictures[rng.integers(len(self.pictures))]
+            number = rng.integers(len(self.pictures))
+            picture = self.pictures[number]
             high, wide = picture.pixels.shape[:2]
             width, aspect = rng.uniform(0.02, 0.5) * wide, np.exp(rng.uniform(0, np.log(5)))
             center = np.float32(rng.uniform(0, 1, 2) * (wide, high))
             corners = _seen_askew(center, width, float(aspect), float(rng.normal(0, 0.2)), rng)
-            if touching(boxes_of(corners[None]), picture.boxes)[0] < MISSED:
+            if touching(boxes_of(corners[None]), self.known[number])[0] < MISSED:
                 return _negative(picture.pixels, corners, rng)
         return self._none(rng)
 
@@ -210,13 +217,13 @@ def _off(corners: Floats, rng: np.random.Generator, much: float) -> Floats:
     if rng.random() < 0.25 * much:
         turn = -np.arctan2(sides[0, 1], sides[0, 0])  # level, as a detector that does not see the tilt has it
     cos, sin = np.cos(turn), np.sin(turn)
-    if rng.random() < LEANING:  # seen from the side or from above: the network is to see how a plate leans
+    if rng.random() < LEANING:  # the find is, so that the network is to see how the plate leans
         sides[1] += rng.normal(0, 0.2 * much) * np.hypot(*sides[1]) / max(float(np.hypot(*sides[0])), 1e-3) * sides[0]
     size = np.exp(rng.normal(0, 0.22 * much, 2))
     moved = middle + rng.normal(0, 0.11 * much, 2) @ sides
     if rng.random() < PARTIAL * much:
-        size[0] *= rng.uniform(0.45, 0.8)
-        moved = moved + rng.uniform(-0.2, 0.2) * sides[0]
+        size[0] *= rng.uniform(0.6, 0.85)
+        moved = moved + rng.uniform(-0.1, 0.1) * sides[0]
     sides = (sides @ np.array([[cos, sin], [-sin, cos]])) * size[:, None]
     return np.float32(moved + UNIT @ sides + rng.normal(0, 0.03 * much, (4, 2)) @ sides)
 

@@ -14,15 +14,17 @@ import numpy as np
 
 from . import _wear
 from ._drawing import BLACK, BLUE, GREEN, RED, WHITE, YELLOW, Rng, about, one, randomly
-from ._lettering import ANY, Canvas, line, pick
+from ._lettering import ANY, Canvas, Lettering, line, pick
 
 __all__ = ["KINDS", "Distractor", "bank", "draw"]
-
-Box = tuple[float, float, float, float]
 
 _VOWELS, _CONSONANTS = "AEIOUAEIO", "BCDFGHKLMNPRSTVWXBDLNRST"
 _SILVER = ((200, 200, 200), (170, 172, 175), (225, 228, 230), (120, 122, 126), (60, 60, 62))
 _PAINT = (WHITE, WHITE, RED, BLUE, GREEN, YELLOW, BLACK, (60, 110, 30), (30, 120, 235), (90, 60, 40), (200, 205, 205))
+
+
+Drawn = tuple[np.ndarray, np.ndarray]
+"""Texture and mask, as a `Distractor` has them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Distractor:
     Attributes
     ----------
     texture
-        `uint8` BGR, its longer side some 100 to 500 pixels.
+        `uint8` BGR, some 70 to 110 rows.
     mask
         `uint8`, of the same size: 255 where it hides what is behind it.
     kind
@@ -51,24 +53,28 @@ def _word(rng: Rng, least: int = 3, most: int = 9) -> str:
     return one(rng, (word, word, word.title(), word.lower()))
 
 
-def _all_of(canvas: Canvas, kind: str) -> Distractor:
-    return Distractor(canvas.image, np.full(canvas.image.shape[:2], 255, np.uint8), kind)
+def _all_of(canvas: Canvas) -> Drawn:
+    return canvas.image, np.full(canvas.image.shape[:2], 255, np.uint8)
 
 
-def _name(rng: Rng) -> Distractor:
+def _letters(text: str, style: Lettering) -> np.ndarray:
+    """The mask of a line that stands by itself."""
+    mask = line(text, style)
+    return cv2.resize(mask, (max(8, round(mask.shape[1] * style.width)), mask.shape[0]), interpolation=cv2.INTER_AREA)
+
+
+def _name(rng: Rng) -> Drawn:
     """The name or version of a car, in separate letters on its paint."""
     version = randomly(rng, one(rng, ("LLL", "LL0", "L00", "0L", "L-LL", "0.0 L", "L 000", "LL", "00L")))
     text = one(rng, (_word(rng), _word(rng), version, f"{_word(rng)} {version}"))
-    style = pick(rng, (*ANY, "italic", "brush", "serif"), (0.8, 1.3))
-    mask = np.ascontiguousarray(line(text, style))
-    ink = about(rng, one(rng, (*_SILVER, *_SILVER, BLACK, RED, WHITE)))
-    texture = np.full((*mask.shape, 3), np.clip(ink, 0, 255), np.uint8)
+    mask = _letters(text, pick(rng, (*ANY, "italic", "brush", "serif"), (0.8, 1.3)))
+    texture = np.full((*mask.shape, 3), about(rng, one(rng, (*_SILVER, *_SILVER, BLACK, RED, WHITE))), np.uint8)
     shade = np.linspace(rng.uniform(0.6, 1.2), rng.uniform(0.6, 1.2), mask.shape[0])[:, None, None]
-    return Distractor(np.clip(texture * shade, 0, 255).astype(np.uint8), mask, "name")
+    return np.clip(texture * shade, 0, 255).astype(np.uint8), mask
 
 
-def _badge(rng: Rng) -> Distractor:
-    """A maker's badge: an oval, ring, shield or bar, with letters, bars or a star in it."""
+def _badge(rng: Rng) -> Drawn:
+    """A maker's badge: a ring, or an oval or shield with letters, bars or a star in it."""
     aspect = float(rng.choice((1.0, 1.0, 1.4, 1.8, 2.4, 3.2)))
     canvas = Canvas(aspect, about(rng, one(rng, (*_PAINT, *_SILVER))), 100)
     rows, columns = canvas.image.shape[:2]
@@ -93,11 +99,11 @@ def _badge(rng: Rng) -> Distractor:
             reach = np.array([np.cos(turn) * half[0], np.sin(turn) * half[1]]) * 0.9
             ends = [tuple(np.round(middle + sign * reach).astype(int).tolist()) for sign in (-1, 1)]
             cv2.line(canvas.image, *ends, edge, int(rng.integers(3, 12)), cv2.LINE_AA)
-    return Distractor(canvas.image, mask, "badge")
+    return canvas.image, mask
 
 
-def _sign(rng: Rng) -> Distractor:
-    """A street's name, a shop's, a number in a ring, a notice in several lines, an arrow."""
+def _sign(rng: Rng) -> Drawn:
+    """A street's name, a shop's, a notice in several lines; never a single capital word in a rim, which plates are."""
     aspect = float(np.exp(rng.uniform(np.log(0.6), np.log(6))))
     colour = about(rng, one(rng, _PAINT))
     ink = about(rng, WHITE if sum(colour) < 330 else one(rng, (BLACK, BLACK, RED, BLUE)))
@@ -107,17 +113,19 @@ def _sign(rng: Rng) -> Distractor:
     for number in range(lines):
         top, bottom = 0.1 + 0.8 * number / lines, 0.1 + 0.8 * (number + 0.8) / lines
         words = " ".join(_word(rng) for _ in range(int(rng.integers(1, 3))))
-        figures = randomly(rng, one(rng, ("00", "0 km", "00 min", "0:00-00:00", "0 m")))
-        text = figures if lines > 1 and rng.random() < 0.2 else words
+        if lines == 1 and " " not in words:
+            words = words.title()
+        figures = randomly(rng, one(rng, ("0 km", "00 min", "0:00-00:00", "0 m", "00 %")))
+        text = figures if lines > 2 and rng.random() < 0.2 else words
         canvas.text(text, (0.06, top, 0.94, bottom), ink, style, align=float(rng.choice((0.0, 0.5))))
-    if rng.random() < 0.3:
+    if lines > 1 and rng.random() < 0.4:
         canvas.rim(float(rng.uniform(0, 0.06)), ink, int(rng.integers(1, 5)))
     if rng.random() < 0.2:
         canvas.disc(float(rng.choice((0.1, 0.9))), 0.5, 0.3, about(rng, one(rng, _PAINT)), int(rng.choice((-1, 4))))
-    return _all_of(canvas, "sign")
+    return _all_of(canvas)
 
 
-def _limit(rng: Rng) -> Distractor:
+def _limit(rng: Rng) -> Drawn:
     """A number in a ring or on a round or square board."""
     canvas = Canvas(float(rng.uniform(0.75, 1.1)), about(rng, one(rng, (WHITE, WHITE, YELLOW, BLUE))), 110)
     rows, columns = canvas.image.shape[:2]
@@ -129,36 +137,35 @@ def _limit(rng: Rng) -> Distractor:
     elif rng.random() < 0.6:
         canvas.text(_word(rng, 4, 6), (0.1, 0.08, 0.9, 0.24), BLACK, pick(rng))
     canvas.text(randomly(rng, one(rng, ("00", "00", "0", "000"))), (0.18, 0.3, 0.82, 0.72), BLACK, pick(rng))
-    return Distractor(canvas.image, mask, "limit")
+    return canvas.image, mask
 
 
-def _advert(rng: Rng) -> Distractor:
+def _advert(rng: Rng) -> Drawn:
     """A telephone number, a firm or an address, painted on a van, a window or a wall."""
     patterns = ("0000 000000", "000-000-0000", "00 00 00 00 00", "(000) 000 0000", "+00 000 000000")
     address = f"www.{_word(rng).lower()}.{_word(rng, 2, 3).lower()}"
     texts = (randomly(rng, one(rng, patterns)), address, _word(rng, 4, 10))
-    mask = np.ascontiguousarray(line(one(rng, texts), pick(rng, ANY, (0.8, 1.2))))
-    texture = np.full((*mask.shape, 3), about(rng, one(rng, _PAINT)), np.float32)
-    return Distractor(np.clip(texture, 0, 255).astype(np.uint8), mask, "advert")
+    mask = _letters(one(rng, texts), pick(rng, ANY, (0.8, 1.2)))
+    return np.full((*mask.shape, 3), about(rng, one(rng, _PAINT)), np.uint8), mask
 
 
-def _stamp(rng: Rng) -> Distractor:
+def _stamp(rng: Rng) -> Drawn:
     """What a program or a camera writes into a picture: date and hour, a number, an agency's name, half transparent."""
     patterns = ("0000-00-00 00:00:00", "00/00/0000", "00:00", "00:00:00", "0000000000", "000000", "L0000000")
-    own = (f"{_word(rng, 4, 8).lower()}.com", f"© {_word(rng)} {randomly(rng, '0000')}", f"{_word(rng)} {_word(rng)}")
-    text = randomly(rng, one(rng, patterns)) if rng.random() < 0.5 else one(rng, own).replace("©", "(c)")
-    mask = np.ascontiguousarray(line(text, pick(rng, ANY, (0.8, 1.1))))
+    own = (f"{_word(rng, 4, 8).lower()}.com", f"(c) {_word(rng)} {randomly(rng, '0000')}", f"{_word(rng)} {_word(rng)}")
+    text = randomly(rng, one(rng, patterns)) if rng.random() < 0.5 else one(rng, own)
+    letters = _letters(text, pick(rng, ANY, (0.8, 1.1)))
     ink = one(rng, (WHITE, WHITE, (250, 250, 250), BLACK, (40, 140, 250), YELLOW))
-    texture = np.full((*mask.shape, 3), ink, np.uint8)
-    mask = (mask * rng.uniform(0.35, 1)).astype(np.uint8)
+    texture = np.full((*letters.shape, 3), ink, np.uint8)
+    mask = (letters * rng.uniform(0.35, 1)).astype(np.uint8)
     if not text.isalnum() and rng.random() < 0.4:  # on a bar of its own; a bare number there would be a plate
         back = 255 - int(np.mean(ink)) if rng.random() < 0.7 else int(rng.integers(256))
-        texture = np.where(mask[:, :, None] > 100, texture, np.uint8(back))
+        texture = np.where(letters[:, :, None] > 127, texture, np.uint8(back))
         mask[:] = int(rng.integers(130, 256))
-    return Distractor(texture, mask, "stamp")
+    return texture, mask
 
 
-def _grille(rng: Rng) -> Distractor:
+def _grille(rng: Rng) -> Drawn:
     """Bars, a mesh or slots: a radiator's grille, a vent, a drain, a ladder."""
     canvas = Canvas(float(rng.uniform(1, 6)), about(rng, one(rng, (BLACK, (40, 40, 42), (75, 75, 75)))), 96)
     rows, columns = canvas.image.shape[:2]
@@ -172,10 +179,10 @@ def _grille(rng: Rng) -> Distractor:
             cv2.line(canvas.image, (0, y), (columns, y), bar, thick, cv2.LINE_AA)
     if rng.random() < 0.5:
         canvas.rim(0.02, bar, int(rng.integers(3, 9)))
-    return _all_of(canvas, "grille")
+    return _all_of(canvas)
 
 
-def _lamp(rng: Rng) -> Distractor:
+def _lamp(rng: Rng) -> Drawn:
     """A light or a reflector: a smooth bright board with a bulb's glow and a few ribs, no letters."""
     canvas = Canvas(float(rng.uniform(1, 5)), about(rng, one(rng, (WHITE, (40, 40, 200), (40, 130, 240), _SILVER[0]))))
     rows, columns = canvas.image.shape[:2]
@@ -185,10 +192,10 @@ def _lamp(rng: Rng) -> Distractor:
     canvas.image[:] = np.clip(canvas.image * rng.uniform(0.5, 1) + glow * rng.uniform(40, 220), 0, 255)
     for place in rng.uniform(0, columns, int(rng.integers(0, 12))):
         cv2.line(canvas.image, (int(place), 0), (int(place), rows), about(rng, one(rng, _SILVER)), 1, cv2.LINE_AA)
-    return _all_of(canvas, "lamp")
+    return _all_of(canvas)
 
 
-_DRAWN: dict[str, tuple[float, Callable[[Rng], Distractor]]] = {
+_DRAWN: dict[str, tuple[float, Callable[[Rng], Drawn]]] = {
     "name": (0.27, _name),
     "badge": (0.12, _badge),
     "sign": (0.25, _sign),
@@ -203,16 +210,33 @@ KINDS: dict[str, float] = {name: share for name, (share, _) in _DRAWN.items()}
 
 
 def draw(rng: Rng, kind: str | None = None) -> Distractor:
-    """Draw one, of a kind or of any by its share; the same state of `rng` gives the same."""
+    """Draw something that is no plate.
+
+    Parameters
+    ----------
+    rng
+        Source of chance; the same state gives the same.
+    kind
+        A key of `KINDS`; without it one is drawn by its share.
+    """
     if kind is None:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    drawn = _DRAWN[kind][1](rng)
-    texture = _wear.light(rng, drawn.texture) if rng.random() < 0.4 else drawn.texture
-    texture = _wear.fade(rng, texture) if rng.random() < 0.2 else texture
-    return Distractor(np.ascontiguousarray(texture), drawn.mask, kind)
+    texture, mask = _DRAWN[kind][1](rng)
+    for mark, chance in ((_wear.light, 0.4), (_wear.fade, 0.2)):
+        if rng.random() < chance:
+            texture = mark(rng, texture)
+    return Distractor(np.ascontiguousarray(texture), np.ascontiguousarray(mask), kind)
 
 
 def bank(seed: int, count: int) -> list[Distractor]:
-    """Draw `count` of them; the same seed gives the same."""
+    """Draw some.
+
+    Parameters
+    ----------
+    seed
+        The same seed gives the same.
+    count
+        How many.
+    """
     rng = np.random.default_rng((seed, 1))  # plates take the seed itself
     return [draw(rng) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Rendered plates laid into real scenes."""
+"""Rendered plates, and what is none, laid into real scenes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.data import Floats, Pixels
 from training.distractors import Distractor
 
-__all__ = ["add_distractor", "between_middles", "cover", "erase", "paste", "upright"]
+__all__ = ["add_distractor", "between_middles", "boxes_touch", "cover", "erase", "paste", "upright"]
 
 
 def between_middles(warp: npt.NDArray[np.floating]) -> Floats:
@@ -73,31 +73,42 @@ def paste(
 def add_distractor(
     pixels: Pixels, plates: Sequence[Floats], what: Distractor, rng: np.random.Generator
 ) -> Floats | None:
-    """Lay something that is no plate near one of the plates ``(4, 2)``, or anywhere, in place.
+    """Lay something that is no plate near one of the plates, or anywhere, in place.
+
+    Parameters
+    ----------
+    plates : sequence of array ``(4, 2)``
+        Corners in pixels; their boxes stay as they are.
 
     Returns
     -------
     array (4, 2) or None
-        Its corners; None, and nothing is changed, where it would touch a plate.
+        Its corners; None, and nothing is changed, where it would touch a plate or its middle lies outside.
     """
     high, wide = pixels.shape[:2]
     aspect = what.texture.shape[1] / what.texture.shape[0]
     if plates and rng.random() < 0.5:
-        one = plates[rng.integers(len(plates))]
-        along = one[1] - one[0]
+        near = plates[rng.integers(len(plates))]
+        along = near[1] - near[0]
         size, turn = float(np.linalg.norm(along)), float(np.arctan2(along[1], along[0]))
         width = size * rng.uniform(0.3, 1.4)
-        center = one.mean(axis=0) + rng.uniform(-1.5, 1.5, 2) * size
+        center = near.mean(axis=0) + rng.uniform(-1.5, 1.5, 2) * size
     else:
         width, turn = float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))) * wide, rng.normal(0, 0.12)
         center = rng.uniform(0.02, 0.98, 2) * (wide, high)
-    width = min(width, width * float(np.sqrt(aspect)))  # what is as high as wide is not so wide
+    width *= min(1.0, float(np.sqrt(aspect)))  # what is as high as wide is not so wide
     corners = upright(np.float32(center), max(width, 8.0), aspect, turn, rng, 0.05)
-    low, top = corners.min(axis=0), corners.max(axis=0)
-    if any((low < plate.max(axis=0)).all() and (plate.min(axis=0) < top).all() for plate in plates):
+    inside = ((center >= 0) & (center < (wide, high))).all()
+    if not inside or any(boxes_touch(corners, plate) for plate in plates):
         return None
     paste(pixels, corners, what.texture, rng, what.mask)
     return corners
+
+
+def boxes_touch(one: Floats, other: Floats) -> bool:
+    """Whether the upright boxes around two quadrilaterals ``(4, 2)`` share anything."""
+    apart = np.maximum(one.min(axis=0) - other.max(axis=0), other.min(axis=0) - one.max(axis=0))
+    return bool((apart < 0).all())
 
 
 def _filtered(texture: Pixels, corners: Floats) -> Pixels:

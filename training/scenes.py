@@ -13,7 +13,7 @@ from training import designs
 from training.augment import photograph
 from training.data import Floats, Picture, Pixels
 from training.distractors import Distractor
-from training.pasting import add_distractor, between_middles, cover, erase, paste, upright
+from training.pasting import add_distractor, between_middles, boxes_touch, cover, erase, paste, upright
 
 __all__ = ["SIDE", "Scene", "Scenes"]
 
@@ -29,7 +29,7 @@ BOX_TRUST = 0.35
 STEEP = 0.25  # share of pictures turned by up to STEEPEST
 STEEPEST = np.radians(60)
 
-DISTRACTED, DISTRACTORS = 0.35, 3
+DISTRACTED, AT_MOST = 0.35, 3
 """Share of pictures that are given something that is no plate, and how many at most."""
 
 UNSURE = 0.0
@@ -54,7 +54,9 @@ class Scenes:
     ----------
     pictures : list of Picture
         Those to learn from.
-    unsure : dict
+    textures, distractors : list
+        Plates, and what is none, to lay into them.
+    unsure : mapping
         Picture name -> boxes ``(n, 4)`` of plates that nobody labelled: neither asked for nor denied.
     """
 
@@ -120,7 +122,7 @@ class Scenes:
 
     def _distracted(self, pixels: Pixels, plates: Labelled, rng: np.random.Generator) -> Pixels:
         pixels = pixels.copy()
-        for _ in range(rng.integers(1, DISTRACTORS + 1)):
+        for _ in range(rng.integers(1, AT_MOST + 1)):
             what = self.distractors[rng.integers(len(self.distractors))]
             add_distractor(pixels, [corners for corners, _ in plates], what, rng)
         return pixels
@@ -153,7 +155,7 @@ class Scenes:
         aspect = texture.shape[1] / texture.shape[0]
         center = np.float32(rng.uniform(0.1, 0.9, 2) * (wide, high))
         new = upright(center, rng.uniform(0.05, 0.35) * wide, aspect, rng.normal(0, 0.15), rng, 0.05)
-        if any(_boxes_touch(new, old) for old, _ in plates):
+        if any(boxes_touch(new, old) for old, _ in plates):
             return pixels, plates, None
         pixels = pixels.copy()
         paste(pixels, new, texture, rng)
@@ -162,11 +164,6 @@ class Scenes:
 
 def _as_it_is(picture: Picture) -> tuple[Pixels, Labelled]:
     return picture.pixels, [(plate.corners, 1.0 if plate.exact else BOX_TRUST) for plate in picture.plates]
-
-
-def _boxes_touch(one: Floats, other: Floats) -> bool:
-    apart = np.maximum(one.min(axis=0) - other.max(axis=0), other.min(axis=0) - one.max(axis=0))
-    return bool((apart < 0).all())
 
 
 def _view(size: tuple[int, ...], focus: Floats | None, rng: np.random.Generator) -> Floats:
