@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blur_tools.detections import box_polygon
+from blur_tools.detectors.plates import join_plates
 from blur_tools.detectors.tiles import Candidate, boxes_of, merge, slices
 
 
-def candidate(xmin: float, ymin: float, xmax: float, ymax: float, score: float = 0.5) -> Candidate:
+def candidate(xmin: float, ymin: float, xmax: float, ymax: float, score: float | None = 0.5) -> Candidate:
     return Candidate(box_polygon(xmin, ymin, xmax, ymax), score)
 
 
@@ -61,6 +62,28 @@ def test_what_is_hardly_anything_does_not_widen_what_surely_is_something():
     plate, around_it = candidate(40, 40, 60, 50, 0.9), candidate(20, 20, 80, 70, 0.3)
     assert merge([around_it, plate], 0.4, hold=True, as_sure=0.5) == [plate, around_it]
     assert merge([around_it, plate], 0.4, hold=True, as_sure=0.3) == [Candidate(around_it.polygon, 0.9)]
+
+
+def test_outlines_that_are_nearly_the_same_are_one_however_sure():
+    ladder = [candidate(0, 0, 200 + 2 * step, 30 + step, score) for step, score in enumerate((0.95, 0.47, 0.23, 0.11))]
+    (joined,) = merge(ladder, 0.4, hold=True, as_sure=0.5)
+    assert joined == Candidate(ladder[3].polygon, 0.95)
+
+
+def test_joining_again_changes_nothing():
+    around_it, plate, part = (
+        candidate(0, 0, 60, 50, 0.3),
+        candidate(20, 20, 40, 30, 0.9),
+        candidate(21, 20, 33, 30, 0.55),
+    )
+    once = join_plates([around_it, plate, part])
+    assert [item.score for item in once] == [0.9, 0.3]
+    assert join_plates(once) == once
+
+
+def test_what_nobody_doubted_is_as_sure_as_can_be():
+    unknown, half = candidate(0, 0, 100, 50, None), candidate(20, 10, 60, 40, 0.9)
+    assert merge([unknown, half], 0.4, as_sure=0.5) == [Candidate(unknown.polygon, None)]
 
 
 def test_what_is_less_sure_and_inside_is_dropped_as_before():

@@ -31,7 +31,7 @@ MULTIPLE = 32
 SAME_PLATE_IOU = 0.4
 
 AS_SURE = 0.5
-"""A find takes the place of a smaller one only if it is so many times as sure.
+"""A find takes the place of a smaller one only if it is at least half as sure.
 
 Else what is hardly a plate would widen the outline of what surely is one, the more the lower the threshold. On the
 training pictures kept out 0.3 to 0.7 give the same, and at the lowest thresholds 0.97 of the plates of one set have an
@@ -90,7 +90,15 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
 
 
 def join_plates(found: list[Candidate]) -> list[Candidate]:
-    """What several searches found, each plate once; nothing that one of them covers is uncovered."""
+    """What several searches found, joined; nothing that one of them covers is uncovered.
+
+    A plate may stay with two outlines: a sure one, and a much larger one that is less than half as sure.
+
+    Parameters
+    ----------
+    found : list of Candidate
+        With scores of these networks, in pixels of the upright picture.
+    """
     return merge(found, SAME_PLATE_IOU, hold=True, as_sure=AS_SURE)
 
 

@@ -21,6 +21,9 @@ BLUNTEST = 0.2
 INSIDE = 0.9
 """A candidate that lies inside a larger one by this share of its area adds no cover."""
 
+ALIKE = 0.7
+"""Boxes that overlap by more (intersection over union) are one object, however sure: joining them widens little."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -86,7 +89,8 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False, as
     """Join candidates that are the same object, keeping the larger cover and the higher score.
 
     Two are the same when their boxes overlap by more than `iou` (intersection over union), or when the smaller
-    lies inside the larger: then dropping it uncovers nothing.
+    lies inside the larger: then dropping it uncovers nothing. With `as_sure`, only if the larger is sure enough, or
+    they are hardly different.
 
     Parameters
     ----------
@@ -97,7 +101,8 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False, as
     hold : bool
         Let the larger reach around the smaller, so that nothing is uncovered: for those that several searches found.
     as_sure : float
-        How many times as sure as the smaller the larger must be at least; else both stay.
+        Least score of the larger one, in those of the smaller: what is hardly anything does not take the place of, and
+        widen, what surely is something. Both stay then.
 
     Returns
     -------
@@ -109,12 +114,13 @@ def merge(candidates: Iterable[Candidate], iou: float, *, hold: bool = False, as
         return ordered
     corners = np.array([candidate.polygon for candidate in ordered], np.float64)
     boxes = boxes_of(corners)
-    areas = _areas(corners)
+    areas, ranks = _areas(corners), np.array([candidate.rank for candidate in ordered])
     twins: dict[int, list[int]] = {}
     # largest first: whatever is dropped later is the smaller of its pair
     for index in sorted(range(len(ordered)), key=lambda i: -areas[i]):
-        least = as_sure * ordered[index].rank
-        twin = _twin(boxes, index, [larger for larger in twins if ordered[larger].rank >= least], iou)
+        larger = list(twins)
+        sure = ranks[larger] >= as_sure * ranks[index]
+        twin = _twin(boxes, index, larger, iou, sure)
         if twin is None:
             twins[index] = []
         else:
@@ -165,15 +171,17 @@ def _areas(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return areas
 
 
-def _twin(boxes: npt.NDArray[np.float64], index: int, kept: list[int], iou: float) -> int | None:
-    """The kept candidate that is the same object as `index`, the one that overlaps it most."""
+def _twin(
+    boxes: npt.NDArray[np.float64], index: int, kept: list[int], iou: float, sure: npt.NDArray[np.bool_]
+) -> int | None:
+    """The kept candidate that is the same object as `index`, the one most like it; `sure` are those that may be."""
     if not kept:
         return None
     shared, union = _shared_and_union(boxes, index, kept)
-    same = (shared > iou * union) | (shared >= INSIDE * np.prod(boxes[index, 2:] - boxes[index, :2]))
-    if not same.any():
-        return None
-    return kept[int(np.argmax(np.where(same, shared, -1)))]
+    like = shared / np.maximum(union, np.finfo(float).tiny)
+    same = (like > iou) | (shared >= INSIDE * np.prod(boxes[index, 2:] - boxes[index, :2]))
+    same &= sure | (like > ALIKE)
+    return kept[int(np.argmax(np.where(same, like, -1)))] if same.any() else None
 
 
 def _shared_and_union(

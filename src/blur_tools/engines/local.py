@@ -107,7 +107,8 @@ class LocalEngine:
         if self.snapshot:
             # calls cost, and what it would read in the mirror is nonsense
             settings = replace(settings, thorough=False)
-        found = _searched(picture, settings, find, plates.join_plates)
+        join = partial(merge, iou=plates.SAME_PLATE_IOU, hold=True) if self.snapshot else plates.join_plates
+        found = _searched(picture, settings, find, join)
         if settings.thorough and can_read():
             for part in _parts(picture, settings):
                 seen = plates_by_text(picture, part)
@@ -167,7 +168,7 @@ def _searched(
     find: Callable[[Picture, Box], list[Candidate]],
     join: Callable[[list[Candidate]], list[Candidate]],
 ) -> list[Candidate]:
-    """What is found in all parts, each object once."""
+    """What is found in all parts, joined."""
     found: list[Candidate] = []
     parts = _parts(picture, settings)
     for part in parts:
