@@ -102,9 +102,9 @@ def test_corners_are_clockwise_from_the_top_left():
 
 
 @pytest.fixture(scope="module")
-def scenes(drawn):
+def scenes(textures):
     pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
-    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], *drawn, {}, seed=3)
+    return Scenes([*pictures, data.Picture("f", "faces", picture().pixels, ())], textures, {}, seed=3)
 
 
 def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
@@ -115,10 +115,10 @@ def test_a_scene_is_the_same_each_time_it_is_drawn(scenes):
     assert not (scenes[0].pixels == scenes[1].pixels).all()
 
 
-def test_what_may_be_a_plate_is_neither_asked_for_nor_denied(drawn):
+def test_what_may_be_a_plate_is_neither_asked_for_nor_denied(textures):
     pictures = [picture(group) for group in ("open-lpr", "romanian-dashcam", "egyptian-motorcycles", "ccpd-quads")]
     plateless = data.Picture("f", "faces", picture().pixels, ())
-    known = Scenes([*pictures, plateless], *drawn, {"a.jpg": np.float32([[200, 150, 260, 180]])}, seed=3)
+    known = Scenes([*pictures, plateless], textures, {"a.jpg": np.float32([[200, 150, 260, 180]])}, seed=3)
     left_open = [corners for number in range(40) for corners, trust in known[number].plates if trust == UNSURE]
     assert len(left_open) > 20
     quad = np.float32([[100, 100], [200, 100], [200, 140], [100, 140]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from training.loop import Plan
 from training.manifest import read_ignored, write_manifest
 
 DESIGNS, DISTRACTORS = 4000, 3000
-DETECTOR, CHECK = "plate-quad-3", "plate-check-3"
+DETECTOR, CHECK = "plate-quad-2", "plate-check-3"
 CALIBRATION = 512  # samples of the check whose activations tell its ranges
 
 
@@ -29,6 +30,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds train/")
     parser.add_argument("--out", type=Path, required=True, help="where everything is written; go on there after a stop")
     parser.add_argument("--begin", type=Path, help="an exported detector whose weights are the first ones")
+    parser.add_argument(
+        "--finder", type=Path, help="a finished detector: only the network that checks its finds is trained"
+    )
     parser.add_argument("--detector-samples", type=int, default=72_000)
     parser.add_argument("--check-samples", type=int, default=600_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -46,7 +50,8 @@ def main() -> None:
     if not packed.exists():
         data.pack(options.data, packed)
     pictures = data.load(packed)
-    drawn = designs.bank(options.seed, DESIGNS), distractors.bank(options.seed, DISTRACTORS)
+    textures = designs.bank(options.seed, DESIGNS)
+    unsure = read_ignored()
 
     common = {
         "batch": options.batch,
@@ -55,18 +60,23 @@ def main() -> None:
         "device": options.device,
         "mixed": not options.full_precision,
     }
-    plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
-    unsure = read_ignored()
-    detector = train_detector(pictures, *drawn, unsure, plan, options.out, options.begin)
-    whole, check_whole = (options.out / f"{name}-whole.onnx" for name in (DETECTOR, CHECK))
-    export(detector, whole, (416, 416), ("score", "corners"), any_size=True)
-    quantise(whole, options.out / f"{DETECTOR}.onnx", scenes_seen(pictures))
+    small, check_small = (options.out / f"{name}.onnx" for name in (DETECTOR, CHECK))
+    if options.finder:
+        shutil.copyfile(options.finder, small)
+    else:
+        plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
+        detector = train_detector(pictures, textures, unsure, plan, options.out, options.begin)
+        whole = options.out / f"{DETECTOR}-whole.onnx"
+        export(detector, whole, (416, 416), ("score", "corners"), any_size=True)
+        quantise(whole, small, scenes_seen(pictures))
 
-    crops = crops_to_learn_from(pictures, find_all(whole, pictures, options.threads), *drawn, unsure, options.seed)
+    found, others = find_all(small, pictures, options.threads), distractors.bank(options.seed, DISTRACTORS)
+    crops = crops_to_learn_from(pictures, found, textures, others, unsure, options.seed)
     check = train_check(crops, Plan(options.check_samples, **(common | {"batch": 4 * options.batch})), options.out)
-    export(check, check_whole, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
-    quantise(check_whole, options.out / f"{CHECK}.onnx", [as_seen(crops[number]) for number in range(CALIBRATION)])
-    write_manifest(options.out, options, packed, [f"{DETECTOR}.onnx", f"{CHECK}.onnx"])
+    whole = options.out / f"{CHECK}-whole.onnx"
+    export(check, whole, (HEIGHT, WIDTH), ("score", "corners"), any_size=False)
+    quantise(whole, check_small, [as_seen(crops[number]) for number in range(CALIBRATION)])
+    write_manifest(options.out, options, packed, [small.name, check_small.name])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from training.data import Floats, Picture
 from training.designs import Plate
-from training.distractors import Distractor
 from training.heads import cell_loss, sample_of
 from training.kept_out import kept_out
 from training.loop import Plan, train
@@ -27,7 +26,6 @@ CALIBRATION = 64
 def train_detector(
     pictures: list[Picture],
     textures: list[Plate],
-    distractors: list[Distractor],
     unsure: Mapping[str, Floats],
     plan: Plan,
     folder: Path,
@@ -43,8 +41,7 @@ def train_detector(
         An exported network of the same shape whose weights are the first ones.
     """
     torch.manual_seed(plan.seed)
-    chosen = [picture for picture in pictures if not kept_out(picture.name)]
-    scenes = Scenes(chosen, textures, distractors, unsure, plan.seed)
+    scenes = Scenes([picture for picture in pictures if not kept_out(picture.name)], textures, unsure, plan.seed)
 
     def draw(index: int) -> tuple[Tensor, ...]:
         scene = scenes[index]

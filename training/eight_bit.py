@@ -22,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from blur_tools.detectors.plates import MULTIPLE, STRIDE
 from training import data
 from training.data import Floats, Picture, Pixels
-from training.finds import session
+from training.finds import answers, session
 from training.kept_out import kept_out
 from training.networks import BRIGHTNESS, SPREAD
 
@@ -142,11 +142,10 @@ def shown(pixels: Pixels) -> Batch:
 def _described(run: Any, pictures: Sequence[Picture]) -> str:
     """Time, and what becomes of the scores at labelled plates and beside them."""
     taken, scores, beside = [], [], []
-    wants_bytes = "uint8" in run.get_inputs()[0].type
     for picture in pictures:
         pixels = shown(picture.pixels)
         began = time.process_time()
-        heat = run.run(None, {"x": pixels if wants_bytes else pixels.astype(np.float32)})[0][0, 0].copy()
+        heat = answers(run, pixels)[0][0, 0].copy()
         taken.append(time.process_time() - began)
         scale = np.array(pixels.shape[:1:-1]) / np.array(picture.pixels.shape[1::-1]) / STRIDE
         for plate in picture.plates:

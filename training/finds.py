@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from blur_tools.detectors._network import PADDING
@@ -15,7 +16,7 @@ from blur_tools.detectors.plates import MULTIPLE, decode
 from training.crops import Finds
 from training.data import Floats, Picture, Pixels
 
-__all__ = ["find_all", "session"]
+__all__ = ["answers", "find_all", "session"]
 
 LOOKS = ((0.7, True), (1.0, False), (1.4, True))
 """At which sizes, in those of the packed picture, and whether mirrored."""
@@ -30,6 +31,12 @@ def session(path: Path, threads: int = 1) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def answers(run: Any, batch: npt.NDArray[np.uint8]) -> list[Floats]:
+    """What a network says of pictures ``(n, 3, h, w)``, whether it takes their bytes or numbers of 32 bits."""
+    wanted = run.get_inputs()[0]
+    return run.run(None, {wanted.name: batch if "uint8" in wanted.type else batch.astype(np.float32)})
 
 
 def find_all(network: Path, pictures: list[Picture], workers: int = 2) -> list[Finds]:
@@ -55,9 +62,9 @@ def _at_scale(run: Any, pixels: Pixels, scale: float) -> tuple[Floats, Floats]:
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     seen = cv2.resize(pixels, (columns, rows), interpolation=how)
-    filled = np.full((1, 3, _padded(rows), _padded(columns)), PADDING, np.float32)
+    filled = np.full((1, 3, _padded(rows), _padded(columns)), PADDING, np.uint8)
     filled[0, :, :rows, :columns] = seen.transpose(2, 0, 1)
-    quads, scores = decode(run.run(None, {run.get_inputs()[0].name: filled}), LOWEST)
+    quads, scores = decode(answers(run, filled), LOWEST)
     best = np.argsort(-scores)[:AT_MOST]
     return np.float32(quads[best] * np.float32([width / columns, height / rows])), scores[best]
 

@@ -12,8 +12,7 @@ from blur_tools.detections import box_polygon
 from training import designs
 from training.augment import photograph
 from training.data import Floats, Picture, Pixels
-from training.distractors import Distractor
-from training.pasting import add_distractor, between_middles, boxes_touch, cover, erase, paste, upright
+from training.pasting import between_middles, boxes_touch, cover, erase, paste, upright
 
 __all__ = ["SIDE", "Scene", "Scenes"]
 
@@ -28,9 +27,6 @@ BOX_TRUST = 0.35
 
 STEEP = 0.25  # share of pictures turned by up to STEEPEST
 STEEPEST = np.radians(60)
-
-DISTRACTED, AT_MOST = 0.35, 3
-"""Share of pictures that are given something that is no plate, and how many at most."""
 
 UNSURE = 0.0
 """Weight of what may be a plate, but nobody labelled it."""
@@ -54,8 +50,8 @@ class Scenes:
     ----------
     pictures : list of Picture
         Those to learn from.
-    textures, distractors : list
-        Plates, and what is none, to lay into them.
+    textures : list
+        Plates to lay into them.
     unsure : mapping
         Picture name -> boxes ``(n, 4)`` of plates that nobody labelled: neither asked for nor denied.
     """
@@ -64,12 +60,11 @@ class Scenes:
         self,
         pictures: list[Picture],
         textures: list[designs.Plate],
-        distractors: list[Distractor],
         unsure: Mapping[str, Floats],
         seed: int,
     ) -> None:
         self.seed = seed
-        self.textures, self.distractors = textures, distractors
+        self.textures = textures
         self.unsure = unsure
         self.groups = [[p for p in pictures if p.group == group and p.plates] for group in SHARES]
         self.plateless = [p.pixels for p in pictures if p.group == "faces" and p.name not in unsure]
@@ -78,8 +73,6 @@ class Scenes:
     def __getitem__(self, index: int) -> Scene:
         rng = np.random.default_rng((self.seed, index))
         pixels, plates, focus = self._before(rng)
-        if rng.random() < DISTRACTED:
-            pixels = self._distracted(pixels, plates, rng)
         warp = _view(pixels.shape[:2], focus, rng)
         seen, plates = _seen(pixels, plates, warp, self._around(rng))
         if rng.random() < 0.5:
@@ -119,13 +112,6 @@ class Scenes:
     def _unsure(self, picture: Picture) -> Labelled:
         boxes = self.unsure.get(picture.name, ())
         return [(np.float32(box_polygon(*box)), UNSURE) for box in boxes]
-
-    def _distracted(self, pixels: Pixels, plates: Labelled, rng: np.random.Generator) -> Pixels:
-        pixels = pixels.copy()
-        for _ in range(rng.integers(1, AT_MOST + 1)):
-            what = self.distractors[rng.integers(len(self.distractors))]
-            add_distractor(pixels, [corners for corners, _ in plates], what, rng)
-        return pixels
 
     def _texture(self, rng: np.random.Generator) -> Pixels:
         return self.textures[rng.integers(len(self.textures))].texture
