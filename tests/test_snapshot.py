@@ -113,6 +113,19 @@ def test_slices_are_asked_as_well_and_their_boxes_moved_back(fake, picture):
     assert max(item.score for item in found) == 0.9
 
 
+def test_a_plate_that_a_slice_sees_more_surely_and_smaller_is_still_one(fake, picture):
+    """Its scores are not our networks': how sure the larger is does not matter."""
+    smaller = {**RESULT, "box": {"xmin": 25, "ymin": 32, "xmax": 50, "ymax": 42}, "dscore": 0.9}
+
+    def results(call):
+        whole = load_picture(call.files["upload"][1]).size == (200, 100)
+        return [{**RESULT, "dscore": 0.3}] if whole else [smaller]
+
+    fake.results = results
+    found = find(fake, picture, split=2, overlap=0)
+    assert [(item.box, item.score) for item in found if item.box[0] < 100] == [((20, 30, 60, 44), 0.9)]
+
+
 @pytest.mark.parametrize("orientation", [3, 6, 7])
 def test_a_turned_picture_is_sent_upright(fake, encode, noise, orientation):
     exif = Image.Exif()
