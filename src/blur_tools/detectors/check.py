@@ -18,7 +18,7 @@ from blur_tools.picture import Picture
 
 __all__ = ["CONTEXT", "HEIGHT", "NETWORK", "WIDTH", "checked", "straight"]
 
-NETWORK = Network("plate-check-2.onnx", "1c392011e7095917e4dcd78259b3fb345b8b08b23012676a80f20a98b533ea00")
+NETWORK = Network("plate-check-3.onnx", "5576c3472622fdde06c136b9a4e29c36446806dfc764a33a07baf96c9fdb5088")
 
 HEIGHT, WIDTH = 72, 112
 """Size in pixels of what the network sees."""
