@@ -33,7 +33,7 @@ REACH = (1.02, 1.05)
 """How much wider and higher than the network says a plate is taken to be.
 
 Chosen on the training pictures kept out, between what is hidden and how exact corners are: with it, at the customary
-margin, 73, 85 and 79 % of the plates of three sets are hidden by nine tenths (67, 75 and 74 % without), and the mean
+margin, 85, 97 and 87 % of the plates of three sets are hidden by nine tenths (82, 95 and 85 % without), and the mean
 overlap with true corners is 0.81 (0.82 without).
 """
 
