@@ -231,6 +231,15 @@ def test_a_find_is_looked_at_twice_and_its_score_is_what_all_say(monkeypatch, en
     assert plates.find_plates(picture, (0, 0, 256, 128), 1.01 * score) == []
 
 
+def test_a_thorough_search_draws_wider_outlines(monkeypatch, encode, noise):
+    stubbed(monkeypatch, [0.8], [0.9])
+    picture = load_picture(encode(noise(128, 256), "PNG"))
+    monkeypatch.setattr(plates, "THOROUGH_SIDES", (256,))
+    (found,) = plates.find_plates(picture, (0, 0, 256, 128), 0.25, thorough=True)
+    reached = np.array([60, 18]) * np.array(check.REACH) * np.array(check.WIDE_REACH)
+    assert np.ptp(found.polygon, axis=0) == pytest.approx(reached)
+
+
 def test_a_car_park_of_a_hundred_plates_is_found_whole(monkeypatch, encode, noise):
     stubbed(monkeypatch, [0.9] * 100, [0.9])
     picture = load_picture(encode(noise(640, 640), "PNG"))

@@ -41,8 +41,8 @@ outline that is half right, 0.96 without.
 SAME_FIND_IOU = 0.6
 """Boxes of finds that overlap more (intersection over union) are checked as one, the surest of them."""
 
-LOOKS = 2
-"""How often a find is checked: the second look begins with the corners of the first."""
+LOOKS, THOROUGH_LOOKS = (check.REACH, check.REACH), (check.REACH, check.WIDE_REACH)
+"""How far each look at a find reaches beyond what it sees: the second begins with the corners of the first."""
 
 CAUTION = 1.25
 """Power of what both networks say together that is the score: 0.25, the customary threshold, is then 0.33 of it. On the
@@ -70,7 +70,7 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
     threshold : float
         Lowest score that counts.
     thorough : bool
-        Look at more sizes of it, larger than it is among them.
+        Look at more sizes of it, larger than it is among them, and draw outlines wider.
 
     Returns
     -------
@@ -86,7 +86,8 @@ def find_plates(picture: Picture, part: Box, threshold: float, thorough: bool = 
     lowest = threshold ** (1 / CAUTION)
     found = distinct([find for side in sides for find in _search(picture, part, side, lowest)], SAME_FIND_IOU)
     batches = [found[start : start + BATCH] for start in range(0, len(found), BATCH)]
-    return join_plates([one for batch in batches for one in _confirmed(picture, batch, lowest)])
+    looks = THOROUGH_LOOKS if thorough else LOOKS
+    return join_plates([one for batch in batches for one in _confirmed(picture, batch, lowest, looks)])
 
 
 def join_plates(found: list[Candidate]) -> list[Candidate]:
@@ -102,10 +103,12 @@ def join_plates(found: list[Candidate]) -> list[Candidate]:
     return merge(found, SAME_PLATE_IOU, hold=True, as_sure=AS_SURE)
 
 
-def _confirmed(picture: Picture, finds: list[Candidate], lowest: float) -> list[Candidate]:
+def _confirmed(
+    picture: Picture, finds: list[Candidate], lowest: float, looks: tuple[tuple[float, float], ...]
+) -> list[Candidate]:
     """Those finds of which both networks say at least `lowest` together, with the corners of the last look."""
-    for _ in range(LOOKS):
-        finds = [find for find in check.checked(picture, finds) if find.rank >= lowest]
+    for reach in looks:
+        finds = [find for find in check.checked(picture, finds, reach) if find.rank >= lowest]
     return [Candidate(find.polygon, find.rank**CAUTION) for find in finds]
 
 
