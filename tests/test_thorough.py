@@ -236,6 +236,7 @@ def test_a_thorough_search_draws_wider_outlines(monkeypatch, encode, noise):
     picture = load_picture(encode(noise(128, 256), "PNG"))
     monkeypatch.setattr(plates, "THOROUGH_SIDES", (256,))
     (found,) = plates.find_plates(picture, (0, 0, 256, 128), 0.25, thorough=True)
+    assert plates.THOROUGH_LOOKS[-1] == check.WIDE_REACH
     reached = np.array([60, 18]) * np.array(check.REACH) * np.array(check.WIDE_REACH)
     assert np.ptp(found.polygon, axis=0) == pytest.approx(reached)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -12,12 +13,16 @@ cv2 = pytest.importorskip("cv2", minversion="5", reason="training needs OpenCV 5
 from training import crops, data, distractors, pasting  # noqa: E402
 from training.augment import photograph  # noqa: E402
 from training.designs import bank  # noqa: E402
+from training.finds import find_all  # noqa: E402
 from training.kept_out import kept_out  # noqa: E402
+from training.manifest import keep_finder  # noqa: E402
 from training.scenes import SIDE, UNSURE, Scenes  # noqa: E402
 from training.targets import target  # noqa: E402
 
 from blur_tools.detectors import check, plates  # noqa: E402
+from blur_tools.detectors.tiles import boxes_of  # noqa: E402
 from blur_tools.picture import load_picture  # noqa: E402
+from blur_tools.samples import scenes as sample_scenes  # noqa: E402
 
 RED = (20, 20, 230)
 CORNERS = np.float32([[60, 50], [160, 62], [156, 96], [56, 84]])
@@ -37,7 +42,7 @@ def textures():
 
 @pytest.fixture(scope="module")
 def drawn(textures):
-    """What both networks' samples are made with: plates, and what is none."""
+    """What samples of the check are made with: plates, and what is none."""
     return textures, distractors.bank(0, 12)
 
 
@@ -292,3 +297,27 @@ def test_photographs_keep_shape_and_range():
         seen = photograph(picture().pixels, np.random.default_rng(number))
         assert seen.shape == (240, 320, 3)
         assert seen.dtype == np.uint8
+
+
+def test_a_run_keeps_to_one_finder(tmp_path):
+    one, other, place = (tmp_path / name for name in ("one.onnx", "other.onnx", "run.onnx"))
+    one.write_bytes(b"1")
+    other.write_bytes(b"2")
+    for _ in range(2):
+        keep_finder(one, place)
+        assert place.read_bytes() == b"1"
+    keep_finder(place, place)
+    with pytest.raises(SystemExit, match="another detector"):
+        keep_finder(other, place)
+    assert place.read_bytes() == b"1"
+
+
+def test_the_finds_of_a_finder_are_collected_from_pictures():
+    finder = resources.files("blur_tools") / "models" / plates.NETWORK.file
+    scene = next(scene for scene in sample_scenes() if load_picture(scene.data).orientation == 1)
+    pixels = np.ascontiguousarray(np.asarray(load_picture(scene.data).image.convert("RGB"))[:, :, ::-1])
+    (found,) = find_all(finder, [data.Picture("a", "open-lpr", pixels, ())], workers=1)
+    assert len(found.corners) == len(found.scores)
+    labels = [item.box for item in scene.truth if item.kind == "plate"]
+    assert labels
+    assert (crops.overlaps(np.float32(labels), boxes_of(found.corners)).max(axis=1) > 0.3).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from training.eight_bit import quantise, scenes_seen
 from training.export import export
 from training.finds import find_all
 from training.loop import Plan
-from training.manifest import read_ignored, write_manifest
+from training.manifest import keep_finder, read_ignored, write_manifest
 
 DESIGNS, DISTRACTORS = 4000, 3000
 DETECTOR, CHECK = "plate-quad-2", "plate-check-3"
@@ -29,10 +28,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds train/")
     parser.add_argument("--out", type=Path, required=True, help="where everything is written; go on there after a stop")
-    parser.add_argument("--begin", type=Path, help="an exported detector whose weights are the first ones")
-    parser.add_argument(
-        "--finder", type=Path, help="a finished detector: only the network that checks its finds is trained"
-    )
+    first = parser.add_mutually_exclusive_group()
+    first.add_argument("--begin", type=Path, help="an exported detector whose weights are the first ones")
+    first.add_argument("--finder", type=Path, help="a finished detector: only the check of its finds is trained")
     parser.add_argument("--detector-samples", type=int, default=72_000)
     parser.add_argument("--check-samples", type=int, default=600_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -62,7 +60,7 @@ def main() -> None:
     }
     small, check_small = (options.out / f"{name}.onnx" for name in (DETECTOR, CHECK))
     if options.finder:
-        shutil.copyfile(options.finder, small)
+        keep_finder(options.finder, small)
     else:
         plan = Plan(options.detector_samples, rate=1e-3 if options.begin else 2e-3, **common)
         detector = train_detector(pictures, textures, unsure, plan, options.out, options.begin)

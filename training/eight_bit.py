@@ -163,7 +163,9 @@ def _described(run: Any, pictures: Sequence[Picture]) -> str:
 def main() -> None:
     """Print size, time and scores of the finding network on pictures kept out, whole and in eight bits."""
     parser = argparse.ArgumentParser(prog="python -m training.eight_bit", description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of `python -m training`")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder of a finished run of `python -m training`, without --finder"
+    )
     options = parser.parse_args()
     cv2.setNumThreads(0)
     kept = [one for one in data.load(options.run / "pictures.zip") if one.plates and kept_out(one.name)]

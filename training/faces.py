@@ -118,8 +118,10 @@ def _seen(one: Taught, rng: np.random.Generator) -> tuple[Pixels, Floats]:
 def main() -> None:
     """Train it from a finished run's detector and export it."""
     parser = argparse.ArgumentParser(prog="python -m training.faces", description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of `python -m training`")
-    parser.add_argument("--samples", type=int, default=16_000)
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder of a finished run of `python -m training`, without --finder"
+    )
+    parser.add_argument("--samples", type=int, default=12_000)
     options = parser.parse_args()
     cv2.setNumThreads(0)
     torch.set_num_threads(2)

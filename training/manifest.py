@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 import shlex
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from training.data import SETS, Floats, fingerprint
 
-__all__ = ["read_ignored", "write_manifest"]
+__all__ = ["keep_finder", "read_ignored", "write_manifest"]
 
 UNLABELLED = Path(__file__).with_name("unlabelled.json")
 """Plates, or what may be one, that nobody labelled: {picture: [[xmin, ymin, xmax, ymax], ...]}, packed pixels.
@@ -39,14 +40,28 @@ def _code() -> str:
     return whole.hexdigest()
 
 
+def keep_finder(finder: Path, place: Path) -> None:
+    """Copy a finished detector into a run's folder; another one there ends the run, since its check learns on it."""
+    if not place.exists():
+        shutil.copyfile(finder, place)
+    elif fingerprint(place) != fingerprint(finder):
+        raise SystemExit(f"{place.parent} is a run with another detector: give --out a new folder")
+
+
+def _named(path: Path | None) -> dict[str, str] | None:
+    return {"file": path.name, "sha256": fingerprint(path)} if path else None
+
+
 def write_manifest(folder: Path, options: argparse.Namespace, packed: Path, networks: list[str]) -> None:
     """Write ``manifest.json``: the command, hashes of code, data and networks, every option, and the versions used."""
-    begin = options.begin
+    files, trains_finder = ("data", "out", "begin", "finder"), options.finder is None
+    unused = () if trains_finder else ("detector_samples",)
     content = {
         "command": shlex.join(["python", "-m", "training", *sys.argv[1:]]),
         "code": _code(),
-        "options": {key: value for key, value in sorted(vars(options).items()) if not isinstance(value, Path)},
-        "begun_with": {"file": begin.name, "sha256": fingerprint(begin)} if begin else None,
+        "options": {key: value for key, value in sorted(vars(options).items()) if key not in (*files, *unused)},
+        "begun_with": _named(options.begin),
+        "finder": _named(options.finder),
         "pictures": {"sha256": fingerprint(packed), "sets": list(SETS)},
         "labels": {name: fingerprint(options.data / "train" / name / "labels.json") for name in SETS},
         "networks": {name: fingerprint(folder / name) for name in networks},

@@ -164,7 +164,7 @@ class BlurSettings:
     thorough: bool = _parameter(
         "flag",
         "Miss as little as can be, in several times the time: parts of the picture and its mirror image are searched "
-        f"too, the thresholds are {THOROUGH_THRESHOLD:g} unless said (local engine).",
+        f"too, the thresholds are {THOROUGH_THRESHOLD:g} unless said, plates' outlines are wider (local engine).",
         default=False,
         api=False,
     )

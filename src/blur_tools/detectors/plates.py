@@ -34,8 +34,8 @@ AS_SURE = 0.5
 """A find takes the place of a smaller one only if it is at least half as sure.
 
 Else what is hardly a plate would widen the outline of what surely is one, the more the lower the threshold. On the
-training pictures kept out 0.3 to 0.7 give the same, and at the lowest thresholds 0.97 of the plates of one set have an
-outline that is half right, 0.96 without.
+training pictures kept out 0.3 to 0.7 do about the same: at the lowest thresholds 0.976 of one set's plates have an
+outline that is half right, 0.972 without; with the check before this one, 0.972 and 0.962.
 """
 
 SAME_FIND_IOU = 0.6
@@ -46,8 +46,8 @@ LOOKS, THOROUGH_LOOKS = (check.REACH, check.REACH), (check.REACH, check.WIDE_REA
 
 CAUTION = 1.25
 """Power of what both networks say together that is the score: 0.25, the customary threshold, is then 0.33 of it. On the
-training pictures kept out (which the weights that the finding network began with have seen), that costs one plate in a
-hundred against 0.2 and saves four in ten false alarms."""
+training pictures kept out (which the weights that the finding network began with have seen), 0.33 costs 8 of 473 plates
+against 0.2, and saves 36 of 91 false alarms."""
 
 BATCH = 40
 """Finds that are looked at in one run of the check: its memory does not grow with the number of plates."""
