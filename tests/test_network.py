@@ -13,7 +13,7 @@ import pytest
 
 from blur_tools._cores import available_cores
 from blur_tools.detectors import check, faces, plates
-from blur_tools.detectors._network import Network, planes
+from blur_tools.detectors._network import Network, interleaved, planes
 from blur_tools.detectors._onnx_shapes import any_size
 from blur_tools.errors import ModelError
 
@@ -26,7 +26,7 @@ def test_shipped_weights_are_the_published_files(network: Network):
 @pytest.mark.parametrize("network", [plates.NETWORK, faces.NETWORK], ids=["plates", "faces"])
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (320, 64)])
 def test_networks_take_any_size(network: Network, size: tuple[int, int]):
-    pixels = np.zeros((1, 3, *size), np.float32 if network is faces.NETWORK else np.uint8)
+    pixels = np.zeros((1, 3, *size), np.float32) if network is faces.NETWORK else np.zeros((1, *size, 3), np.uint8)
     outputs = network.run(pixels)
     stride = 8 if network is plates.NETWORK else 4
     assert outputs[0].shape == (1, 1, size[0] // stride, size[1] // stride)
@@ -86,7 +86,7 @@ def test_one_session_serves_all_threads(monkeypatch):
     real = _network._session
     monkeypatch.setattr(_network, "_session", lambda graph: made.append(1) or real(graph))
     network = Network(plates.NETWORK.file, plates.NETWORK.sha256)
-    pixels = np.zeros((1, 3, 32, 32), np.uint8)
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
     threads = [threading.Thread(target=network.run, args=(pixels,)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -95,12 +95,25 @@ def test_one_session_serves_all_threads(monkeypatch):
     assert made == [1]
 
 
+def test_our_own_networks_take_pixels_as_they_lie():
+    from PIL import Image
+
+    image = Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
+    assert (interleaved(image, 2, 3)[0] == np.asarray(image)).all()
+    padded = interleaved(image, 4, 5, padding=114)
+    assert padded.shape == (1, 4, 5, 3)
+    assert padded.dtype == np.uint8
+    assert (padded[0, :2, :3] == np.asarray(image)).all()
+    assert (padded[0, 2:] == 114).all()
+    assert (padded[0, :, 3:] == 114).all()
+
+
 def test_planes_are_channels_first_and_padded():
     from PIL import Image
 
     image = Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
     pixels = planes(image, 4, 5, padding=114)
-    assert pixels.dtype == np.uint8  # what our own networks take
+    assert pixels.dtype == np.uint8
     assert pixels.shape == (1, 3, 4, 5)
     np.testing.assert_array_equal(pixels[0, :, :2, :3], np.asarray(image).transpose(2, 0, 1))
     assert (planes(image, 2, 3, blue_first=True)[0] == pixels[0, ::-1, :2, :3]).all()

@@ -51,13 +51,13 @@ def test_a_find_is_laid_straight_with_as_much_again_around_it(seen, turn, width)
     corners = quad((210, 140), along, down)
     (answer,) = check.checked(scene(), [candidate(corners)])
     shown = seen[0][0]
-    assert shown.shape == (3, 72, 112)
-    # blue first; the middle of the crop is the middle of the find, a quarter in from each side are its corners
+    assert shown.shape == (72, 112, 3)
+    # the middle of the crop is the middle of the find, a quarter in from each side are its corners
     for (x, y), (column, row) in zip(corners, ((28, 18), (84, 18), (84, 54), (28, 54)), strict=True):
         if not (0 <= x < 399 and 0 <= y < 299):
             continue
-        around = shown[:, row - 1 : row + 1, column - 1 : column + 1].mean(axis=(1, 2))
-        assert around[2] / 255 * 400 == pytest.approx(x - 0.5, abs=1.6)
+        around = shown[row - 1 : row + 1, column - 1 : column + 1].mean(axis=(0, 1))
+        assert around[0] / 255 * 400 == pytest.approx(x - 0.5, abs=1.6)
         assert around[1] / 255 * 300 == pytest.approx(y - 0.5, abs=1.6)
     reached = quad((210, 140), along * check.REACH[0], down * check.REACH[1])
     assert np.array(answer.polygon) == pytest.approx(reached, abs=1e-3)

@@ -198,7 +198,7 @@ def stubbed(monkeypatch, heats, sure):
     middles, shown = [], []
 
     def find(pixels):
-        rows, columns = pixels.shape[2] // 8, pixels.shape[3] // 8
+        rows, columns = pixels.shape[1] // 8, pixels.shape[2] // 8
         heat, corners = np.zeros((1, 1, rows, columns), np.float32), np.zeros((1, 8, rows, columns), np.float32)
         for place, score in enumerate(heats):
             row, column = 4 + 8 * (place // (columns // 8)), 4 + 8 * (place % (columns // 8))

@@ -166,9 +166,9 @@ def test_a_find_is_shown_in_training_as_it_is_later(textures):
 
 
 def test_the_shipped_networks_see_what_training_and_package_take_them_to_see():
-    ((scores, corners),) = [check.NETWORK.run(np.zeros((2, 3, check.HEIGHT, check.WIDTH), np.uint8))]
+    ((scores, corners),) = [check.NETWORK.run(np.zeros((2, check.HEIGHT, check.WIDTH, 3), np.uint8))]
     assert (scores.shape, corners.shape) == ((2,), (2, 4, 2))
-    heat, offsets = plates.NETWORK.run(np.zeros((1, 3, 64, 96), np.uint8))
+    heat, offsets = plates.NETWORK.run(np.zeros((1, 64, 96, 3), np.uint8))
     assert heat.shape == (1, 1, 64 // plates.STRIDE, 96 // plates.STRIDE)
     assert offsets.shape == (1, 8, *heat.shape[2:])
 

@@ -49,7 +49,7 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(whole: Path, small: Path, batches: Sequence[Batch]) -> None:
-    """Write a network in eight bits, whose input is a picture's bytes as they are.
+    """Write a network in eight bits, whose input is a picture's bytes as they lie: ``(n, h, w, 3)``, red first.
 
     Activations are unsigned. Weights are signed and of seven bits: with eight, sums overflow on processors without
     VNNI instructions, and answers would depend on the machine.
@@ -82,6 +82,7 @@ def quantise(whole: Path, small: Path, batches: Sequence[Batch]) -> None:
     )
     model = onnx.load(str(between))
     _take_bytes(model.graph)
+    _take_pixels_as_they_lie(model.graph)
     onnx.checker.check_model(model)
     onnx.save(model, str(small))
     plain.unlink()
@@ -124,6 +125,44 @@ def _take_bytes(graph: onnx.GraphProto) -> None:
                 node.input[place] = "x"
     graph.node.remove(step)
     graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+
+
+def _take_pixels_as_they_lie(graph: onnx.GraphProto) -> None:
+    """Let the input be ``(n, h, w, 3)``, red first, and the first layer see it in blocks of 2 x 2 pixels.
+
+    The sums are the same. A 3 x 3 layer of stride 2 over three channels is one of 2 x 2 and stride 1 over the twelve of
+    the blocks, which has long rows to work on: with both, the finding network takes a tenth less time.
+    """
+    first = next(node for node in graph.node if node.op_type == "Conv")
+    makers = {name: node for node in graph.node for name in node.output}
+    pixels, weights = (makers[name] for name in first.input[:2])
+    shape = {item.name: onnx.helper.get_attribute_value(item) for item in first.attribute}
+    wanted = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    if pixels.input[0] != "x" or any(shape[name] != value for name, value in wanted.items()):
+        raise SystemExit("the network's first layer is not as was expected")
+    (stored,) = (item for item in graph.initializer if item.name == weights.input[0])
+    stored.CopyFrom(numpy_helper.from_array(_in_blocks(numpy_helper.to_array(stored)[:, ::-1]), stored.name))
+    for item in [item for item in first.attribute if item.name in wanted]:
+        first.attribute.remove(item)
+    blocks = {"kernel_shape": [2, 2], "strides": [1, 1], "pads": [1, 1, 0, 0]}
+    first.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in blocks.items())
+    pixels.input[0] = "x_blocks"
+    graph.node.insert(0, onnx.helper.make_node("SpaceToDepth", ["x_planes"], ["x_blocks"], blocksize=2))
+    graph.node.insert(0, onnx.helper.make_node("Transpose", ["x"], ["x_planes"], perm=[0, 3, 1, 2]))
+    sizes = [item.dim_param or item.dim_value for item in graph.input[0].type.tensor_type.shape.dim]
+    order = [sizes[0], *sizes[2:], sizes[1]]
+    graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("x", TensorProto.UINT8, order))
+    del graph.value_info[:]
+
+
+def _in_blocks(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Weights ``(o, i, 3, 3)`` of stride 2 as ``(o, 4 i, 2, 2)`` over blocks, channels in the order of SpaceToDepth."""
+    outputs, inputs = weights.shape[:2]
+    blocks = np.zeros((outputs, 2, 2, inputs, 2, 2), np.int8)  # row and column in the block, then the block's
+    for row, column in np.ndindex(3, 3):
+        (below, y), (beside, x) = divmod(row + 1, 2), divmod(column + 1, 2)
+        blocks[:, y, x, :, below, beside] = weights[:, :, row, column]
+    return blocks.reshape(outputs, 4 * inputs, 2, 2)
 
 
 def scenes_seen(pictures: Sequence[Picture]) -> list[Batch]:

@@ -34,9 +34,11 @@ def session(path: Path, threads: int = 1) -> Any:
 
 
 def answers(run: Any, batch: npt.NDArray[np.uint8]) -> list[Floats]:
-    """What a network says of pictures ``(n, 3, h, w)``, whether it takes their bytes or numbers of 32 bits."""
+    """What a network says of pictures ``(n, 3, h, w)``, blue first: one of 32 bits, or one of eight as it ships."""
     wanted = run.get_inputs()[0]
-    return run.run(None, {wanted.name: batch if "uint8" in wanted.type else batch.astype(np.float32)})
+    lie = np.ascontiguousarray(batch[:, ::-1].transpose(0, 2, 3, 1)) if "uint8" in wanted.type else None
+    answer: list[Floats] = run.run(None, {wanted.name: batch.astype(np.float32) if lie is None else lie})
+    return answer
 
 
 def find_all(network: Path, pictures: list[Picture], workers: int = 2) -> list[Finds]:

@@ -17,7 +17,7 @@ from PIL import Image
 from blur_tools._cores import available_cores
 from blur_tools.errors import ModelError
 
-__all__ = ["PADDING", "Bytes", "Floats", "Network", "planes"]
+__all__ = ["PADDING", "Bytes", "Floats", "Network", "interleaved", "planes"]
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -34,6 +34,16 @@ def planes(image: Image.Image, height: int, width: int, *, padding: int = 0, blu
     for plane, band in zip(pixels[0], bands[::-1] if blue_first else bands, strict=True):
         plane[: image.height, : image.width] = np.asarray(band)
     return pixels
+
+
+def interleaved(image: Image.Image, height: int, width: int, *, padding: int = 0) -> Bytes:
+    """An RGB image as it lies in memory, ``(1, height, width, 3)``; `padding` fills right and below it."""
+    pixels = np.asarray(image)[None]
+    if image.size == (width, height):
+        return pixels
+    padded = np.full((1, height, width, 3), padding, np.uint8)
+    padded[:, : image.height, : image.width] = pixels
+    return padded
 
 
 class Network:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blur_tools.detectors._network import PADDING, Network, planes
+from blur_tools.detectors._network import PADDING, Network, interleaved
 from blur_tools.detectors.tiles import Candidate, polygon_of
 from blur_tools.picture import Picture
 
 __all__ = ["CONTEXT", "HEIGHT", "NETWORK", "REACH", "WIDE_REACH", "WIDTH", "checked", "straight"]
 
-NETWORK = Network("plate-check-3.onnx", "5576c3472622fdde06c136b9a4e29c36446806dfc764a33a07baf96c9fdb5088")
+NETWORK = Network("plate-check-3.onnx", "7b49e40a2c8565aa44fd53f6b08214db46695ae2b80758c7fd7c6f809360bf2b")
 
 HEIGHT, WIDTH = 72, 112
 """Size in pixels of what the network sees."""
@@ -71,7 +71,7 @@ def checked(picture: Picture, finds: list[Candidate], reach: tuple[float, float]
     seen = [index for index, view in enumerate(views) if view is not None]
     if not seen:
         return []
-    shown = [planes(view, HEIGHT, WIDTH, blue_first=True) for view in views if view is not None]
+    shown = [interleaved(view, HEIGHT, WIDTH) for view in views if view is not None]
     scores, corners = NETWORK.run(np.concatenate(shown))
     answers = []
     for index, quad, score in zip(seen, corners, scores, strict=True):

@@ -8,13 +8,13 @@ import numpy as np
 
 from blur_tools.detections import Box
 from blur_tools.detectors import check
-from blur_tools.detectors._network import PADDING, Floats, Network, planes
+from blur_tools.detectors._network import PADDING, Floats, Network, interleaved
 from blur_tools.detectors.tiles import Candidate, distinct, merge, polygon_of
 from blur_tools.picture import Picture
 
 __all__ = ["MULTIPLE", "NETWORK", "STRIDE", "decode", "find_plates", "join_plates", "version"]
 
-NETWORK = Network("plate-quad-2.onnx", "a8386a65729aa0bdc24aa7476cec07f027c793dc9806aef47e45055403831a94")
+NETWORK = Network("plate-quad-2.onnx", "cd2b88140fda3137375e521d83739154dc9c67a7aecb1fc8a9099decf8b35027")
 
 SMALL_SIDE, LARGE_SIDES, THOROUGH_SIDES = 640, (480, 960), (480, 800, 1280)
 """Longest sides in pixels at which the network sees a part of a picture.
@@ -118,7 +118,7 @@ def _search(picture: Picture, part: Box, side: float, threshold: float) -> list[
     scale = side / max(width, height)
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     view = picture.view((columns, rows), part)
-    pixels = planes(view, _padded(rows), _padded(columns), padding=PADDING, blue_first=True)
+    pixels = interleaved(view, _padded(rows), _padded(columns), padding=PADDING)
     corners, scores = decode(NETWORK.run(pixels), threshold)
     corners = corners * np.array([width / columns, height / rows], np.float32) + np.array([left, top], np.float32)
     return [Candidate(polygon_of(quad), float(score)) for quad, score in zip(corners, scores, strict=True)]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from blur_tools.detections import Box, Polygon, box_polygon
-from blur_tools.detectors._network import PADDING, planes
+from blur_tools.detectors._network import PADDING, interleaved
 from blur_tools.detectors.plates import NETWORK, decode
 from blur_tools.detectors.tiles import polygon_of
 from blur_tools.picture import Picture
@@ -88,7 +88,7 @@ def _seen(picture: Picture, box: Box) -> Points | None:
     turns = [turn for turn in TURNS if abs(turn) <= steepest]
     grey = (PADDING,) * 3
     turned = [field.rotate(turn, Image.Resampling.BILINEAR, fillcolor=grey) for turn in turns]
-    heat, offsets = NETWORK.run(np.concatenate([planes(image, FIELD, FIELD, blue_first=True) for image in turned]))
+    heat, offsets = NETWORK.run(np.concatenate([interleaved(image, FIELD, FIELD) for image in turned]))
     best, most = None, 0.0
     for index, turn in enumerate(turns):
         one = slice(index, index + 1)
