@@ -21,6 +21,7 @@ from blur_tools.cli import main
 from blur_tools.detections import box_polygon
 from blur_tools.engines import Answer
 from blur_tools.picture import load_picture
+from blur_tools.redaction import _turbojpeg
 from blur_tools.redaction._scan_outside import compare
 from blur_tools.redaction.masks import regions
 from blur_tools.samples import scenes
@@ -199,6 +200,8 @@ class TestInside:
     @pytest.mark.parametrize("effect", ["gaussian", "pixelate", "fill"])
     @pytest.mark.parametrize("name", KINDS)
     def test_what_is_hidden_counts_as_hidden(self, name, effect):
+        if name == "JPEG progressive" and _turbojpeg._library() is None:
+            pytest.skip("there is no libturbojpeg on this machine: all pixels are coded anew, which verify tells")
         kind, options = KINDS[name]
         original = saved(kind, **options)
         for intensity in (8, 9, 10):

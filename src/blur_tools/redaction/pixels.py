@@ -197,11 +197,18 @@ def _write_jpeg(picture: Picture, beside: Beside, hidden: Sequence[Region]) -> W
 def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
     image = picture.image
     image.info = {}  # Pillow writes a comment and more from there
+    _without_unused_quantisation(image)
     options: dict[str, Any] = {"quality": "keep", "subsampling": "keep"}
     data = without_unused_tables(_saved(picture, image, beside, **options))
     if _same_coding(picture, data):
         return Written(data, "reencode-keep", (f"all pixels were coded anew, with the file's own tables: {reason}",))
     return Written(data, "reencode", (f"all pixels were coded anew, with other tables or sampling: {reason}",))
+
+
+def _without_unused_quantisation(image: Any) -> None:
+    """Forget tables that no component uses: Pillow would give a component the third, and what may stand in it stays."""
+    used = {component[3] for component in image.layer}
+    image.quantization = {number: table for number, table in image.quantization.items() if number in used}
 
 
 def _same_coding(picture: Picture, data: bytes) -> bool:
