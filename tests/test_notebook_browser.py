@@ -193,8 +193,8 @@ def test_the_focus_goes_to_the_picture_that_is_opened_and_back(page):
     key = cell.get_attribute("data-key")
     cell.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.activeElement.querySelector('.bt-title')")
-    assert page.evaluate("() => document.activeElement.querySelector('.bt-title').textContent").endswith(key)
+    shown = "([key]) => document.activeElement.querySelector('.bt-title')?.textContent.endsWith(key)"
+    page.wait_for_function(shown, arg=[key])
     page.wait_for_function("() => document.activeElement.querySelector('img.bt-before[src]')")
     page.keyboard.press("m")  # and its keys work
     page.locator(".bt-chosen").first.wait_for()
