@@ -42,7 +42,7 @@ from test_metadata import (
 
 import blur_tools
 from blur_tools import PictureError
-from blur_tools.redaction import metadata, pixels
+from blur_tools.redaction import _turbojpeg, metadata, pixels
 from blur_tools.redaction._jpeg_markers import segments
 from blur_tools.redaction._scan_findings import MOST_FINDINGS
 from blur_tools.redaction.scan import LEAK, NOTE, WARNING, Finding, scan, scan_bytes
@@ -262,6 +262,31 @@ class TestJpeg:
                 assert planted[:8] not in written
                 assert scan(written) == []
             assert np.array_equal(pixels_of(blur_tools.redact(made, []).data), pixels_of(data))
+
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    @pytest.mark.parametrize("numbers", [(0, 3), (1, 0), (1, 2), (2, 3)])
+    def test_tables_under_any_number_are_kept_and_others_are_not(self, mode, numbers, monkeypatch):
+        """Coded anew by Pillow, which numbers tables as components come and refuses to write without the first."""
+        monkeypatch.setattr(_turbojpeg, "_library", lambda: None)
+        planted = secret("quantisation", 64)
+        data = bytearray(base(mode=mode, quality=90, progressive=True))
+        start = 2
+        while data[start + 1] != 0xDA:
+            size = int.from_bytes(data[start + 2 : start + 4], "big")
+            if data[start + 1] == 0xDB:
+                where = range(start + 4, start + 2 + size, 65)
+            else:  # of the frame, where each component names its table
+                frame = data[start + 1] == 0xC2
+                where = range(start + 12, start + 12 + 3 * data[start + 9], 3) if frame else range(0)
+            for place in where:
+                data[place] = numbers[data[place]]
+            start += 2 + size
+        unused = next(number for number in range(4) if number not in numbers)
+        made = in_jpeg_of(bytes(data), segment(0xDB, bytes([unused]) + planted))
+        written = blur_tools.redact(made, PLATE)
+        assert written.method == "reencode-keep"
+        assert planted[:8] not in written.data
+        assert scan(written.data) == []
 
 
 class TestPng:

@@ -206,9 +206,12 @@ def _reencoded(picture: Picture, beside: Beside, reason: str) -> Written:
 
 
 def _without_unused_quantisation(image: Any) -> None:
-    """Forget tables that no component uses: Pillow would give a component the third, and what may stand in it stays."""
-    used = {component[3] for component in image.layer}
-    image.quantization = {number: table for number, table in image.quantization.items() if number in used}
+    """Forget tables that no component uses, which would be written too, and number the others as components come.
+
+    Pillow gives the first component the first table, the second the second, and the rest the last.
+    """
+    used = dict.fromkeys(component[3] for component in image.layer)
+    image.quantization = dict(enumerate(image.quantization[number] for number in used if number in image.quantization))
 
 
 def _same_coding(picture: Picture, data: bytes) -> bool:
