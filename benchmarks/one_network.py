@@ -42,7 +42,7 @@ def student(network: Path) -> Callable[[Picture], list[Candidate]]:
         size = np.array(picture.upright_size)
         scale = min(LONG_SIDE / size.max(), MOST_ENLARGED)
         columns, rows = (max(1, int(np.ceil(round(length * scale) / MULTIPLE))) * MULTIPLE for length in size.tolist())
-        pixels = planes(picture.view((columns, rows)), rows, columns, blue_first=True).astype(np.float32)
+        pixels = planes(picture.view((columns, rows)), blue_first=True).astype(np.float32)
         corners, scores = decode(run.run(None, {"x": pixels}), THRESHOLDS[0])
         boxes = boxes_of(corners * (size / (columns, rows))).tolist()
         return [Candidate(box_polygon(*box), float(score)) for box, score in zip(boxes, scores, strict=True)]

@@ -230,7 +230,7 @@ def test_a_find_beside_the_picture_is_laid_straight_too():
     assert crop.pixels.shape == (72, 112, 3)
 
 
-def test_nothing_is_laid_where_nobody_labelled_a_plate(textures, drawn, monkeypatch):
+def test_nothing_is_laid_where_nobody_labelled_a_plate(drawn, monkeypatch):
     monkeypatch.setattr(crops, "SHARES", {"distractor": 0.5, "anywhere": 0.5})
     asked, lay = [], pasting.add_distractor
     monkeypatch.setattr("training.crops.add_distractor", lambda *given: asked.append(given[1]) or lay(*given))

@@ -54,12 +54,11 @@ def _named(path: Path | None) -> dict[str, str] | None:
 
 def write_manifest(folder: Path, options: argparse.Namespace, packed: Path, networks: list[str]) -> None:
     """Write ``manifest.json``: the command, hashes of code, data and networks, every option, and the versions used."""
-    files, trains_finder = ("data", "out", "begin", "finder"), options.finder is None
-    unused = () if trains_finder else ("detector_samples",)
+    elsewhere = {"data", "out", "begin", "finder"} | ({"detector_samples"} if options.finder else set())
     content = {
         "command": shlex.join(["python", "-m", "training", *sys.argv[1:]]),
         "code": _code(),
-        "options": {key: value for key, value in sorted(vars(options).items()) if key not in (*files, *unused)},
+        "options": {key: value for key, value in sorted(vars(options).items()) if key not in elsewhere},
         "begun_with": _named(options.begin),
         "finder": _named(options.finder),
         "pictures": {"sha256": fingerprint(packed), "sets": list(SETS)},

@@ -57,11 +57,7 @@ class Scenes:
     """
 
     def __init__(
-        self,
-        pictures: list[Picture],
-        textures: list[designs.Plate],
-        unsure: Mapping[str, Floats],
-        seed: int,
+        self, pictures: list[Picture], textures: list[designs.Plate], unsure: Mapping[str, Floats], seed: int
     ) -> None:
         self.seed = seed
         self.textures = textures

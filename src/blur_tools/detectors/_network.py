@@ -26,13 +26,12 @@ PADDING = 114
 """The grey that our own networks were trained to see beyond a picture's border."""
 
 
-def planes(image: Image.Image, height: int, width: int, *, padding: int = 0, blue_first: bool = False) -> Bytes:
-    """An RGB image as ``(1, 3, height, width)``; `padding` fills right and below it."""
-    full = image.size == (width, height)
-    pixels = np.empty((1, 3, height, width), np.uint8) if full else np.full((1, 3, height, width), padding, np.uint8)
+def planes(image: Image.Image, *, blue_first: bool = False) -> Bytes:
+    """An RGB image as ``(1, 3, height, width)``."""
+    pixels = np.empty((1, 3, image.height, image.width), np.uint8)
     bands = image.split()
     for plane, band in zip(pixels[0], bands[::-1] if blue_first else bands, strict=True):
-        plane[: image.height, : image.width] = np.asarray(band)
+        plane[:] = np.asarray(band)
     return pixels
 
 

@@ -59,7 +59,7 @@ def find_faces(picture: Picture, part: Box, threshold: float, max_resolution: in
     if max_resolution is not None:
         scale = min(scale, max_resolution / max(picture.upright_size))
     columns, rows = _padded(width * scale), _padded(height * scale)
-    pixels = planes(picture.view((columns, rows), part), rows, columns).astype(np.float32)
+    pixels = planes(picture.view((columns, rows), part)).astype(np.float32)
     boxes, scores = _decode(NETWORK.run(pixels), threshold)
     # the picture was stretched to whole multiples, so each axis has its own scale
     boxes = boxes * np.tile([width / columns, height / rows], 2) + np.tile([left, top], 2)

@@ -364,5 +364,5 @@ def _characters(strip: Image.Image, line: Line) -> list[_Char]:
 
 def _normal(image: Image.Image) -> Floats:
     """An RGB image as the networks want it: ``(1, 3, height, width)``, blue first, -1 to 1."""
-    pixels = planes(image, image.height, image.width, blue_first=True).astype(np.float32)
+    pixels = planes(image, blue_first=True).astype(np.float32)
     return pixels / np.float32(127.5) - np.float32(1)
