@@ -14,13 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from PIL import Image
-from test_jpeg import in_three_scans
-
-# the carriers of secrets, and what makes them
-from test_metadata import (
+from carriers import (
     CARRIERS,
     ICC,
     IRB,
@@ -39,6 +33,10 @@ from test_metadata import (
     webp_carrier,
     with_tags,
 )
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from test_jpeg import in_three_scans
 
 import blur_tools
 from blur_tools import PictureError
