@@ -35,8 +35,8 @@ from carriers import (
 )
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from jpegs import in_three_scans
 from PIL import Image
-from test_jpeg import in_three_scans
 
 import blur_tools
 from blur_tools import PictureError
